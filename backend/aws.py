@@ -1,0 +1,64 @@
+"""boto3 clients: made once, with time-outs, retries and pool sizes that fit the caller, then passed in."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+
+class Clients:
+    """Lazily made clients of one session; thread-safe to use once made.
+
+    Retries are botocore's standard mode unless ``attempts`` says how many tries a call has in all.
+    """
+
+    def __init__(self, region: str, *, pool: int = 16, timeout: float = 10.0, attempts: int = 3) -> None:
+        self._session = boto3.Session(region_name=region)
+        self._config = Config(
+            connect_timeout=3,
+            read_timeout=timeout,
+            max_pool_connections=pool,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            tcp_keepalive=True,
+        )
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """Amazon S3."""
+        return self._session.client("s3", config=self._config)
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """Amazon DynamoDB."""
+        return self._session.client("dynamodb", config=self._config)
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """Amazon SQS."""
+        return self._session.client("sqs", config=self._config)
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        """Amazon SNS."""
+        return self._session.client("sns", config=self._config)
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """Amazon CloudWatch."""
+        return self._session.client("cloudwatch", config=self._config)
+
+    @cached_property
+    def lambda_(self) -> LambdaClient:
+        """AWS Lambda."""
+        return self._session.client("lambda", config=self._config)

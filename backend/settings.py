@@ -1,0 +1,115 @@
+"""Settings, read once from a mapping (the environment) and ``pulseboard.toml``, then passed to whoever needs them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from backend.contract.build import build
+from backend.contract.catalogue import Catalogue, load_catalogue
+from backend.contract.errors import InvalidInput
+from backend.contract.tables import METRICS_TABLE
+
+CONFIG_NAME: Final = "pulseboard.toml"
+CLOUDWATCH_NAMESPACE: Final = "Pulseboard"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorSource:
+    """One source of the agent or the collector function. ``urls`` and ``mapping`` belong to ``prometheus``."""
+
+    source: str
+    urls: list[str] = field(default_factory=list)
+    mapping: str | None = None
+    interval_seconds: float | None = None
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What keeps one bad input from costing everything else."""
+
+    object_split_bytes: int = 5_000_000
+    scrape_bytes: int = 20_000_000
+    scrape_timeout_seconds: float = 10.0
+    future_seconds: int = 300
+    spool_bytes: int = 1_000_000_000
+    failure_alert_percent: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a user may set: ``pulseboard.toml``, defaults built in. ``environment`` is the one shown by default."""
+
+    environment: str = "production"
+    thresholds: dict[str, Any] = field(default_factory=dict)
+    collect: list[CollectorSource] = field(default_factory=lambda: [CollectorSource("synthetic")])
+    limits: Limits = field(default_factory=Limits)
+    refresh_seconds: float = 60.0
+    hot_refresh_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are and how they behave. Names as CloudFormation passes them to the functions."""
+
+    bucket: str = "infra-monitoring-pipeline-data"
+    table: str = METRICS_TABLE
+    region: str = "us-east-1"
+    queue_url: str = ""
+    dead_letter_queue_url: str = ""
+    alerts_topic_arn: str = ""
+    warnings_topic_arn: str = ""
+    config: Config = field(default_factory=Config)
+    catalogue: Catalogue = field(default_factory=load_catalogue)
+
+
+_VARIABLES: Final = {
+    "bucket": "S3_BUCKET",
+    "table": "DYNAMODB_TABLE",
+    "region": "REGION",
+    "queue_url": "QUEUE_URL",
+    "dead_letter_queue_url": "DEAD_LETTER_QUEUE_URL",
+    "alerts_topic_arn": "ALERTS_TOPIC_ARN",
+    "warnings_topic_arn": "WARNINGS_TOPIC_ARN",
+}
+
+
+def load_settings(environ: Mapping[str, str], config_path: Path | None = None) -> Settings:
+    """Settings of the environment and of ``pulseboard.toml`` (``config_path``, ``PULSEBOARD_CONFIG`` or ./).
+
+    Raises InvalidInput naming the variable or the TOML field that is wrong.
+    """
+    values = {name: environ[variable] for name, variable in _VARIABLES.items() if environ.get(variable)}
+    if "region" not in values and (region := environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")):
+        values["region"] = region
+    config = load_config(config_path or _config_path(environ))
+    return Settings(**values, config=config, catalogue=load_catalogue().with_overrides(config.thresholds))
+
+
+def load_config(path: Path | None) -> Config:
+    """The validated ``pulseboard.toml``; the defaults where there is none."""
+    if path is None:
+        return Config()
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InvalidInput(
+            CONFIG_NAME, str(path), f"can't be read ({error.strerror}); check PULSEBOARD_CONFIG"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(CONFIG_NAME, str(error), "is not valid TOML; mend the line it names") from error
+    data["collect"] = [
+        build(CollectorSource, entry, f"collect[{index}]") for index, entry in enumerate(data.get("collect", []))
+    ] or [CollectorSource("synthetic")]
+    return build(Config, data, CONFIG_NAME)
+
+
+def _config_path(environ: Mapping[str, str]) -> Path | None:
+    if named := environ.get("PULSEBOARD_CONFIG"):
+        return Path(named)
+    local = Path(CONFIG_NAME)
+    return local if local.exists() else None
