@@ -11,7 +11,7 @@ from typing import Any, Final
 from backend.contract.build import build
 from backend.contract.catalogue import Catalogue, load_catalogue
 from backend.contract.errors import InvalidInput
-from backend.contract.tables import METRICS_TABLE
+from backend.contract.tables import LIVE_RETENTION_SECONDS, METRICS_TABLE, RAW_RETENTION_SECONDS
 
 CONFIG_NAME: Final = "pulseboard.toml"
 CLOUDWATCH_NAMESPACE: Final = "Pulseboard"
@@ -41,6 +41,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the finest levels stay hot, in seconds; longer ones follow the tiers of the catalogue."""
+
+    live_seconds: int = LIVE_RETENTION_SECONDS
+    raw_seconds: int = RAW_RETENTION_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What a user may set: ``pulseboard.toml``, defaults built in. ``environment`` is the one shown by default."""
 
@@ -48,6 +56,7 @@ class Config:
     thresholds: dict[str, Any] = field(default_factory=dict)
     collect: list[CollectorSource] = field(default_factory=lambda: [CollectorSource("synthetic")])
     limits: Limits = field(default_factory=Limits)
+    retention: Retention = field(default_factory=Retention)
     refresh_seconds: float = 60.0
     hot_refresh_seconds: float = 5.0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -153,7 +154,7 @@ def in_sequence(stats: Sequence[Stats]) -> Stats:
 
 def increase(values: Sequence[float]) -> float:
     """What a cumulative counter grew by over its samples; a fall is a reset to zero (Prometheus ``increase``)."""
-    return sum(b - a if b >= a else b for a, b in zip(values, values[1:], strict=False))
+    return sum(b - a if b >= a else b for a, b in pairwise(values))
 
 
 def gather(items: Iterable[tuple[int, str]]) -> Mapping[tuple[str, str], dict[float, Any]]:
