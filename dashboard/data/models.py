@@ -1,0 +1,136 @@
+"""What pages are made of: plain data between the services that read and the views that draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from backend.contract.verdict import State, Status, Verdict
+
+DayStatus = Literal["healthy", "degraded", "critical", "unknown", "no_data"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An evenly spaced line: value ``i`` is at ``x0 + i * dx`` epoch seconds; None is a gap."""
+
+    name: str
+    x0: float
+    dx: float
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalCard:
+    """A golden signal. ``trend`` is the relative change of the second half of the range against the first
+    (0.2 = 20 % more), None when unknown. ``note`` says how the value is made, e.g. "from late records dropped"."""
+
+    key: str
+    title: str
+    unit: str
+    value: float | None
+    state: State
+    detail: str
+    age_seconds: float | None
+    trend: float | None
+    higher_is_worse: bool
+    warning: float | None
+    critical: float | None
+    sparkline: Line | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointCard:
+    """Checkpoints over the shown range: how many completed and failed (increases of the counters)."""
+
+    state: State
+    detail: str
+    completed: float | None
+    failed: float | None
+    success_percent: float | None
+    last_duration_ms: float | None
+    age_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BurnRate:
+    """One multi-window pair: burning when both windows burn faster than ``limit`` times the budget's even pace.
+
+    ``long_rate`` and ``short_rate`` are None when a window has not enough data.
+    """
+
+    name: str
+    limit: float
+    long_rate: float | None
+    short_rate: float | None
+    state: Literal["ok", "page", "ticket", "not_enough_data"]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class SloCard:
+    """Attainment over 30 days, or as much of them as there is data for (``covered_days``)."""
+
+    key: str
+    title: str
+    target_percent: float
+    attained_percent: float | None
+    budget_left_percent: float | None
+    covered_days: float
+    burn: tuple[BurnRate, ...]
+    state: State
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelfCheck:
+    """One part of Pulseboard itself: when it was last seen at work."""
+
+    key: str
+    title: str
+    state: State
+    age_seconds: float | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayState:
+    """One UTC day of the strip. ``worst`` is the day's worst status, ``bad_minutes`` how long it was not healthy."""
+
+    date: str
+    status: DayStatus
+    bad_minutes: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A stretch in which the verdict was not healthy, from the verdict's own history. ``end`` None: still open."""
+
+    start: float
+    end: float | None
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthData:
+    """Everything the Health page shows. Parts that later work connects are None: shown as not connected yet."""
+
+    environment: str
+    environments: tuple[str, ...]
+    verdict: Verdict
+    signals: tuple[SignalCard, ...]
+    checkpoints: CheckpointCard
+    slos: tuple[SloCard, ...]
+    self_checks: tuple[SelfCheck, ...]
+    days: tuple[DayState, ...]
+    incidents: tuple[Incident, ...]
+    as_of: float
+    """Epoch second of the newest sample behind the page."""
+    synthetic: bool
+    """True when samples of the synthetic source are among what is shown: the page says so."""
+    open_alerts: Mapping[str, int] | None = None
+    dataset_freshness: Mapping[str, int] | None = None

@@ -1,0 +1,77 @@
+"""What a page was asked for: the URL's query checked against allow-lists, and the key its view is cached under."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from backend.contract.errors import InvalidInput
+from backend.contract.ranges import TimeRange, parse_range
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.:@/()-]{0,127}")
+DEFAULT_FROM: Final = "now-1h"
+STEP_SECONDS: Final = 15
+"""Absolute ends are cut to this grid, so that hostile or drifting URLs can't make endless cache keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRequest:
+    """A page and its filters. ``start`` and ``end`` are the URL's own texts (``now-1h``, epoch ms)."""
+
+    page: str
+    environment: str
+    start: str = DEFAULT_FROM
+    end: str = "now"
+    host: str | None = None
+    operator: str | None = None
+
+    def range(self, now: float) -> TimeRange:
+        """The range at ``now``. Raises InvalidInput naming ``from`` or ``to``."""
+        return parse_range(self.start, self.end, now, DEFAULT_FROM)
+
+    @property
+    def key(self) -> str:
+        """The same for every viewer who sees the same thing; themes, kiosks and time zones share it."""
+        return urlencode([(name, getattr(self, name) or "") for name in self.__slots__])
+
+    def query(self) -> str:
+        """The canonical query string of the filters, defaults left out."""
+        pairs = [("from", self.start), ("to", self.end), ("environment", self.environment)]
+        pairs += [("host", self.host), ("operator", self.operator)]  # type: ignore[list-item]
+        return urlencode([(name, value) for name, value in pairs if value])
+
+
+def parse_view_request(page: str, args: Mapping[str, str], default_environment: str, now: float) -> ViewRequest:
+    """The request of a URL's query; unknown parameters are ignored.
+
+    Raises InvalidInput naming the parameter that is wrong.
+    """
+    names = {}
+    for field in ("environment", "host", "operator"):
+        value = args.get(field) or None
+        if value is not None and not _NAME.fullmatch(value):
+            raise InvalidInput(field, value, "must be a name of letters, digits and . _ : @ / ( ) -, at most 128 long")
+        names[field] = value
+    start, end = args.get("from") or DEFAULT_FROM, args.get("to") or "now"
+    parse_range(start, end, now, DEFAULT_FROM)
+    return ViewRequest(
+        page=page,
+        environment=names["environment"] or default_environment,
+        start=_on_grid(start),
+        end=_on_grid(end),
+        host=names["host"],
+        operator=names["operator"],
+    )
+
+
+def _on_grid(text: str) -> str:
+    text = text.strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    seconds = number if number < 1e11 else number / 1000
+    return str(int(seconds // STEP_SECONDS * STEP_SECONDS) * 1000)
