@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Final, Literal
 
@@ -65,7 +66,7 @@ def usual_interval(times: Sequence[float]) -> float:
     """The median spacing of ``times`` (ascending epoch s), held between 10 s and 15 min; 60 s for fewer than two."""
     if len(times) < 2:
         return 60.0
-    spacing = median(b - a for a, b in zip(times, times[1:], strict=False))
+    spacing = median(b - a for a, b in pairwise(times))
     return min(max(spacing, SHORTEST_INTERVAL), LONGEST_INTERVAL)
 
 
@@ -89,7 +90,7 @@ def judge(readings: Sequence[Reading], now: float, since: float | None = None) -
     """The verdict over all signals at ``now``; ``since`` is what the caller knows of its history."""
     signals = tuple(judge_signal(reading, now) for reading in readings)
     status = status_of([signal.state for signal in signals])
-    return Verdict(status, _reasons(signals, status), since, signals)
+    return Verdict(status, _reasons(signals), since, signals)
 
 
 def status_of(states: Sequence[State]) -> Status:
@@ -142,7 +143,7 @@ def _word(state: State) -> str:
     return "critical" if state == "critical" else "warning"
 
 
-def _reasons(signals: Sequence[Signal], status: Status) -> tuple[str, ...]:
+def _reasons(signals: Sequence[Signal]) -> tuple[str, ...]:
     """The bad news, worst first; for a healthy pipeline one sentence that says what was looked at."""
     order: list[State] = ["critical", "degraded", "unknown"]
     bad = [signal.detail for state in order for signal in signals if signal.state == state]

@@ -1,0 +1,42 @@
+"""What a page is: a path, a layout without data, and a pure view that fills the layout's components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dashboard.data.request import ViewRequest
+
+if TYPE_CHECKING:
+    from dashboard.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One refresh of a page. ``props``: component id -> property -> JSON value or Dash component.
+
+    ``charts``: chart id -> traces, assigned as data only so that a user's zoom survives. ``as_of`` is the epoch
+    second of the newest sample behind it, None when there is no data at all.
+    """
+
+    props: Mapping[str, Mapping[str, Any]]
+    as_of: float | None
+    charts: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page. ``load`` reads (no AWS call it does not share), ``view`` draws (pure), ``layout`` does no I/O.
+
+    ``refresh_seconds`` None: the configured refresh.
+    """
+
+    name: str
+    path: str
+    title: str
+    purpose: str
+    layout: Callable[[], Any]
+    load: Callable[[Services, ViewRequest, float], Any]
+    view: Callable[[Any, float], View]
+    refresh_seconds: float | None = None
