@@ -88,16 +88,9 @@ def _stats(metric: Metric, inside: Sequence[tuple[float, Any]], previous: tuple[
     if metric.kind == "counter":
         near = previous is not None and inside[0][0] - previous[0] <= LOOKBACK_SECONDS
         chain = [previous, *inside] if previous is not None and near else list(inside)
-        stats.increase = _grown(metric, [v for _, v in chain], first_counts=not near)
+        stats.increase = sum(numbers) if metric.temporality == "delta" else increase([v for _, v in chain])
         stats.span = chain[-1][0] - chain[0][0]
     return stats
-
-
-def _grown(metric: Metric, chain: Sequence[float], *, first_counts: bool) -> float:
-    """Growth along a chain of samples. A delta counter's first sample counts where it is no predecessor's."""
-    if metric.temporality == "delta":
-        return sum(chain if first_counts else chain[1:])
-    return increase(chain)
 
 
 def _histogram(inside: Sequence[tuple[float, Any]]) -> Stats:

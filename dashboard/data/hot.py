@@ -1,0 +1,245 @@
+"""The hot store: columns of recent metrics in memory, so that a refresh reads only the tail and reads it once for all.
+
+A column is one metric, environment and level. Its first use reads the range asked for; every later refresh queries
+from the last closed bucket minus the lateness allowance. What arrives later than that is announced by the processor
+in the LATE partition and read again. Samples and buckets are replaced whole, so a view under way sees one state.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Protocol
+
+import orjson
+
+from backend.contract.bucket import Samples
+from backend.contract.rollup import Merged, gather
+from backend.contract.tables import (
+    LATE,
+    LATENESS_ALLOWANCE_SECONDS,
+    LEVEL_SECONDS,
+    LIVE,
+    SEEN,
+    partition,
+)
+from dashboard.data.flight import SingleFlight
+from dashboard.data.reader import Row
+
+logger = logging.getLogger(__name__)
+
+KEEP_SECONDS: Final = {LIVE: 6 * 3600, "1m": 14 * 86400, "1h": 400 * 86400}
+"""How far back a column stays in memory at most."""
+MAX_COLUMNS: Final = 600
+SEEN_REFRESH_SECONDS: Final = 30.0
+
+
+class Reader(Protocol):
+    """What the hot store reads through."""
+
+    def query(self, partition: str, start: float, end: float) -> list[Row]:
+        """Rows of an index partition, ascending."""
+
+
+class Wanted(NamedTuple):
+    """One column and how far back it is needed, epoch s."""
+
+    metric: str
+    environment: str
+    level: str
+    start: float
+
+
+@dataclass(slots=True)
+class Column:
+    """One metric, environment and level. ``rows`` holds each bucket's raw texts until they are parsed."""
+
+    name: str
+    level: str
+    covered_from: float = float("inf")
+    covered_to: float = 0.0
+    refreshed_at: float = 0.0
+    used_at: float = 0.0
+    version: int = 0
+    samples: Samples = field(default_factory=dict)
+    merged: Mapping[float, Merged] = field(default_factory=dict)
+    error: str | None = None
+
+    def replace(self, rows: Iterable[Row], start: float, end: float, keep_from: float) -> None:
+        """Puts what was read for [start, end] in place of what was there and forgets what is older than needed."""
+        if self.level == LIVE:
+            fresh = gather((int(row.timestamp), row.data) for row in rows)
+            self.samples = _replaced(self.samples, fresh, start, end + LEVEL_SECONDS[LIVE], keep_from)
+        else:
+            kept = {t: m for t, m in self.merged.items() if t >= keep_from and not start <= t <= end}
+            kept.update((row.timestamp, Merged.decode(row.data)) for row in rows)
+            self.merged = dict(sorted(kept.items()))
+        self.version += 1
+
+
+class HotStore:
+    """Columns by name, refreshed when asked for and older than ``refresh_seconds``; thread-safe.
+
+    A read that fails keeps the last good column; its ``error`` says so and its age grows.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        refresh_seconds: float,
+        clock: Callable[[], float] = time.time,
+        workers: int = 8,
+    ) -> None:
+        self._reader = reader
+        self._refresh_seconds = refresh_seconds
+        self._clock = clock
+        self._columns: dict[str, Column] = {}
+        self._lock = threading.Lock()
+        self._flight: SingleFlight[Column] = SingleFlight()
+        self._seen_flight: SingleFlight[None] = SingleFlight()
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="hot")
+        self._seen: frozenset[tuple[str, str]] = frozenset()
+        self._seen_at = 0.0
+        self._late_until = clock()
+        self._late_at = 0.0
+
+    def columns(self, wanted: Iterable[Wanted]) -> dict[tuple[str, str], Column]:
+        """The columns asked for by (metric, level), each at most ``refresh_seconds`` old where DynamoDB answers.
+
+        Metrics never seen in their environment cost no query and give empty columns. Raises the reader's error only
+        for a column that has never been read.
+        """
+        self.seen()
+        asked = list(wanted)
+        self._follow_late()
+        futures = {(w.metric, w.level): self._pool.submit(self._column, w) for w in asked}
+        return {key: future.result() for key, future in futures.items()}
+
+    def closed(self, metric: str, environment: str, level: str, start: float, end: float) -> Column:
+        """A column of a past range only, read once per call and kept by nobody but the caller.
+
+        Raises the reader's error.
+        """
+        column = Column(partition(metric, level, environment), level)
+        if (environment, metric) in self.seen():
+            rows = self._reader.query(column.name, start, end)
+            column.replace(rows, start, end, start - LEVEL_SECONDS[level])
+        column.covered_from, column.covered_to = start, end
+        return column
+
+    def seen(self) -> frozenset[tuple[str, str]]:
+        """All (environment, metric_type) that ever arrived."""
+        now = self._clock()
+        if now - self._seen_at >= SEEN_REFRESH_SECONDS or not self._seen:
+            self._seen_flight.do("seen", lambda: self._read_seen(now))
+        return self._seen
+
+    def environments(self) -> tuple[str, ...]:
+        """Every environment that ever sent a sample, sorted."""
+        return tuple(sorted({environment for environment, _ in self.seen()}))
+
+    def close(self) -> None:
+        """Ends the worker threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _read_seen(self, now: float) -> None:
+        if now - self._seen_at < SEEN_REFRESH_SECONDS and self._seen:
+            return
+        if not self._seen and now - self._seen_at < self._refresh_seconds:
+            return
+        try:
+            rows = self._reader.query(SEEN, 0, now)
+        except Exception:
+            if not self._seen_at:
+                raise
+            logger.warning("can't read which metrics exist; keeping the last answer", exc_info=True)
+        else:
+            self._seen = frozenset((row.environment, row.metric) for row in rows)
+        self._seen_at = now
+
+    def _column(self, wanted: Wanted) -> Column:
+        name = partition(wanted.metric, wanted.level, wanted.environment)
+        now = self._clock()
+        with self._lock:
+            column = self._columns.get(name)
+            if column is None:
+                column = self._columns[name] = Column(name, wanted.level)
+                self._forget_oldest()
+            column.used_at = now
+        if (wanted.environment, wanted.metric) not in self._seen:
+            return column
+        fresh = now - column.refreshed_at < self._refresh_seconds and wanted.start >= column.covered_from
+        return column if fresh else self._flight.do(name, lambda: self._refresh(column, wanted.start))
+
+    def _refresh(self, column: Column, start: float) -> Column:
+        now = self._clock()
+        if now - column.refreshed_at < self._refresh_seconds and start >= column.covered_from:
+            return column
+        step = LEVEL_SECONDS[column.level]
+        keep_from = now - KEEP_SECONDS[column.level]
+        start = max(start, keep_from) // step * step
+        try:
+            if start < column.covered_from:
+                self._read(column, start, min(column.covered_from, now + step), keep_from)
+                column.covered_from = start
+            tail = max(start, column.covered_to // step * step - step - LATENESS_ALLOWANCE_SECONDS)
+            if column.covered_to:
+                self._read(column, tail, now + step, keep_from)
+            column.covered_from = max(column.covered_from, keep_from)
+            column.covered_to = column.refreshed_at = now
+            column.error = None
+        except Exception as error:
+            if not column.covered_to:
+                raise
+            column.error = f"{type(error).__name__}: {error}"
+            logger.warning("can't refresh %s; keeping the last good data", column.name, exc_info=True)
+        return column
+
+    def _read(self, column: Column, start: float, end: float, keep_from: float) -> None:
+        column.replace(self._reader.query(column.name, start, end), start, end, keep_from)
+
+    def _follow_late(self) -> None:
+        """Makes columns read again what the processor says came late, one query for all columns."""
+        now = self._clock()
+        if now - self._late_at < self._refresh_seconds:
+            return
+        with self._lock:
+            if now - self._late_at < self._refresh_seconds:
+                return
+            self._late_at = now
+        try:
+            rows = self._reader.query(LATE, self._late_until - LATENESS_ALLOWANCE_SECONDS, now + 60)
+        except Exception:
+            logger.warning("can't read late arrivals; trying again at the next refresh", exc_info=True)
+            return
+        self._late_until = now
+        for row in rows:
+            for environment, metrics in orjson.loads(row.data).items():
+                for metric, (first, _last) in metrics.items():
+                    self._reopen(environment, metric, first)
+
+    def _reopen(self, environment: str, metric: str, first: float) -> None:
+        for level in LEVEL_SECONDS:
+            column = self._columns.get(partition(metric, level, environment))
+            if column is not None and column.covered_to:
+                column.covered_to = min(column.covered_to, max(first, column.covered_from))
+
+    def _forget_oldest(self) -> None:
+        if len(self._columns) > MAX_COLUMNS:
+            oldest = min(self._columns.values(), key=lambda c: c.used_at)
+            del self._columns[oldest.name]
+
+
+def _replaced(old: Samples, fresh: Samples, start: float, end: float, keep_from: float) -> Samples:
+    """``old`` without [start, end) and without what is older than ``keep_from``, plus ``fresh``; times ascending."""
+    result: dict[tuple[str, str], Mapping[float, Any]] = {}
+    for key in old.keys() | fresh.keys():
+        kept = {t: v for t, v in old.get(key, {}).items() if t >= keep_from and not start <= t < end}
+        kept.update(fresh.get(key, {}))
+        if kept:
+            result[key] = dict(sorted(kept.items()))
+    return result

@@ -1,0 +1,169 @@
+"""``/api/v1/series``: one metric over a range, a line per group, at the level of detail that fits the range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from backend.contract.bucket import LOOKBACK_SECONDS, Samples
+from backend.contract.catalogue import Catalogue, Metric
+from backend.contract.errors import InvalidInput
+from backend.contract.ranges import TimeRange, level_for, parse_range
+from backend.contract.rollup import OTHER, WORST_GROUPS, Merged, Stats
+from backend.contract.tables import HOUR, LEVEL_SECONDS, LIVE, LIVE_RETENTION_SECONDS, MINUTE
+from dashboard.data.hot import KEEP_SECONDS, HotStore, Wanted
+from dashboard.data.levels import Levels
+from dashboard.data.points import Points, Stat, live_groups, live_points, merged_points, spacing, stat_of
+
+ALL: Final = "all"
+"""The group that stands for all groups together, and the name of a metric's only line."""
+FINER: Final = {HOUR: (MINUTE, LIVE), MINUTE: (LIVE, HOUR), LIVE: (MINUTE, HOUR)}
+"""Where to look next when a level holds nothing for the range."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRequest:
+    """A checked question. ``group`` None: a line per group; "all": one line; else that group's line only."""
+
+    metric: Metric
+    environment: str
+    range: TimeRange
+    stat: Stat
+    group: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesAnswer:
+    """``step_seconds`` is the lines' usual spacing; ``level`` what it was read from; ``as_of`` the newest point."""
+
+    request: SeriesRequest
+    level: str
+    step_seconds: float
+    lines: tuple[tuple[str, Points], ...]
+    as_of: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The body of ``/api/v1/series`` (DESIGN section 9), with the level added."""
+        request = self.request
+        return {
+            "metric": request.metric.key,
+            "unit": request.metric.unit + ("/s" if request.stat == "rate" else ""),
+            "stat": request.stat,
+            "step_seconds": self.step_seconds,
+            "level": self.level,
+            "environment": request.environment,
+            "from": request.range.start,
+            "to": request.range.end,
+            "series": [{"name": name, "points": points} for name, points in self.lines],
+        }
+
+
+def parse_series_request(
+    args: Mapping[str, str], catalogue: Catalogue, default_environment: str, now: float
+) -> SeriesRequest:
+    """The request of a URL's query. Raises InvalidInput naming the parameter that is wrong."""
+    name = args.get("metric", "")
+    if name not in catalogue:
+        raise InvalidInput(
+            "metric", name, "is not in the catalogue; see docs/metrics.md for the names", "unknown_metric"
+        )
+    metric = catalogue[name]
+    group, host = args.get("group") or None, args.get("host") or None
+    if host is not None and metric.group_by != "hostname":
+        raise InvalidInput("host", host, f"can't filter {name}, which is kept per {metric.group_by or 'environment'}")
+    if group is not None and host is not None and group != host:
+        raise InvalidInput("group", group, "contradicts host; give one of them")
+    if group == metric.group_by:
+        group = None
+    return SeriesRequest(
+        metric=metric,
+        environment=args.get("environment") or default_environment,
+        range=parse_range(args.get("from"), args.get("to"), now),
+        stat=stat_of(metric, args.get("stat")),
+        group=host or group,
+    )
+
+
+class SeriesService:
+    """Answers series requests from the hot store."""
+
+    def __init__(self, hot: HotStore, clock: Callable[[], float]) -> None:
+        self._hot = hot
+        self._levels = Levels(hot)
+        self._clock = clock
+
+    def answer(self, request: SeriesRequest) -> SeriesAnswer:
+        """The lines of a request; none where nothing is stored for it.
+
+        Raises the reader's error when nothing could be read at all.
+        """
+        now = self._clock()
+        level = self._level(request, now)
+        lines = self._lines(request, level, now)
+        for other in FINER[level]:
+            if lines:
+                break
+            level, lines = other, self._lines(request, other, now)
+        shown = sorted(lines.items(), key=lambda line: (line[0] == OTHER, line[0]))
+        times = [t for _, points in shown for t, _ in points]
+        step = _usual_step(shown) if level == LIVE else float(LEVEL_SECONDS[level])
+        return SeriesAnswer(request, level, step, tuple(shown), max(times, default=None))
+
+    def _level(self, request: SeriesRequest, now: float) -> str:
+        level = level_for(request.range.seconds)
+        if level != LIVE:
+            return level
+        if request.range.start < now - LIVE_RETENTION_SECONDS or self._is_fleet(request, now):
+            return MINUTE
+        return LIVE
+
+    def _is_fleet(self, request: SeriesRequest, now: float) -> bool:
+        """Whether the metric has more groups than merged items keep apart: then live samples cost too much."""
+        wanted = Wanted(request.metric.key, request.environment, MINUTE, now - LOOKBACK_SECONDS)
+        merged = self._hot.columns([wanted])[request.metric.key, MINUTE].merged
+        return bool(merged) and merged[max(merged)].group_count > WORST_GROUPS
+
+    def _lines(self, request: SeriesRequest, level: str, now: float) -> dict[str, Points]:
+        metric, environment = request.metric, request.environment
+        start, end = request.range.start, request.range.end
+        recent = end > now - KEEP_SECONDS[LIVE] and start > now - KEEP_SECONDS[level]
+        if level == LIVE:
+            reach = start - LOOKBACK_SECONDS
+            column = (
+                self._hot.columns([Wanted(metric.key, environment, LIVE, reach)])[metric.key, LIVE]
+                if recent
+                else self._hot.closed(metric.key, environment, LIVE, reach, end)
+            )
+            lines = _live_lines(request, column.samples)
+        elif recent:
+            lines = _merged_lines(request, self._levels.merged([metric], environment, level, start, now)[metric.key])
+        else:
+            lines = _merged_lines(request, self._hot.closed(metric.key, environment, level, start, end).merged)
+        inside = {name: [(t, v) for t, v in points if start <= t <= end] for name, points in lines.items()}
+        return {name: points for name, points in inside.items() if points}
+
+
+def _live_lines(request: SeriesRequest, samples: Samples) -> dict[str, Points]:
+    groups = live_groups(samples)
+    if request.group == ALL:
+        every = [series for members in groups.values() for series in members]
+        return {ALL: live_points(request.metric, every, request.stat)}
+    if request.group is not None:
+        groups = {request.group: groups.get(request.group, [])}
+    return {name or ALL: live_points(request.metric, members, request.stat) for name, members in groups.items()}
+
+
+def _merged_lines(request: SeriesRequest, buckets: Mapping[float, Merged]) -> dict[str, Points]:
+    def picker(name: str) -> Callable[[Merged], Stats | None]:
+        return lambda merged: merged.groups.get(name)
+
+    if request.group == ALL:
+        return {ALL: merged_points(request.metric, buckets, lambda merged: merged.total, request.stat)}
+    names = [request.group] if request.group is not None else sorted({n for m in buckets.values() for n in m.groups})
+    return {name or ALL: merged_points(request.metric, buckets, picker(name), request.stat) for name in names}
+
+
+def _usual_step(lines: list[tuple[str, Points]]) -> float:
+    steps = [spacing([t for t, _ in points]) for _, points in lines if len(points) > 1]
+    return min(steps, default=60.0)
