@@ -35,7 +35,7 @@ class LiveSeries(NamedTuple):
 
 def encode_live(series: Iterable[LiveSeries]) -> str:
     """The ``data`` attribute of a live item."""
-    return orjson.dumps(list(series)).decode()
+    return orjson.dumps([tuple(entry) for entry in series]).decode()
 
 
 def decode_live(data: str) -> list[LiveSeries]:
