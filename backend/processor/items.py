@@ -1,0 +1,115 @@
+"""The items of ``InfraMetrics`` in DynamoDB's own JSON, ready for BatchWriteItem. Pure.
+
+Written out by hand: a general serialiser (and ``Decimal``) costs several times what these few shapes do. Numbers are
+the shortest text that reads back as the same float (``repr``), so nothing is rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+
+from backend.contract.records import Sample, derived_id
+from backend.contract.rollup import LiveSeries, encode_live
+from backend.contract.tables import (
+    DATA,
+    ENVIRONMENT,
+    EXPIRES_AT,
+    LATE,
+    LIVE,
+    METRIC_ID,
+    METRIC_TYPE,
+    SEEN,
+    TIMESTAMP,
+    partition,
+)
+
+Item = dict[str, dict[str, Any]]
+"""One item as DynamoDB's JSON: ``{"metric_id": {"S": "..."}, "timestamp": {"N": "1795259185"}, ...}``."""
+
+DATA_LIMIT: Final = 300_000
+"""Bytes of one item's ``data``; DynamoDB takes 400 KB an item."""
+SEEN_SECONDS: Final = 400 * 86400
+LATE_SECONDS: Final = 25 * 3600
+METRIC: Final = "metric"
+"""Attribute of a SEEN item: the metric_type that was seen (``metric_type`` itself holds the partition)."""
+
+
+def raw_item(sample: Sample, expires: str) -> Item:
+    """The item of one sample; ``expires`` is the text of its expiry, epoch seconds."""
+    return {
+        METRIC_ID: {"S": sample.metric_id},
+        TIMESTAMP: {"N": repr(sample.timestamp)},
+        METRIC_TYPE: {"S": sample.metric_type},
+        "value": {"N": repr(sample.value)},
+        "unit": {"S": sample.unit},
+        "hostname": {"S": sample.hostname},
+        "region": {"S": sample.region},
+        ENVIRONMENT: {"S": sample.environment},
+        "labels": {"M": {name: {"S": text} for name, text in sample.labels.items()}},
+        EXPIRES_AT: {"N": expires},
+    }
+
+
+def live_items(
+    origin: tuple[str, int], place: tuple[str, str, int], series: list[LiveSeries], expires: str
+) -> Iterator[Item]:
+    """The items of one object part's samples of one metric and minute, cut where one would grow too large.
+
+    ``origin`` is the object's key and the part's first byte, ``place`` metric_type, environment and minute: together
+    they make the id.
+    """
+    metric_type, environment, minute = place
+    for number, data in enumerate(_cut(series)):
+        yield {
+            METRIC_ID: {"S": derived_id(*origin, *place, number)},
+            TIMESTAMP: {"N": repr(minute)},
+            METRIC_TYPE: {"S": partition(metric_type, LIVE, environment)},
+            DATA: {"S": data},
+            EXPIRES_AT: {"N": expires},
+        }
+
+
+def seen_item(environment: str, metric_type: str, now: int) -> Item:
+    """Says that a metric ever arrived in an environment."""
+    return {
+        METRIC_ID: {"S": derived_id(SEEN, environment, metric_type)},
+        TIMESTAMP: {"N": "0"},
+        METRIC_TYPE: {"S": SEEN},
+        ENVIRONMENT: {"S": environment},
+        METRIC: {"S": metric_type},
+        EXPIRES_AT: {"N": repr(now + SEEN_SECONDS)},
+    }
+
+
+def late_item(origin: tuple[str, int], ranges: dict[str, dict[str, list[int]]], now: int) -> Item:
+    """Says which minutes an object changed after they may have been merged.
+
+    ``ranges`` is ``{environment: {metric_type: [first_minute, last_minute]}}``.
+    """
+    return {
+        METRIC_ID: {"S": derived_id(LATE, *origin)},
+        TIMESTAMP: {"N": repr(now)},
+        METRIC_TYPE: {"S": LATE},
+        DATA: {"S": orjson.dumps(ranges).decode()},
+        EXPIRES_AT: {"N": repr(now + LATE_SECONDS)},
+    }
+
+
+def _cut(series: list[LiveSeries]) -> Iterator[str]:
+    """The encoded series, halved until each part fits; the same input is always cut the same way."""
+    data = encode_live(series)
+    if len(data) <= DATA_LIMIT // 4 or len(data.encode()) <= DATA_LIMIT:
+        yield data
+    elif len(series) > 1:
+        half = len(series) // 2
+        yield from _cut(series[:half])
+        yield from _cut(series[half:])
+    elif len(series[0].offsets) > 1:
+        (group, name, offsets, values), half = series[0], len(series[0].offsets) // 2
+        yield from _cut([LiveSeries(group, name, offsets[:half], values[:half])])
+        yield from _cut([LiveSeries(group, name, offsets[half:], values[half:])])
+    else:
+        yield data
