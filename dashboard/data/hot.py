@@ -20,10 +20,12 @@ import orjson
 from backend.contract.bucket import Samples
 from backend.contract.rollup import Merged, gather
 from backend.contract.tables import (
+    HOUR,
     LATE,
     LATENESS_ALLOWANCE_SECONDS,
     LEVEL_SECONDS,
     LIVE,
+    MINUTE,
     SEEN,
     partition,
 )
@@ -32,8 +34,10 @@ from dashboard.data.reader import Row
 
 logger = logging.getLogger(__name__)
 
-KEEP_SECONDS: Final = {LIVE: 6 * 3600, "1m": 14 * 86400, "1h": 400 * 86400}
+KEEP_SECONDS: Final = {LIVE: 6 * 3600, MINUTE: 14 * 86400, HOUR: 400 * 86400}
 """How far back a column stays in memory at most."""
+LEAST_REFRESH: Final = {LIVE: 0.0, MINUTE: 20.0, HOUR: 120.0}
+"""Merged levels change once a minute or an hour: asking more often reads the same again."""
 MAX_COLUMNS: Final = 600
 SEEN_REFRESH_SECONDS: Final = 30.0
 
@@ -172,12 +176,15 @@ class HotStore:
             column.used_at = now
         if (wanted.environment, wanted.metric) not in self._seen:
             return column
-        fresh = now - column.refreshed_at < self._refresh_seconds and wanted.start >= column.covered_from
-        return column if fresh else self._flight.do(name, lambda: self._refresh(column, wanted.start))
+        return (
+            column
+            if self._fresh(column, wanted.start, now)
+            else self._flight.do(name, lambda: self._refresh(column, wanted.start))
+        )
 
     def _refresh(self, column: Column, start: float) -> Column:
         now = self._clock()
-        if now - column.refreshed_at < self._refresh_seconds and start >= column.covered_from:
+        if self._fresh(column, start, now):
             return column
         step = LEVEL_SECONDS[column.level]
         keep_from = now - KEEP_SECONDS[column.level]
@@ -198,6 +205,11 @@ class HotStore:
             column.error = f"{type(error).__name__}: {error}"
             logger.warning("can't refresh %s; keeping the last good data", column.name, exc_info=True)
         return column
+
+    def _fresh(self, column: Column, start: float, now: float) -> bool:
+        every = max(self._refresh_seconds, LEAST_REFRESH[column.level])
+        reach = max(start, now - KEEP_SECONDS[column.level] + LEVEL_SECONDS[column.level])
+        return now - column.refreshed_at < every and reach >= column.covered_from
 
     def _read(self, column: Column, start: float, end: float, keep_from: float) -> None:
         column.replace(self._reader.query(column.name, start, end), start, end, keep_from)
@@ -227,6 +239,7 @@ class HotStore:
             column = self._columns.get(partition(metric, level, environment))
             if column is not None and column.covered_to:
                 column.covered_to = min(column.covered_to, max(first, column.covered_from))
+                column.refreshed_at = 0.0
 
     def _forget_oldest(self) -> None:
         if len(self._columns) > MAX_COLUMNS:

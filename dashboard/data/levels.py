@@ -46,9 +46,7 @@ class Levels:
         """The 1-minute buckets from ``start`` to the newest sample, by metric."""
         stored = self._columns(metrics, environment, MINUTE, start)
         newest = {m.key: max(stored[m.key].merged, default=None) for m in metrics}
-        reach = max(min((t for t in newest.values() if t is not None), default=start), now - KEEP_SECONDS[LIVE])
-        reach = min(reach, now - TAIL_SECONDS) - LOOKBACK_SECONDS
-        live = self._columns(metrics, environment, LIVE, reach)
+        live = self._live(metrics, environment, {key: start if t is None else t for key, t in newest.items()}, now)
         result: BucketsByMetric = {}
         for metric in metrics:
             last = newest[metric.key]
@@ -56,6 +54,16 @@ class Levels:
             tail = buckets(metric, live[metric.key].samples, after, now + LEVEL_SECONDS[LIVE])
             result[metric.key] = _from(start, {**stored[metric.key].merged, **tail})
         return result
+
+    def _live(
+        self, metrics: Sequence[Metric], environment: str, merged_to: Mapping[str, float], now: float
+    ) -> dict[str, Column]:
+        """Live columns that reach back far enough to continue each metric's merged buckets."""
+        wanted = []
+        for metric in metrics:
+            reach = min(max(merged_to[metric.key], now - KEEP_SECONDS[LIVE]), now - TAIL_SECONDS)
+            wanted.append(Wanted(metric.key, environment, LIVE, reach - LOOKBACK_SECONDS))
+        return {metric: column for (metric, _level), column in self._hot.columns(wanted).items()}
 
     def _columns(self, metrics: Iterable[Metric], environment: str, level: str, start: float) -> dict[str, Column]:
         columns = self._hot.columns(Wanted(metric.key, environment, level, start) for metric in metrics)

@@ -132,5 +132,7 @@ class HealthData:
     """Epoch second of the newest sample behind the page."""
     synthetic: bool
     """True when samples of the synthetic source are among what is shown: the page says so."""
+    interval_seconds: float = 60.0
+    """Usual spacing of the signals' own samples, seconds: what "too old" is measured in."""
     open_alerts: Mapping[str, int] | None = None
     dataset_freshness: Mapping[str, int] | None = None

@@ -1,0 +1,158 @@
+"""The dashboard's HTTP interface beside its pages: views, verdict, series, and what operators probe."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import orjson
+from botocore.exceptions import BotoCoreError, ClientError
+from flask import Blueprint, Flask, Request, Response, request
+
+from backend.contract.errors import InvalidInput
+from backend.contract.verdict import Verdict
+from dashboard.data.request import ViewRequest, parse_view_request
+from dashboard.data.series import parse_series_request
+from dashboard.data.views import EncodedView, encode
+from dashboard.metrics import exposition
+from dashboard.services import Services
+
+logger = logging.getLogger(__name__)
+
+Answer = Callable[..., Response]
+JSON: Final = "application/json"
+
+
+def register(server: Flask, services: Services) -> None:
+    """Adds all routes of this module to the server."""
+    routes = Blueprint("pulseboard_api", __name__)
+    add = routes.add_url_rule
+    add("/api/v1/view/<page>", "view", _answering(lambda page: _view(services, page)))
+    add("/api/v1/health", "health", _answering(lambda: _health(services)))
+    add("/api/v1/series", "series", _answering(lambda: _series(services)))
+    add("/healthz", "healthz", lambda: Response('{"status":"ok"}', mimetype=JSON))
+    add("/readyz", "readyz", _answering(lambda: _ready(services)))
+    add("/metrics", "metrics", lambda: Response(exposition(services), mimetype="text/plain; version=0.0.4"))
+    server.register_blueprint(routes)
+
+
+def _answering(handler: Answer) -> Answer:
+    """Turns what goes wrong into ``{error: {code, message, field?}}`` with the status that fits."""
+
+    @wraps(handler)
+    def answer(**values: str) -> Response:
+        try:
+            return handler(**values)
+        except InvalidInput as error:
+            return _error(400, error.code, str(error), error.field)
+        except (BotoCoreError, ClientError, TimeoutError) as error:
+            logger.warning("no answer from AWS for %s", request.path, exc_info=True)
+            return _error(503, "unavailable", f"The data can't be read now ({type(error).__name__}); try again shortly")
+
+    return answer
+
+
+def _view(services: Services, page: str) -> Response:
+    if services.page(page) is None:
+        return _error(404, "unknown_page", f"There is no page {page!r}", "page")
+    wanted = _view_request(services, page)
+    return _send(services, services.view(wanted))
+
+
+def _health(services: Services) -> Response:
+    wanted = _view_request(services, "health")
+    every = services.settings.config.hot_refresh_seconds
+
+    def make() -> EncodedView:
+        now = services.now()
+        data = services.health.load(wanted, now)
+        return encode(_verdict_json(data.verdict, wanted.environment), data.as_of, now, str)
+
+    return _send(services, services.answers.get(f"verdict?{wanted.environment}", every, make))
+
+
+def _series(services: Services) -> Response:
+    now = services.now()
+    config = services.settings.config
+    parsed = parse_series_request(request.args, services.settings.catalogue, config.environment, now)
+    if parsed.environment not in services.hot.environments():
+        known = ", ".join(services.hot.environments()) or "none yet"
+        raise InvalidInput("environment", parsed.environment, f"has sent nothing; known: {known}")
+
+    def make() -> EncodedView:
+        answer = services.series.answer(parsed)
+        return encode(answer.as_json(), answer.as_of, services.now(), str)
+
+    names = ("metric", "from", "to", "group", "stat", "environment", "host")
+    key = "series?" + urlencode([(name, request.args.get(name, "")) for name in names])
+    if parsed.range.live and request.args.get("from", "now").startswith("now"):
+        return _send(services, services.answers.get(key, config.hot_refresh_seconds, make))
+    return _send(services, make())
+
+
+def _ready(services: Services) -> Response:
+    """Ready once the table could be read; the body says what is known."""
+    seen = services.hot.seen()
+    return _json(200, {"status": "ready", "metrics_seen": len(seen), "environments": services.hot.environments()})
+
+
+def _view_request(services: Services, page: str) -> ViewRequest:
+    return parse_view_request(page, request.args, services.settings.config.environment, services.now())
+
+
+def _verdict_json(verdict: Verdict, environment: str) -> dict[str, Any]:
+    return {
+        "environment": environment,
+        "status": verdict.status,
+        "reasons": verdict.reasons,
+        "since": verdict.since,
+        "signals": [
+            {
+                "name": signal.key,
+                "title": signal.title,
+                "value": signal.value,
+                "unit": signal.unit,
+                "state": signal.state,
+                "age_seconds": signal.age_seconds,
+                "detail": signal.detail,
+            }
+            for signal in verdict.signals
+        ],
+    }
+
+
+def _send(services: Services, view: EncodedView) -> Response:
+    """The view in the client's encoding, or 304 when the client has it already."""
+    asked: Request = request
+    etag = f'"{view.etag}"'
+    if etag in (asked.headers.get("If-None-Match") or ""):
+        services.views.counts.unchanged += 1
+        response = Response(status=304)
+    else:
+        body, encoding = view.body(asked.headers.get("Accept-Encoding", ""))
+        response = Response(body, mimetype=JSON)
+        if encoding:
+            response.headers["Content-Encoding"] = encoding
+    response.headers["ETag"] = etag
+    response.headers["Vary"] = "Accept-Encoding"
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["X-Pulseboard-Now"] = str(int(services.now() * 1000))
+    if view.error is not None:
+        response.headers["X-Pulseboard-Stale"] = str(int(services.now() - view.made_at))
+    return response
+
+
+def _error(status: int, code: str, message: str, field: str | None = None) -> Response:
+    error = {"code": code, "message": message}
+    if field is not None:
+        error["field"] = field
+    return _json(status, {"error": error})
+
+
+def _json(status: int, content: Any) -> Response:
+    response = Response(orjson.dumps(content), status=status, mimetype=JSON)
+    response.headers["Cache-Control"] = "no-store"
+    return response

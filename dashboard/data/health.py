@@ -1,0 +1,228 @@
+"""Everything the Health page shows, put together from the hot store; no query of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from backend.contract.bucket import Samples
+from backend.contract.catalogue import Catalogue
+from backend.contract.tables import HOUR, LIVE, MINUTE
+from backend.contract.verdict import Reading, State, Verdict, duration, judge, judge_signal, usual_interval
+from dashboard.data.hot import HotStore, Wanted
+from dashboard.data.levels import BucketsByMetric, Levels
+from dashboard.data.lines import line_of, trend_of
+from dashboard.data.models import CheckpointCard, HealthData, SelfCheck, SignalCard
+from dashboard.data.request import ViewRequest
+from dashboard.data.signals import (
+    GOLDEN,
+    METRICS,
+    SIGNALS,
+    SignalSpec,
+    history,
+    history_interval,
+    reading,
+    threshold_metric,
+)
+from dashboard.data.slo import PERIOD_SECONDS, slo_cards
+from dashboard.data.timeline import Moment, SignalPast, days, incidents, moments, since
+
+LIVE_SECONDS: Final = 1800
+DAY: Final = 86400
+PAST_SECONDS: Final = 15.0
+"""The verdict's history is put together again at most this often; the verdict itself with every refresh."""
+SYNTHETIC_TARGET: Final = "synthetic"
+CHECKPOINTS: Final = ("checkpoints_completed_total", "checkpoint_failures_total", "checkpoint_duration_ms")
+OWN: Final = ("up", "files_processed")
+NOTES: Final = {
+    "latency_p99_ms": "worst subtask",
+    "late_records_dropped": "from late records dropped",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """The history of one environment's verdict and the buckets it was made from."""
+
+    made_at: float
+    minutes: BucketsByMetric
+    hours: BucketsByMetric
+    fine: list[Moment]
+    coarse: list[Moment]
+
+
+class HealthService:
+    """Builds ``HealthData``; thread-safe, shared by all viewers."""
+
+    def __init__(self, hot: HotStore, catalogue: Catalogue) -> None:
+        self._hot = hot
+        self._levels = Levels(hot)
+        self._catalogue = catalogue
+        self._past: dict[str, _Past] = {}
+        self._holding: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()
+
+    def load(self, request: ViewRequest, now: float) -> HealthData:
+        """The page's data for one request. Raises the reader's error when nothing was ever read."""
+        environment = request.environment
+        live = self._live(environment, now)
+        seen = frozenset(metric for env, metric in self._hot.seen() if env == environment)
+        readings = [reading(spec, self._catalogue, live, seen, now) for spec in SIGNALS]
+        past = self._history(environment, now)
+        verdict = self._verdict(environment, readings, past, now)
+        ranged = self._ranged(request, past, now)
+        return HealthData(
+            environment=environment,
+            environments=self._hot.environments() or (environment,),
+            verdict=verdict,
+            signals=tuple(self._card(spec, readings, ranged, live, now) for spec in SIGNALS if spec.key in GOLDEN),
+            checkpoints=self._checkpoints(readings, ranged, live, now),
+            slos=slo_cards(self._catalogue, past.minutes, past.hours, now),
+            self_checks=_self_checks(live, seen, now),
+            days=tuple(days(past.fine, 60, past.coarse, 3600, now)),
+            incidents=tuple(incidents(_joined(past), 60, now)),
+            as_of=max((t for samples in live.values() for t in _newest(samples)), default=0.0),
+            synthetic=any(group == SYNTHETIC_TARGET for group, _ in live.get("up", {})),
+        )
+
+    def _live(self, environment: str, now: float) -> dict[str, Samples]:
+        names = dict.fromkeys([*METRICS, *CHECKPOINTS, *OWN])
+        columns = self._hot.columns(Wanted(name, environment, LIVE, now - LIVE_SECONDS) for name in names)
+        return {metric: column.samples for (metric, _level), column in columns.items()}
+
+    def _verdict(self, environment: str, readings: list[Reading], past: _Past, now: float) -> Verdict:
+        fresh = judge(readings, now)
+        with self._lock:
+            status, began = self._holding.get(environment, ("", 0.0))
+            if status != fresh.status:
+                began = since(past.fine, fresh.status, now) if not status else now
+                self._holding[environment] = (fresh.status, began)
+        return Verdict(fresh.status, fresh.reasons, began, fresh.signals)
+
+    def _history(self, environment: str, now: float) -> _Past:
+        with self._lock:
+            past = self._past.get(environment)
+        if past is not None and now - past.made_at < PAST_SECONDS:
+            return past
+        metrics = [self._catalogue[name] for name in dict.fromkeys([*METRICS, *CHECKPOINTS])]
+        minutes = self._levels.minutes(metrics, environment, now - DAY, now)
+        hours = self._levels.merged(metrics, environment, HOUR, now - PERIOD_SECONDS, now)
+        past = _Past(
+            made_at=now,
+            minutes=minutes,
+            hours=hours,
+            fine=self._moments(minutes, now - DAY, now // 60 * 60, 60),
+            coarse=self._moments(hours, now - PERIOD_SECONDS, now - DAY, 3600),
+        )
+        with self._lock:
+            self._past[environment] = past
+        return past
+
+    def _moments(self, merged: BucketsByMetric, start: float, end: float, step: int) -> list[Moment]:
+        past = []
+        for spec in SIGNALS:
+            values = history(spec, self._catalogue, merged, step)
+            metric = threshold_metric(spec, self._catalogue)
+            past.append(SignalPast(metric, spec.title, values, history_interval(values, step)))
+        return moments(past, start, end, step)
+
+    def _ranged(self, request: ViewRequest, past: _Past, now: float) -> _Ranged:
+        wanted = request.range(now)
+        level = MINUTE if wanted.start >= now - DAY - 60 else HOUR
+        merged = past.minutes if level == MINUTE else past.hours
+        return _Ranged(merged, wanted.start, wanted.end, 60 if level == MINUTE else 3600)
+
+    def _card(
+        self, spec: SignalSpec, readings: list[Reading], ranged: _Ranged, live: Mapping[str, Samples], now: float
+    ) -> SignalCard:
+        metric = threshold_metric(spec, self._catalogue)
+        signal = judge_signal(next(r for r in readings if r.key == spec.key), now)
+        values = {t: v for t, v in history(spec, self._catalogue, ranged.merged, ranged.step).items() if ranged.has(t)}
+        source = next((name for name in spec.sources if live.get(name)), spec.key)
+        return SignalCard(
+            key=spec.key,
+            title=spec.title,
+            unit=spec.unit,
+            value=signal.value,
+            state=signal.state,
+            detail=signal.detail,
+            age_seconds=signal.age_seconds,
+            trend=trend_of(values),
+            higher_is_worse=metric.direction != "lower_is_worse",
+            warning=metric.warning,
+            critical=metric.critical,
+            sparkline=line_of(spec.title, values, ranged.start, ranged.end, ranged.step),
+            note=NOTES.get(source, ""),
+        )
+
+    def _checkpoints(
+        self, readings: list[Reading], ranged: _Ranged, live: Mapping[str, Samples], now: float
+    ) -> CheckpointCard:
+        signal = judge_signal(next(r for r in readings if r.key == "checkpoint_failures_total"), now)
+        completed, failed = (ranged.increase(name) for name in CHECKPOINTS[:2])
+        tried = (completed or 0.0) + (failed or 0.0)
+        durations = [values[max(values)] for values in live.get(CHECKPOINTS[2], {}).values() if values]
+        return CheckpointCard(
+            state=signal.state,
+            detail=signal.detail,
+            completed=completed,
+            failed=failed,
+            success_percent=100 * (completed or 0.0) / tried if tried else None,
+            last_duration_ms=max(durations, default=None),
+            age_seconds=signal.age_seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranged:
+    """Buckets of the level that fits the page's range."""
+
+    merged: BucketsByMetric
+    start: float
+    end: float
+    step: int
+
+    def has(self, t: float) -> bool:
+        return self.start <= t <= self.end
+
+    def increase(self, name: str) -> float | None:
+        grown = [b.total.increase for t, b in self.merged.get(name, {}).items() if self.has(t)]
+        known = [value for value in grown if value is not None]
+        return sum(known) if known else None
+
+
+def _joined(past: _Past) -> list[Moment]:
+    """Hours as far as the minutes don't reach, then minutes; an hour stands for all its minutes."""
+    start = past.fine[0].t if past.fine else float("inf")
+    spread = [Moment(m.t + i * 60, m.status, m.worst) for m in past.coarse if m.t < start for i in range(60)]
+    return [*(m for m in spread if m.t < start), *past.fine]
+
+
+def _newest(samples: Samples) -> list[float]:
+    return [next(reversed(values)) for values in samples.values() if values]
+
+
+def _self_checks(live: Mapping[str, Samples], seen: frozenset[str], now: float) -> tuple[SelfCheck, ...]:
+    """Pulseboard watching itself: who was last seen at work."""
+    collected = [t for name, samples in live.items() if name != "files_processed" for t in _newest(samples)]
+    collecting = sorted({t for name in METRICS for values in live.get(name, {}).values() for t in values})
+    interval = usual_interval(collecting[-50:])
+    processed = _newest(live.get("files_processed", {}))
+    return (
+        _self_check("collector", "Collector", max(collected, default=None), interval, bool(seen), now),
+        _self_check("processor", "Processor", max(processed, default=None), interval, "files_processed" in seen, now),
+        SelfCheck("alert-consumer", "Alert consumer", "not_connected", None, "Not connected yet"),
+        SelfCheck("canary", "Canary latency", "not_connected", None, "Not connected yet"),
+    )
+
+
+def _self_check(key: str, title: str, at: float | None, interval: float, seen: bool, now: float) -> SelfCheck:
+    if not seen:
+        return SelfCheck(key, title, "not_connected", None, "Not connected yet")
+    age = None if at is None else max(now - at, 0.0)
+    silent = age is None or age > 3 * interval
+    state: State = "unknown" if silent else "healthy"
+    detail = "Not seen lately" if age is None else f"Last seen {duration(age)} ago"
+    return SelfCheck(key, title, state, age, detail)

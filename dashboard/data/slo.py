@@ -1,0 +1,169 @@
+"""SLO attainment, error budget and multi-window burn rates. Pure.
+
+Burn-rate pairs follow the Google SRE workbook, chapter 5 ("Alerting on SLOs"): both windows must burn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from backend.contract.catalogue import Catalogue, Metric
+from backend.contract.rollup import Merged
+from backend.contract.verdict import State, duration
+from dashboard.data.models import BurnRate, SloCard
+
+PERIOD_SECONDS: Final = 30 * 86400
+LEAST_SAMPLES: Final = 3
+LEAST_EVENTS: Final = 100
+PAIRS: Final = ((3600, 300, 14.4, "page"), (21600, 1800, 6.0, "page"), (259200, 21600, 1.0, "ticket"))
+"""(long window s, short window s, burn rate, what it calls for)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Good and all events of one bucket; ``events`` is None where only a ratio is known, not a count."""
+
+    good: float
+    total: float
+    counted: bool = True
+
+
+def latency_tallies(metric: Metric, buckets: Mapping[float, Merged]) -> dict[float, Tally]:
+    """Records under the SLO's limit out of all, from sketch counts."""
+    limit = metric.slo.limit if metric.slo and metric.slo.limit is not None else float("inf")
+    tallies: dict[float, Tally] = {}
+    for t, bucket in buckets.items():
+        sketch = bucket.total.sketch
+        if sketch is not None and sketch.count:
+            tallies[t] = Tally(sketch.count_up_to(limit), sketch.count)
+    return tallies
+
+
+def completeness_tallies(
+    late: Mapping[float, Merged], arrived: Mapping[float, Merged], gauge: Mapping[float, Merged]
+) -> dict[float, Tally]:
+    """Records kept by windows out of all that reached them; from the completeness gauge where no counts exist."""
+    tallies: dict[float, Tally] = {}
+    for t, bucket in late.items():
+        others = arrived[t].groups if t in arrived else {}
+        came = sum(s.increase or 0.0 for name, s in others.items() if name in bucket.groups)
+        dropped = min(sum(s.increase or 0.0 for s in bucket.groups.values()), came)
+        if came > 0:
+            tallies[t] = Tally(came - dropped, came)
+    if tallies:
+        return tallies
+    return {t: Tally(b.total.average / 100 * b.total.count, b.total.count, counted=False) for t, b in gauge.items()}
+
+
+def slo_card(metric: Metric, minutes: Mapping[float, Tally], hours: Mapping[float, Tally], now: float) -> SloCard:
+    """Attainment over 30 days and the burn of each pair of windows.
+
+    ``minutes`` reach back at least 6 h, ``hours`` 30 days; both up to the newest sample.
+    """
+    slo = metric.slo
+    if slo is None:
+        raise ValueError(f"{metric.key} has no SLO in the catalogue")
+    inside = {t: tally for t, tally in hours.items() if t > now - PERIOD_SECONDS}
+    total = sum(tally.total for tally in inside.values())
+    budget = 1 - slo.target_percent / 100
+    if not total:
+        return not_connected(metric.key, slo.title, slo.target_percent)
+    bad_share = 1 - sum(tally.good for tally in inside.values()) / total
+    burns = tuple(
+        _burn(minutes, hours, long, short, limit, call, budget, bad_share / budget, now)
+        for long, short, limit, call in PAIRS
+    )
+    left = 100 * (1 - bad_share / budget)
+    state: State = "healthy"
+    if left < 0 or any(b.state == "page" for b in burns):
+        state = "critical"
+    elif any(b.state == "ticket" for b in burns):
+        state = "degraded"
+    covered = (now - min(inside)) / 86400
+    detail = next((b.sentence for b in burns if b.state in ("page", "ticket")), "")
+    return SloCard(
+        key=metric.key,
+        title=slo.title,
+        target_percent=slo.target_percent,
+        attained_percent=100 * (1 - bad_share),
+        budget_left_percent=left,
+        covered_days=min(covered, PERIOD_SECONDS / 86400),
+        burn=burns,
+        state=state,
+        detail=detail or f"{max(left, 0):.0f} % of the error budget is left",
+    )
+
+
+def not_connected(key: str, title: str, target_percent: float) -> SloCard:
+    """The card of an SLO whose source has never sent anything."""
+    return SloCard(key, title, target_percent, None, None, 0.0, (), "not_connected", "Not connected yet")
+
+
+def slo_cards(
+    catalogue: Catalogue,
+    minutes: Mapping[str, Mapping[float, Merged]],
+    hours: Mapping[str, Mapping[float, Merged]],
+    now: float,
+) -> tuple[SloCard, ...]:
+    """All SLOs of the product; events come with their ingest and are not connected until then."""
+    latency, completeness = catalogue["latency_ms"], catalogue["window_completeness"]
+
+    def complete(level: Mapping[str, Mapping[float, Merged]]) -> dict[float, Tally]:
+        names = ("late_records_dropped", "records_in", "window_completeness")
+        return completeness_tallies(*(level.get(name, {}) for name in names))
+
+    return (
+        slo_card(
+            latency,
+            latency_tallies(latency, minutes.get(latency.key, {})),
+            latency_tallies(latency, hours.get(latency.key, {})),
+            now,
+        ),
+        slo_card(completeness, complete(minutes), complete(hours), now),
+        not_connected("events_ingested", "Successful events", 99.9),
+    )
+
+
+def burn_rate(tallies: Sequence[Tally], budget: float) -> float | None:
+    """How many times faster than even the budget burns; None for fewer than 3 samples or 100 events."""
+    total = sum(tally.total for tally in tallies)
+    counted = all(tally.counted for tally in tallies)
+    if len(tallies) < LEAST_SAMPLES or total <= 0 or (counted and total < LEAST_EVENTS):
+        return None
+    return (1 - sum(tally.good for tally in tallies) / total) / budget
+
+
+def _burn(
+    minutes: Mapping[float, Tally],
+    hours: Mapping[float, Tally],
+    long: int,
+    short: int,
+    limit: float,
+    call: str,
+    budget: float,
+    spent: float,
+    now: float,
+) -> BurnRate:
+    def over(window: int) -> float | None:
+        source = minutes if window <= 21600 else hours
+        return burn_rate([tally for t, tally in source.items() if t >= now - window], budget)
+
+    long_rate, short_rate = over(long), over(short)
+    name = f"{duration(long)} and {duration(short)}"
+    state: Literal["ok", "page", "ticket", "not_enough_data"] = "ok"
+    if long_rate is None or short_rate is None:
+        return BurnRate(name, limit, long_rate, short_rate, "not_enough_data", "Not enough data in these windows")
+    if long_rate > limit and short_rate > limit:
+        state = "page" if call == "page" else "ticket"
+        sentence = f"Burning {long_rate:.1f} times too fast; {_exhausted(long_rate, spent)}"
+    else:
+        sentence = f"Burning at {long_rate:.1f} times the even pace, limit {limit:g}"
+    return BurnRate(name, limit, long_rate, short_rate, state, sentence)
+
+
+def _exhausted(rate: float, spent: float) -> str:
+    if spent >= 1:
+        return "the budget is gone"
+    return f"the budget is gone in {duration((1 - spent) * PERIOD_SECONDS / rate)}"

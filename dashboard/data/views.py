@@ -1,0 +1,160 @@
+"""Encoded views: one refresh of a page, made once and served to everybody who asks for the same thing.
+
+A view is encoded (orjson), compressed (brotli, gzip) and given an ETag once. A stale one is made anew by the first
+who asks; the others get the last one until it is older than ``PATIENCE`` refreshes, then they wait for the new one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import brotli
+import orjson
+
+from dashboard.data.flight import SingleFlight
+
+logger = logging.getLogger(__name__)
+
+BROTLI_QUALITY: Final = 5
+GZIP_LEVEL: Final = 6
+PATIENCE: Final = 2
+"""After so many refresh intervals nobody is served the old view without a try at the new one."""
+KEEP_SECONDS: Final = 3600.0
+WAIT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedView:
+    """A view ready to send. ``made_at`` and ``failed_at`` are epoch seconds; ``error`` tells why it is not newer."""
+
+    etag: str
+    raw: bytes
+    brotli: bytes
+    gzip: bytes
+    made_at: float
+    data_as_of: float | None
+    error: str | None = None
+
+    def body(self, accept_encoding: str) -> tuple[bytes, str | None]:
+        """The smallest body the client takes, and its Content-Encoding."""
+        accepted = {part.split(";")[0].strip() for part in accept_encoding.split(",")}
+        if "br" in accepted:
+            return self.brotli, "br"
+        if "gzip" in accepted:
+            return self.gzip, "gzip"
+        return self.raw, None
+
+
+def encode(content: Mapping[str, Any], as_of: float | None, now: float, default: Callable[[Any], Any]) -> EncodedView:
+    """The view of JSON-ready ``content``; ``default`` turns Dash components into JSON."""
+    raw = orjson.dumps(content, default=default, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    etag = hashlib.blake2b(raw, digest_size=12).hexdigest()
+    return EncodedView(
+        etag=etag,
+        raw=raw,
+        brotli=brotli.compress(raw, quality=BROTLI_QUALITY),
+        gzip=gzip.compress(raw, GZIP_LEVEL, mtime=0),
+        made_at=now,
+        data_as_of=as_of,
+    )
+
+
+class Store(Protocol):
+    """Where encoded views are kept: flask-caching's cache, in memory or in Redis."""
+
+    def get(self, key: str) -> Any:
+        """The value, None when there is none."""
+
+    def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        """Keeps the value for ``timeout`` seconds."""
+
+
+@dataclass(slots=True)
+class ViewCounts:
+    """How views were answered since the start."""
+
+    made: int = 0
+    served: int = 0
+    unchanged: int = 0
+    failed: int = 0
+
+
+class ViewCache:
+    """Views by key. ``make(key)`` is called by one caller per key at a time."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time, workers: int = 4) -> None:
+        self._store = store
+        self._clock = clock
+        self._flight: SingleFlight[EncodedView] = SingleFlight()
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="view")
+        self._pending: set[str] = set()
+        self._lock = threading.Lock()
+        self.counts = ViewCounts()
+
+    def get(self, key: str, every: float, make: Callable[[], EncodedView]) -> EncodedView:
+        """The view of ``key``, at most ``every`` seconds old where it can be made in time.
+
+        When making it fails the last good view is given with ``error`` set. Raises what ``make`` raised where there
+        has never been a good one.
+        """
+        self.counts.served += 1
+        held: EncodedView | None = self._store.get(key)
+        now = self._clock()
+        if held is not None and now - held.made_at < every:
+            return held
+        if held is not None and now - held.made_at < PATIENCE * every:
+            self._make_soon(key, every, make)
+            return held
+        try:
+            return self._flight.do(key, lambda: self._make(key, every, make), WAIT_SECONDS)
+        except Exception as error:
+            self.counts.failed += 1
+            if held is None:
+                raise
+            logger.warning("view %s could not be made; serving the last good one", key, exc_info=True)
+            return _with_error(held, error)
+
+    def close(self) -> None:
+        """Ends the worker threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _make(self, key: str, every: float, make: Callable[[], EncodedView]) -> EncodedView:
+        held: EncodedView | None = self._store.get(key)
+        if held is not None and self._clock() - held.made_at < every:
+            return held
+        view = make()
+        self.counts.made += 1
+        self._store.set(key, view, timeout=int(KEEP_SECONDS))
+        return view
+
+    def _make_soon(self, key: str, every: float, make: Callable[[], EncodedView]) -> None:
+        with self._lock:
+            if key in self._pending:
+                return
+            self._pending.add(key)
+
+        def run() -> None:
+            try:
+                self._flight.do(key, lambda: self._make(key, every, make), WAIT_SECONDS)
+            except Exception:
+                self.counts.failed += 1
+                logger.warning("view %s could not be made anew", key, exc_info=True)
+            finally:
+                with self._lock:
+                    self._pending.discard(key)
+
+        self._pool.submit(run)
+
+
+def _with_error(view: EncodedView, error: Exception) -> EncodedView:
+    return EncodedView(
+        view.etag, view.raw, view.brotli, view.gzip, view.made_at, view.data_as_of, f"{type(error).__name__}: {error}"
+    )

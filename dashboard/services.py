@@ -1,0 +1,115 @@
+"""What pages and routes are given: wired once per process, passed in everywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from backend.contract.ranges import TimeRange
+from backend.settings import Settings
+from dashboard.data.flight import SingleFlight
+from dashboard.data.health import HealthService
+from dashboard.data.hot import HotStore
+from dashboard.data.reader import MetricsReader
+from dashboard.data.request import ViewRequest
+from dashboard.data.series import SeriesService
+from dashboard.data.views import EncodedView, Store, ViewCache, encode
+from dashboard.pages.base import Page
+
+
+@dataclass(slots=True)
+class Services:
+    """The dashboard's services. ``now`` is the only clock there is."""
+
+    settings: Settings
+    pages: tuple[Page, ...]
+    build_id: str
+    now: Callable[[], float]
+    reader: MetricsReader
+    hot: HotStore
+    health: HealthService
+    series: SeriesService
+    views: ViewCache
+    answers: ViewCache
+    loads: SingleFlight[Any]
+
+    def page(self, name: str) -> Page | None:
+        """The page of that name."""
+        return next((page for page in self.pages if page.name == name), None)
+
+    def refresh_seconds(self, page: Page) -> float:
+        """How often the page's viewers ask for it."""
+        return page.refresh_seconds or self.settings.config.refresh_seconds
+
+    def view(self, request: ViewRequest) -> EncodedView:
+        """The encoded view of a request, shared by all who ask for the same.
+
+        Raises KeyError for an unknown page, the reader's error when nothing was ever read.
+        """
+        page = self.page(request.page)
+        if page is None:
+            raise KeyError(request.page)
+        every = self.settings.config.hot_refresh_seconds
+        return self.views.get(request.key, every, lambda: self._make(page, request))
+
+    def load(self, request: ViewRequest) -> Any:
+        """The page's data, for the first paint on the server. Raises as ``view`` does."""
+        page = self.page(request.page)
+        if page is None:
+            raise KeyError(request.page)
+        return self.loads.do(request.key, lambda: page.load(self, request, self.now()))
+
+    def close(self) -> None:
+        """Ends all worker threads."""
+        self.hot.close()
+        self.views.close()
+        self.answers.close()
+
+    def _make(self, page: Page, request: ViewRequest) -> EncodedView:
+        now = self.now()
+        view = page.view(self.load(request), now)
+        wanted: TimeRange = request.range(now)
+        content = {
+            "page": page.name,
+            "build": self.build_id,
+            "as_of": None if view.as_of is None else round(view.as_of, 3),
+            "refresh_ms": int(self.refresh_seconds(page) * 1000),
+            "live": wanted.live,
+            "props": view.props,
+            "charts": view.charts,
+        }
+        return encode(content, view.as_of, now, _component_json)
+
+
+def build_services(
+    settings: Settings,
+    reader: MetricsReader,
+    pages: tuple[Page, ...],
+    build_id: str,
+    store: Store,
+    clock: Callable[[], float] = time.time,
+) -> Services:
+    """All services over one reader and one cache."""
+    hot = HotStore(reader, settings.config.hot_refresh_seconds, clock)
+    return Services(
+        settings=settings,
+        pages=pages,
+        build_id=build_id,
+        now=clock,
+        reader=reader,
+        hot=hot,
+        health=HealthService(hot, settings.catalogue),
+        series=SeriesService(hot, clock),
+        views=ViewCache(store, clock),
+        answers=ViewCache(store, clock),
+        loads=SingleFlight(),
+    )
+
+
+def _component_json(value: Any) -> Any:
+    """orjson's fallback: Dash components travel as the JSON the renderer knows."""
+    if hasattr(value, "to_plotly_json"):
+        return value.to_plotly_json()
+    raise TypeError(f"{type(value).__name__} is not JSON")
