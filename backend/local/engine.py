@@ -18,7 +18,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO, Final, Self
+from typing import IO, Any, Final, Self
+
+import boto3
+from botocore.config import Config
 
 from backend.contract.errors import InvalidInput
 from backend.local.child import Child
@@ -26,6 +29,7 @@ from backend.local.child import Child
 HOST: Final = "127.0.0.1"
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
+_SECRET: Final = "test"
 START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.02
@@ -80,11 +84,17 @@ class Engine:
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": ACCOUNT,
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_SECRET_ACCESS_KEY": _SECRET,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of one service on this engine, whatever the environment says."""
+        session = boto3.Session(aws_access_key_id=ACCOUNT, aws_secret_access_key=_SECRET, region_name=REGION)
+        config = Config(max_pool_connections=16, retries={"mode": "standard"}, connect_timeout=3, read_timeout=30)
+        return session.client(service, endpoint_url=self.endpoint, config=config)  # type: ignore[call-overload]
 
     def start(self) -> None:
         """Starts it and returns once it answers."""
@@ -160,8 +170,8 @@ class Engine:
 
 
 def without_aws(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment less everything that could lead a client to a real account."""
-    return {name: value for name, value in environ.items() if not name.startswith("AWS_")}
+    """The environment less everything that could lead a client to a real account, and less our own settings."""
+    return {name: value for name, value in environ.items() if not name.startswith(("AWS_", "PULSEBOARD_"))}
 
 
 def free_port() -> int:

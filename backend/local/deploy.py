@@ -1,0 +1,127 @@
+"""The template on the embedded engine: the same stack as on AWS, with the engine's known gaps made good by API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from backend.local.package import code_entries, key_of, write_zip
+from backend.local.template import load_template, properties, template_path
+
+STACK: Final = "pulseboard"
+CODE_BUCKET: Final = "pulseboard-code"
+CREATE_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.05
+
+ENVIRONMENT_OF_OUTPUT: Final = {
+    "BucketName": "S3_BUCKET",
+    "TableName": "DYNAMODB_TABLE",
+    "QueueUrl": "QUEUE_URL",
+    "DeadLetterQueueUrl": "DEAD_LETTER_QUEUE_URL",
+    "AlertsTopicArn": "ALERTS_TOPIC_ARN",
+    "WarningsTopicArn": "WARNINGS_TOPIC_ARN",
+}
+"""Output of the stack to the variable by which ``backend.settings`` reads it."""
+
+MakeClient = Callable[[str], Any]
+"""Service name to boto3 client: ``Engine.client``."""
+
+
+class DeployError(RuntimeError):
+    """The stack did not come up; the message names the first resource that failed and why."""
+
+
+def deploy(
+    client: MakeClient, *, config: str | None = None, parameters: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Creates the stack, or updates the one there is, and returns its outputs as environment variables.
+
+    ``config`` is the text of a ``pulseboard.toml`` to bundle with the functions. Raises DeployError.
+    """
+    given = {"ProcessorConcurrency": "2", "LogLevel": "WARNING", **(parameters or {})}
+    body = write_zip(code_entries(config))
+    s3 = client("s3")
+    s3.create_bucket(Bucket=CODE_BUCKET)
+    s3.put_object(Bucket=CODE_BUCKET, Key=key_of(body), Body=body)
+    given |= {"CodeBucket": CODE_BUCKET, "CodeKey": key_of(body)}
+    outputs = _apply(client("cloudformation"), given)
+    _mend(client, given, outputs)
+    return {variable: outputs[name] for name, variable in ENVIRONMENT_OF_OUTPUT.items()}
+
+
+def _apply(cloudformation: Any, parameters: Mapping[str, str]) -> dict[str, str]:
+    request = {
+        "StackName": STACK,
+        "TemplateBody": template_path().read_text("utf-8"),
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        "Capabilities": ["CAPABILITY_IAM"],
+    }
+    try:
+        cloudformation.create_stack(**request)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AlreadyExistsException":
+            raise
+        _update(cloudformation, request)
+    deadline = time.monotonic() + CREATE_SECONDS
+    while (stack := cloudformation.describe_stacks(StackName=STACK)["Stacks"][0])["StackStatus"].endswith("PROGRESS"):
+        if time.monotonic() > deadline:
+            raise DeployError(f"the stack is still {stack['StackStatus']} after {CREATE_SECONDS:g} s")
+        time.sleep(_POLL_SECONDS)
+    if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        raise DeployError(_first_failure(cloudformation) or f"the stack ended as {stack['StackStatus']}")
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _update(cloudformation: Any, request: Mapping[str, Any]) -> None:
+    try:
+        cloudformation.update_stack(**request)
+    except ClientError as error:
+        if "No updates" not in str(error):
+            raise
+
+
+def _first_failure(cloudformation: Any) -> str | None:
+    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+    for event in reversed(events):
+        if event["ResourceStatus"].endswith("FAILED"):
+            return f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', event['ResourceStatus'])}"
+    return None
+
+
+def _mend(client: MakeClient, parameters: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+    """What the engine's CloudFormation drops (ministack 1.5.33), taken from the template and set by API."""
+    template = load_template()
+    bucket = properties(template, "DataBucket", parameters)
+    table = properties(template, "MetricsTable", parameters)
+    source = properties(template, "ProcessorSource", parameters)
+    name = outputs["TableName"]
+    dynamodb, functions = client("dynamodb"), client("lambda")
+    if dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED":
+        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=table["TimeToLiveSpecification"])
+    dynamodb.update_continuous_backups(
+        TableName=name, PointInTimeRecoverySpecification=table["PointInTimeRecoverySpecification"]
+    )
+    client("s3").put_bucket_lifecycle_configuration(
+        Bucket=outputs["BucketName"],
+        LifecycleConfiguration={"Rules": [_lifecycle_rule(r) for r in bucket["LifecycleConfiguration"]["Rules"]]},
+    )
+    # It keeps the parameter as text and then can't compare it with a number, which stops every event source.
+    for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=source["ScalingConfig"])
+
+
+def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """CloudFormation's spelling of a rule to the API's."""
+    converted: dict[str, Any] = {
+        "ID": rule["Id"],
+        "Status": rule["Status"],
+        "Filter": {"Prefix": rule.get("Prefix", "")},
+    }
+    if days := rule.get("ExpirationInDays"):
+        converted["Expiration"] = {"Days": days}
+    if "AbortIncompleteMultipartUpload" in rule:
+        converted["AbortIncompleteMultipartUpload"] = rule["AbortIncompleteMultipartUpload"]
+    return converted
