@@ -18,7 +18,7 @@ LOOKBACK_SECONDS: Final = 900
 """How far before a bucket a counter's previous sample may lie; an older one is a new beginning."""
 
 
-def buckets(metric: Metric, samples: Samples, start: float, end: float, step: int = 60) -> dict[int, Merged]:
+def buckets(metric: Metric, samples: Samples, start: float, end: float, step: int = 60) -> dict[float, Merged]:
     """The merged buckets of ``step`` seconds that have samples in [start, end), ascending.
 
     ``samples`` should reach ``LOOKBACK_SECONDS`` before ``start``: a counter's first sample without a predecessor

@@ -75,10 +75,10 @@ def judge_signal(reading: Reading, now: float) -> Signal:
     age = None if reading.at is None else max(now - reading.at, 0.0)
     state: State
     if not reading.seen:
-        state, detail = "not_connected", f"{reading.title} is not connected"
+        state, detail = "not_connected", f"{reading.title} {_is(reading.title)} not connected"
     elif reading.value is None or age is None or age > SILENT_INTERVALS * reading.interval:
         since = "" if age is None else f" for {duration(age)}"
-        state, detail = "unknown", f"{reading.title} has been silent{since}"
+        state, detail = "unknown", f"{reading.title}: silent{since}"
     else:
         state = reading.metric.state(reading.value)
         detail = _sentence(reading, state)
@@ -134,9 +134,14 @@ def _sentence(reading: Reading, state: State) -> str:
     shown = amount(value, reading.unit)
     threshold = metric.critical if state == "critical" else metric.warning
     if state == "healthy" or threshold is None:
-        return f"{reading.title} is {shown}"
+        return f"{reading.title} {_is(reading.title)} {shown}"
     side = "below" if metric.direction == "lower_is_worse" else "above"
-    return f"{reading.title} is {shown}, {side} the {_word(state)} threshold of {amount(threshold, reading.unit)}"
+    limit = f"{_word(state)} threshold of {amount(threshold, reading.unit)}"
+    return f"{reading.title} {_is(reading.title)} {shown}, {side} the {limit}"
+
+
+def _is(title: str) -> str:
+    return "are" if title.endswith("s") and not title.endswith("ss") else "is"
 
 
 def _word(state: State) -> str:

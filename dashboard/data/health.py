@@ -9,12 +9,12 @@ from typing import Final
 
 from backend.contract.bucket import Samples
 from backend.contract.catalogue import Catalogue
-from backend.contract.tables import HOUR, LIVE, MINUTE
+from backend.contract.tables import HOUR, LEVEL_SECONDS, LIVE, MINUTE
 from backend.contract.verdict import Reading, State, Verdict, duration, judge, judge_signal, usual_interval
 from dashboard.data.hot import HotStore, Wanted
 from dashboard.data.levels import BucketsByMetric, Levels
 from dashboard.data.lines import line_of, trend_of
-from dashboard.data.models import CheckpointCard, HealthData, SelfCheck, SignalCard
+from dashboard.data.models import CheckpointCard, DayState, HealthData, Incident, SelfCheck, SignalCard, SloCard
 from dashboard.data.request import ViewRequest
 from dashboard.data.signals import (
     GOLDEN,
@@ -50,7 +50,9 @@ class _Past:
     minutes: BucketsByMetric
     hours: BucketsByMetric
     fine: list[Moment]
-    coarse: list[Moment]
+    slos: tuple[SloCard, ...]
+    days: tuple[DayState, ...]
+    incidents: tuple[Incident, ...]
 
 
 class HealthService:
@@ -79,10 +81,10 @@ class HealthService:
             verdict=verdict,
             signals=tuple(self._card(spec, readings, ranged, live, now) for spec in SIGNALS if spec.key in GOLDEN),
             checkpoints=self._checkpoints(readings, ranged, live, now),
-            slos=slo_cards(self._catalogue, past.minutes, past.hours, now),
+            slos=past.slos,
             self_checks=_self_checks(live, seen, now),
-            days=tuple(days(past.fine, 60, past.coarse, 3600, now)),
-            incidents=tuple(incidents(_joined(past), 60, now)),
+            days=past.days,
+            incidents=past.incidents,
             as_of=max((t for samples in live.values() for t in _newest(samples)), default=0.0),
             synthetic=any(group == SYNTHETIC_TARGET for group, _ in live.get("up", {})),
         )
@@ -109,12 +111,16 @@ class HealthService:
         metrics = [self._catalogue[name] for name in dict.fromkeys([*METRICS, *CHECKPOINTS])]
         minutes = self._levels.minutes(metrics, environment, now - DAY, now)
         hours = self._levels.merged(metrics, environment, HOUR, now - PERIOD_SECONDS, now)
+        fine = self._moments(minutes, now - DAY, now // 60 * 60, 60)
+        coarse = self._moments(hours, now - PERIOD_SECONDS, now - DAY, 3600)
         past = _Past(
             made_at=now,
             minutes=minutes,
             hours=hours,
-            fine=self._moments(minutes, now - DAY, now // 60 * 60, 60),
-            coarse=self._moments(hours, now - PERIOD_SECONDS, now - DAY, 3600),
+            fine=fine,
+            slos=slo_cards(self._catalogue, minutes, hours, now),
+            days=tuple(days(fine, 60, coarse, 3600, now)),
+            incidents=tuple(incidents(_joined(fine, coarse), 60, now)),
         )
         with self._lock:
             self._past[environment] = past
@@ -132,7 +138,8 @@ class HealthService:
         wanted = request.range(now)
         level = MINUTE if wanted.start >= now - DAY - 60 else HOUR
         merged = past.minutes if level == MINUTE else past.hours
-        return _Ranged(merged, wanted.start, wanted.end, 60 if level == MINUTE else 3600)
+        step = LEVEL_SECONDS[level]
+        return _Ranged(merged, wanted.start, min(wanted.end, now - step), step)
 
     def _card(
         self, spec: SignalSpec, readings: list[Reading], ranged: _Ranged, live: Mapping[str, Samples], now: float
@@ -177,7 +184,7 @@ class HealthService:
 
 @dataclass(frozen=True, slots=True)
 class _Ranged:
-    """Buckets of the level that fits the page's range."""
+    """Closed buckets of the level that fits the page's range."""
 
     merged: BucketsByMetric
     start: float
@@ -193,11 +200,11 @@ class _Ranged:
         return sum(known) if known else None
 
 
-def _joined(past: _Past) -> list[Moment]:
+def _joined(fine: list[Moment], coarse: list[Moment]) -> list[Moment]:
     """Hours as far as the minutes don't reach, then minutes; an hour stands for all its minutes."""
-    start = past.fine[0].t if past.fine else float("inf")
-    spread = [Moment(m.t + i * 60, m.status, m.worst) for m in past.coarse if m.t < start for i in range(60)]
-    return [*(m for m in spread if m.t < start), *past.fine]
+    start = fine[0].t if fine else float("inf")
+    spread = [Moment(m.t + i * 60, m.status, m.worst) for m in coarse if m.t < start for i in range(60)]
+    return [*(m for m in spread if m.t < start), *fine]
 
 
 def _newest(samples: Samples) -> list[float]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from backend.contract.catalogue import Catalogue, Metric
 from backend.contract.rollup import Merged
@@ -17,8 +17,25 @@ from dashboard.data.models import BurnRate, SloCard
 PERIOD_SECONDS: Final = 30 * 86400
 LEAST_SAMPLES: Final = 3
 LEAST_EVENTS: Final = 100
-PAIRS: Final = ((3600, 300, 14.4, "page"), (21600, 1800, 6.0, "page"), (259200, 21600, 1.0, "ticket"))
-"""(long window s, short window s, burn rate, what it calls for)."""
+
+
+class Pair(NamedTuple):
+    """Two windows (seconds) that must both burn faster than ``limit`` times the even pace."""
+
+    name: str
+    long: int
+    short: int
+    limit: float
+    call: Literal["page", "ticket"]
+
+
+PAIRS: Final = (
+    Pair("1 h and 5 min", 3600, 300, 14.4, "page"),
+    Pair("6 h and 30 min", 21600, 1800, 6.0, "page"),
+    Pair("3 d and 6 h", 259200, 21600, 1.0, "ticket"),
+)
+FINE_SECONDS: Final = 21600
+"""Windows up to this long are counted in minutes, longer ones in hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +88,14 @@ def slo_card(metric: Metric, minutes: Mapping[float, Tally], hours: Mapping[floa
     if not total:
         return not_connected(metric.key, slo.title, slo.target_percent)
     bad_share = 1 - sum(tally.good for tally in inside.values()) / total
-    burns = tuple(
-        _burn(minutes, hours, long, short, limit, call, budget, bad_share / budget, now)
-        for long, short, limit, call in PAIRS
-    )
-    left = 100 * (1 - bad_share / budget)
+    spent = bad_share / budget
+
+    def over(window: int) -> float | None:
+        source = minutes if window <= FINE_SECONDS else hours
+        return burn_rate([tally for t, tally in source.items() if t >= now - window], budget)
+
+    burns = tuple(_burn(pair, over(pair.long), over(pair.short), spent) for pair in PAIRS)
+    left = 100 * (1 - spent)
     state: State = "healthy"
     if left < 0 or any(b.state == "page" for b in burns):
         state = "critical"
@@ -135,32 +155,15 @@ def burn_rate(tallies: Sequence[Tally], budget: float) -> float | None:
     return (1 - sum(tally.good for tally in tallies) / total) / budget
 
 
-def _burn(
-    minutes: Mapping[float, Tally],
-    hours: Mapping[float, Tally],
-    long: int,
-    short: int,
-    limit: float,
-    call: str,
-    budget: float,
-    spent: float,
-    now: float,
-) -> BurnRate:
-    def over(window: int) -> float | None:
-        source = minutes if window <= 21600 else hours
-        return burn_rate([tally for t, tally in source.items() if t >= now - window], budget)
-
-    long_rate, short_rate = over(long), over(short)
-    name = f"{duration(long)} and {duration(short)}"
-    state: Literal["ok", "page", "ticket", "not_enough_data"] = "ok"
+def _burn(pair: Pair, long_rate: float | None, short_rate: float | None, spent: float) -> BurnRate:
     if long_rate is None or short_rate is None:
-        return BurnRate(name, limit, long_rate, short_rate, "not_enough_data", "Not enough data in these windows")
-    if long_rate > limit and short_rate > limit:
-        state = "page" if call == "page" else "ticket"
+        sentence = "Not enough data in these windows"
+        return BurnRate(pair.name, pair.limit, long_rate, short_rate, "not_enough_data", sentence)
+    if long_rate > pair.limit and short_rate > pair.limit:
         sentence = f"Burning {long_rate:.1f} times too fast; {_exhausted(long_rate, spent)}"
-    else:
-        sentence = f"Burning at {long_rate:.1f} times the even pace, limit {limit:g}"
-    return BurnRate(name, limit, long_rate, short_rate, state, sentence)
+        return BurnRate(pair.name, pair.limit, long_rate, short_rate, pair.call, sentence)
+    sentence = f"Burning at {long_rate:.1f} times the even pace, limit {pair.limit:g}"
+    return BurnRate(pair.name, pair.limit, long_rate, short_rate, "ok", sentence)
 
 
 def _exhausted(rate: float, spent: float) -> str:
