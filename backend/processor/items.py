@@ -7,7 +7,7 @@ the shortest text that reads back as the same float (``repr``), so nothing is ro
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -19,6 +19,7 @@ from backend.contract.tables import (
     EXPIRES_AT,
     LATE,
     LIVE,
+    MERGE_STATE,
     METRIC_ID,
     METRIC_TYPE,
     SEEN,
@@ -29,12 +30,25 @@ from backend.contract.tables import (
 Item = dict[str, dict[str, Any]]
 """One item as DynamoDB's JSON: ``{"metric_id": {"S": "..."}, "timestamp": {"N": "1795259185"}, ...}``."""
 
+
+class Row(NamedTuple):
+    """One item of a partition. Times are epoch seconds; ``kept_until`` belongs to merged items (0 elsewhere)."""
+
+    timestamp: int
+    data: str
+    expires_at: int
+    kept_until: int
+    metric_id: str
+
+
 DATA_LIMIT: Final = 300_000
 """Bytes of one item's ``data``; DynamoDB takes 400 KB an item."""
 SEEN_SECONDS: Final = 400 * 86400
 LATE_SECONDS: Final = 25 * 3600
 METRIC: Final = "metric"
 """Attribute of a SEEN item: the metric_type that was seen (``metric_type`` itself holds the partition)."""
+KEPT_UNTIL: Final = "kept_until"
+"""Attribute of a merged item: until when everything it was computed from is kept (epoch s)."""
 
 
 def raw_item(sample: Sample, expires: str) -> Item:
@@ -95,6 +109,28 @@ def late_item(origin: tuple[str, int], ranges: dict[str, dict[str, list[int]]], 
         METRIC_TYPE: {"S": LATE},
         DATA: {"S": orjson.dumps(ranges).decode()},
         EXPIRES_AT: {"N": repr(now + LATE_SECONDS)},
+    }
+
+
+def merged_item(name: str, start: int, data: str, expires: int, kept_until: int) -> Item:
+    """A 1m or 1h item of partition ``name``; the same bucket always has the same key, so the last write counts."""
+    return {
+        METRIC_ID: {"S": derived_id(name, start)},
+        TIMESTAMP: {"N": repr(start)},
+        METRIC_TYPE: {"S": name},
+        DATA: {"S": data},
+        EXPIRES_AT: {"N": repr(expires)},
+        KEPT_UNTIL: {"N": repr(kept_until)},
+    }
+
+
+def state_item(identity: str, data: str) -> Item:
+    """The scheduled merge's state; it never expires."""
+    return {
+        METRIC_ID: {"S": identity},
+        TIMESTAMP: {"N": "0"},
+        METRIC_TYPE: {"S": MERGE_STATE},
+        DATA: {"S": data},
     }
 
 
