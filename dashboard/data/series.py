@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backend.contract.bucket import LOOKBACK_SECONDS, Samples
+from backend.contract.bucket import LOOKBACK_SECONDS, Samples, badness
 from backend.contract.catalogue import Catalogue, Metric
 from backend.contract.errors import InvalidInput
 from backend.contract.ranges import TimeRange, level_for, parse_range
-from backend.contract.rollup import OTHER, WORST_GROUPS, Merged, Stats
+from backend.contract.rollup import OTHER, WORST_GROUPS, Merged, Stats, in_parallel
 from backend.contract.tables import HOUR, LEVEL_SECONDS, LIVE, LIVE_RETENTION_SECONDS, MINUTE
 from dashboard.data.hot import KEEP_SECONDS, HotStore, Wanted
 from dashboard.data.levels import Levels
@@ -155,13 +155,36 @@ def _live_lines(request: SeriesRequest, samples: Samples) -> dict[str, Points]:
 
 
 def _merged_lines(request: SeriesRequest, buckets: Mapping[float, Merged]) -> dict[str, Points]:
-    def picker(name: str) -> Callable[[Merged], Stats | None]:
-        return lambda merged: merged.groups.get(name)
-
+    metric = request.metric
     if request.group == ALL:
-        return {ALL: merged_points(request.metric, buckets, lambda merged: merged.total, request.stat)}
-    names = [request.group] if request.group is not None else sorted({n for m in buckets.values() for n in m.groups})
-    return {name or ALL: merged_points(request.metric, buckets, picker(name), request.stat) for name in names}
+        return {ALL: merged_points(metric, buckets, lambda merged: merged.total, request.stat)}
+    if request.group is not None:
+        name = request.group
+        return {name: merged_points(metric, buckets, lambda merged: merged.groups.get(name), request.stat)}
+    kept = _kept_groups(metric, buckets)
+
+    def picker(name: str) -> Callable[[Merged], Stats | None]:
+        return lambda merged: _group_or_rest(metric, merged, kept, name)
+
+    names = [*sorted(kept), *([OTHER] if any(merged.groups.keys() - kept for merged in buckets.values()) else [])]
+    return {name or ALL: merged_points(metric, buckets, picker(name), request.stat) for name in names}
+
+
+def _kept_groups(metric: Metric, buckets: Mapping[float, Merged]) -> frozenset[str]:
+    """The worst groups over the whole range; each bucket kept its own 20, together they may be many more."""
+    scores: dict[str, float] = {}
+    for merged in buckets.values():
+        for name, stats in merged.groups.items():
+            if name != OTHER:
+                scores[name] = max(scores.get(name, float("-inf")), badness(metric, stats))
+    return frozenset(sorted(scores, key=lambda name: (-scores[name], name))[:WORST_GROUPS])
+
+
+def _group_or_rest(metric: Metric, merged: Merged, kept: frozenset[str], name: str) -> Stats | None:
+    if name != OTHER:
+        return merged.groups.get(name)
+    rest = [stats for group, stats in merged.groups.items() if group not in kept]
+    return in_parallel(rest, metric.combine) if rest else None
 
 
 def _usual_step(lines: list[tuple[str, Points]]) -> float:
