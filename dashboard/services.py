@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from flask_caching.backends import SimpleCache
+
+from backend.aws import Clients
 from backend.contract.ranges import TimeRange
 from backend.settings import Settings
 from dashboard.data.flight import SingleFlight
@@ -15,8 +18,13 @@ from dashboard.data.hot import HotStore
 from dashboard.data.reader import MetricsReader
 from dashboard.data.request import ViewRequest
 from dashboard.data.series import SeriesService
-from dashboard.data.views import EncodedView, Store, ViewCache, encode
+from dashboard.data.views import KEEP_SECONDS, EncodedView, Store, ViewCache, encode
 from dashboard.pages.base import Page
+
+READ_CONNECTIONS: Final = 16
+READ_TIMEOUT_SECONDS: Final = 10.0
+MAX_VIEWS: Final = 500
+"""Encoded views kept in memory: pages x ranges x environments in use, with room for absolute ranges."""
 
 
 @dataclass(slots=True)
@@ -106,6 +114,26 @@ def build_services(
         answers=ViewCache(store, clock),
         loads=SingleFlight(),
     )
+
+
+def connect_services(
+    settings: Settings, pages: tuple[Page, ...], build_id: str, redis_url: str | None = None
+) -> Services:
+    """The services of a running dashboard: DynamoDB of the environment, views in memory or in Redis."""
+    clients = Clients(settings.region, pool=READ_CONNECTIONS, timeout=READ_TIMEOUT_SECONDS)
+    reader = MetricsReader(clients.dynamodb, settings.table)
+    return build_services(settings, reader, pages, build_id, _store(redis_url))
+
+
+def _store(redis_url: str | None) -> Store:
+    if redis_url is None:
+        store: Store = SimpleCache(threshold=MAX_VIEWS, default_timeout=int(KEEP_SECONDS))
+        return store
+    from flask_caching.backends import RedisCache
+    from redis import Redis
+
+    shared: Store = RedisCache(Redis.from_url(redis_url), default_timeout=int(KEEP_SECONDS), key_prefix="pulseboard:")
+    return shared
 
 
 def _component_json(value: Any) -> Any:
