@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -94,7 +95,7 @@ def own_buckets(
     buckets: list[Bucket] = []
     for environment, count in counts.items():
         own = {
-            "files_processed": 1,
+            "files_processed": int(source.start == 0),
             "metrics_processed": count,
             "successful_writes": round(written * count / len(samples)) if samples else 0,
             "failed_writes": 0,
@@ -104,6 +105,16 @@ def own_buckets(
                 columns: tuple[list[float], list[object]] = ([round(timestamp - minute, 3)], [value])
                 buckets.append(Bucket(catalogue[key], environment, minute, {("", OWN_HOST): columns}))
     return buckets
+
+
+def failed_writes_item(
+    source: ObjectPart, unwritten: int, now: float, catalogue: Catalogue, retention: Retention
+) -> list[Item]:
+    """The live item that says how many items of a part could not be written at ``now``."""
+    minute = int(now // 60) * 60
+    columns: tuple[list[float], list[object]] = ([round(now - minute, 3)], [unwritten])
+    bucket = Bucket(catalogue["failed_writes"], DEFAULT_ENVIRONMENT, minute, {("", OWN_HOST): columns})
+    return live([bucket], replace(source, key=f"{source.key}#failed"), now, retention)
 
 
 def _observed(sample: Sample) -> list[float]:

@@ -6,7 +6,7 @@ object's key, so the same object delivered again gives the same items.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -49,6 +49,11 @@ class Processed:
     def failed_percent(self) -> float:
         """Share of lines that were quarantined."""
         return 100 * len(self.quarantined) / self.samples if self.samples else 0.0
+
+    def refuse(self, refused: Sequence[Quarantined]) -> None:
+        """Adds lines that were refused before they were read."""
+        self.samples += len(refused)
+        self.quarantined += refused
 
 
 def process(

@@ -12,7 +12,7 @@ import orjson
 
 from backend.contract.bucket import LOOKBACK_SECONDS
 from backend.contract.catalogue import Catalogue
-from backend.contract.tables import LATE, LATENESS_ALLOWANCE_SECONDS, MINUTE, partition
+from backend.contract.tables import LATE, LATENESS_ALLOWANCE_SECONDS, MERGE_STATE, MINUTE, partition
 from backend.processor.items import LATE_SECONDS, state_item
 from backend.processor.merge_partition import MergeReport, PartitionMerge
 from backend.processor.merge_state import STATE_ID, MergeState, Range
@@ -53,7 +53,7 @@ class _Run:
         self._work: dict[Pair, PartitionMerge] = {}
 
     def run(self) -> MergeReport:
-        state = MergeState.decode(self._store.get(STATE_ID, 0))
+        state = self._load_state()
         self._take_late(state)
         first_run = state.merged_until is None
         end = (self._now - LATENESS_ALLOWANCE_SECONDS) // 60 * 60
@@ -67,6 +67,10 @@ class _Run:
         self._report.complete = not (state.behind or state.waiting)
         self._store.write([state_item(STATE_ID, state.encode())])
         return self._report
+
+    def _load_state(self) -> MergeState:
+        rows = self._store.query(MERGE_STATE, 0, 0)
+        return MergeState.decode(next((row.data for row in rows), None))
 
     def _take_late(self, state: MergeState) -> None:
         """Moves new LATE records into the state's waiting ranges."""

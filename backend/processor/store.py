@@ -117,12 +117,6 @@ class MetricsStore:
         items = self._items(SEEN, 0, 0, (ENVIRONMENT, METRIC))
         return sorted((item[ENVIRONMENT]["S"], item[METRIC]["S"]) for item in items)
 
-    def get(self, metric_id: str, timestamp: int) -> str | None:
-        """The ``data`` of one item, read consistently; None where there is none."""
-        key = {METRIC_ID: {"S": metric_id}, TIMESTAMP: {"N": str(timestamp)}}
-        answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return answer["Item"][DATA]["S"] if "Item" in answer else None
-
     def _items(self, partition: str, start: float, end: float, wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
         names = {f"#{index}": name for index, name in enumerate((METRIC_ID, TIMESTAMP, EXPIRES_AT, *wanted))}
         request: dict[str, Any] = {
