@@ -1,0 +1,76 @@
+# Needs Python 3.11 or later and make. Everything else is brought along: uv in .uv/ where there is none, the
+# dependencies of uv.lock in .venv/, and for the browser tests Chromium from apt where the machine has no browser.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+export UV_PYTHON_DOWNLOADS = never
+# The virtual environment below is meant, not one that happens to be active.
+unexport VIRTUAL_ENV
+
+UV := $(shell command -v uv || echo .uv/bin/uv)
+PYTHON := .venv/bin/python
+# Files of one browser or engine stay with one worker.
+WORKERS ?= 2
+
+.PHONY: help
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+.PHONY: demo
+demo: .venv/.demo ## Run the whole product on this machine: http://127.0.0.1:8050
+	@exec .venv/bin/pulseboard demo
+
+.PHONY: test
+test: .venv/.all chromium ## Run every test, end to end and in the browser too
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+
+.PHONY: check
+check: .venv/.all ## Lint, types, template, docs drift, lock file
+	$(UV) lock --check
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/cfn-lint infra/template.yaml
+	$(PYTHON) -m backend.contract.docs --check
+
+.PHONY: bench
+bench: .venv/.all chromium ## Run every benchmark and print its figures
+	@set -e; for file in $$(grep -l '^def main' benchmarks/*.py | sort); do \
+		echo "== $$file"; $(PYTHON) -m "benchmarks.$$(basename $$file .py)"; \
+	done
+
+.PHONY: package
+package: .venv/.demo ## Build the Lambda functions' zip for AWS in build/
+	@PATH="$(CURDIR)/.uv/bin:$$PATH" $(PYTHON) -m backend.local.package
+
+.PHONY: chromium
+chromium:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		if command -v $$name >/dev/null; then exit 0; fi; \
+	done; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "The browser tests need Chromium or Google Chrome; install one of them" >&2; exit 1; \
+	fi; \
+	if [ "$$(id -u)" = 0 ]; then run=; elif command -v sudo >/dev/null; then run=sudo; else \
+		echo "The browser tests need Chromium; install it as root: apt-get install chromium" >&2; exit 1; \
+	fi; \
+	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends chromium
+
+.PHONY: clean
+clean: ## Remove what was built and installed here
+	rm -rf .venv .uv .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --inexact: what one target needs never removes what another one has installed.
+.venv/.demo: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --quiet --frozen --inexact --group demo
+	@touch $@
+
+.venv/.all: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --quiet --frozen --inexact --all-groups
+	@touch $@ .venv/.demo
+
+.uv/bin/uv:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv
