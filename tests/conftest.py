@@ -1,0 +1,27 @@
+"""Fixtures for every test: one embedded engine and one deployed stack per session (per worker under xdist)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.local.deploy import deploy
+from backend.local.engine import Engine
+from tests.local_stack import LocalStack
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The embedded engine, empty but for what other tests of this session put there."""
+    log: Path = tmp_path_factory.mktemp("engine") / "engine.log"
+    with Engine(log=log) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(engine: Engine) -> LocalStack:
+    """``infra/template.yaml`` deployed on the engine. Use metric types or environments of your own to stay apart."""
+    outputs = deploy(engine.client)
+    return LocalStack(engine, {**engine.environment(), **outputs})
