@@ -35,8 +35,14 @@ class MemoryTable:
 
     def write(self, items: Iterable[Mapping[str, Any]]) -> None:
         for item in items:
-            self.items[item["metric_id"]["S"], item["timestamp"]["N"]] = item
-        self._index = None
+            key = item["metric_id"]["S"], item["timestamp"]["N"]
+            known = key in self.items
+            self.items[key] = item
+            if known:
+                self._index = None
+            elif self._index is not None:
+                rows = self._index.setdefault(item["metric_type"]["S"], [])
+                bisect.insort(rows, _row(item), key=lambda row: row.timestamp)
 
     def query(self, name: str, start: float, end: float) -> list[Row]:
         self.queries.append((name, start, end))
@@ -96,7 +102,11 @@ class MemoryTable:
         if self._index is None:
             index = defaultdict(list)
             for item in self.items.values():
-                text = {name: item.get(name, {}).get("S", "") for name in ("data", "environment", "metric")}
-                index[item["metric_type"]["S"]].append(Row(float(item["timestamp"]["N"]), **text))
+                index[item["metric_type"]["S"]].append(_row(item))
             self._index = {name: sorted(rows, key=lambda row: row.timestamp) for name, rows in index.items()}
         return self._index
+
+
+def _row(item: Mapping[str, Any]) -> Row:
+    text = {name: item.get(name, {}).get("S", "") for name in ("data", "environment", "metric")}
+    return Row(float(item["timestamp"]["N"]), **text)

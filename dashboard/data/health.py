@@ -27,6 +27,7 @@ from dashboard.data.signals import (
     threshold_metric,
 )
 from dashboard.data.slo import PERIOD_SECONDS, slo_cards
+from dashboard.data.ticks import same_tick
 from dashboard.data.timeline import Moment, SignalPast, days, incidents, moments, since
 
 LIVE_SECONDS: Final = 1800
@@ -106,7 +107,7 @@ class HealthService:
     def _history(self, environment: str, now: float) -> _Past:
         with self._lock:
             past = self._past.get(environment)
-        if past is not None and now - past.made_at < PAST_SECONDS:
+        if past is not None and same_tick(past.made_at, now, PAST_SECONDS):
             return past
         metrics = [self._catalogue[name] for name in dict.fromkeys([*METRICS, *CHECKPOINTS])]
         minutes = self._levels.minutes(metrics, environment, now - DAY, now)

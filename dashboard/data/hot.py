@@ -31,6 +31,7 @@ from backend.contract.tables import (
 )
 from dashboard.data.flight import SingleFlight
 from dashboard.data.reader import Row
+from dashboard.data.ticks import same_tick
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class HotStore:
     def seen(self) -> frozenset[tuple[str, str]]:
         """All (environment, metric_type) that ever arrived."""
         now = self._clock()
-        if now - self._seen_at >= SEEN_REFRESH_SECONDS or not self._seen:
+        if not same_tick(self._seen_at, now, SEEN_REFRESH_SECONDS) or not self._seen:
             self._seen_flight.do("seen", lambda: self._read_seen(now))
         return self._seen
 
@@ -151,9 +152,9 @@ class HotStore:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _read_seen(self, now: float) -> None:
-        if now - self._seen_at < SEEN_REFRESH_SECONDS and self._seen:
+        if same_tick(self._seen_at, now, SEEN_REFRESH_SECONDS) and self._seen:
             return
-        if not self._seen and now - self._seen_at < self._refresh_seconds:
+        if not self._seen and same_tick(self._seen_at, now, self._refresh_seconds):
             return
         try:
             rows = self._reader.query(SEEN, 0, now)
@@ -209,7 +210,7 @@ class HotStore:
     def _fresh(self, column: Column, start: float, now: float) -> bool:
         every = max(self._refresh_seconds, LEAST_REFRESH[column.level])
         reach = max(start, now - KEEP_SECONDS[column.level] + LEVEL_SECONDS[column.level])
-        return now - column.refreshed_at < every and reach >= column.covered_from
+        return same_tick(column.refreshed_at, now, every) and reach >= column.covered_from
 
     def _read(self, column: Column, start: float, end: float, keep_from: float) -> None:
         column.replace(self._reader.query(column.name, start, end), start, end, keep_from)
@@ -217,10 +218,10 @@ class HotStore:
     def _follow_late(self) -> None:
         """Makes columns read again what the processor says came late, one query for all columns."""
         now = self._clock()
-        if now - self._late_at < self._refresh_seconds:
+        if same_tick(self._late_at, now, self._refresh_seconds):
             return
         with self._lock:
-            if now - self._late_at < self._refresh_seconds:
+            if same_tick(self._late_at, now, self._refresh_seconds):
                 return
             self._late_at = now
         try:

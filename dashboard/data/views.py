@@ -1,7 +1,7 @@
 """Encoded views: one refresh of a page, made once and served to everybody who asks for the same thing.
 
 A view is encoded (orjson), compressed (brotli, gzip) and given an ETag once. A stale one is made anew by the first
-who asks; the others get the last one until it is older than ``PATIENCE`` refreshes, then they wait for the new one.
+who asks in a tick; the others get the last one, and after ``PATIENCE`` ticks they wait for the new one.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ import brotli
 import orjson
 
 from dashboard.data.flight import SingleFlight
+from dashboard.data.ticks import same_tick, ticks_between
 
 logger = logging.getLogger(__name__)
 
 BROTLI_QUALITY: Final = 5
 GZIP_LEVEL: Final = 6
 PATIENCE: Final = 2
-"""After so many refresh intervals nobody is served the old view without a try at the new one."""
+"""Ticks after which nobody is served the old view without a try at the new one."""
 KEEP_SECONDS: Final = 3600.0
 WAIT_SECONDS: Final = 10.0
 
@@ -108,9 +109,9 @@ class ViewCache:
         self.counts.served += 1
         held: EncodedView | None = self._store.get(key)
         now = self._clock()
-        if held is not None and now - held.made_at < every:
+        if held is not None and same_tick(held.made_at, now, every):
             return held
-        if held is not None and now - held.made_at < PATIENCE * every:
+        if held is not None and ticks_between(held.made_at, now, every) < PATIENCE:
             self._make_soon(key, every, make)
             return held
         try:
@@ -128,7 +129,7 @@ class ViewCache:
 
     def _make(self, key: str, every: float, make: Callable[[], EncodedView]) -> EncodedView:
         held: EncodedView | None = self._store.get(key)
-        if held is not None and self._clock() - held.made_at < every:
+        if held is not None and same_tick(held.made_at, self._clock(), every):
             return held
         view = make()
         self.counts.made += 1
