@@ -25,6 +25,7 @@ from backend.contract.tables import (
     LATENESS_ALLOWANCE_SECONDS,
     LEVEL_SECONDS,
     LIVE,
+    MERGE_STATE,
     MINUTE,
     SEEN,
     partition,
@@ -39,6 +40,9 @@ KEEP_SECONDS: Final = {LIVE: 6 * 3600, MINUTE: 14 * 86400, HOUR: 400 * 86400}
 """How far back a column stays in memory at most."""
 LEAST_REFRESH: Final = {LIVE: 0.0, MINUTE: 20.0, HOUR: 120.0}
 """Merged levels change once a minute or an hour: asking more often reads the same again."""
+LATE_OVERLAP_SECONDS: Final = 30
+"""Late announcements are read again this long: an index shows new items a moment late."""
+MAX_PENDING: Final = 1000
 MAX_COLUMNS: Final = 600
 SEEN_REFRESH_SECONDS: Final = 30.0
 
@@ -57,6 +61,15 @@ class Wanted(NamedTuple):
     environment: str
     level: str
     start: float
+
+
+class _Late(NamedTuple):
+    """Minutes of one metric, from ``first`` on, that samples were written to at ``at``, later than usual."""
+
+    at: float
+    environment: str
+    metric: str
+    first: float
 
 
 @dataclass(slots=True)
@@ -111,6 +124,8 @@ class HotStore:
         self._seen_at = 0.0
         self._late_until = clock()
         self._late_at = 0.0
+        self._late_known: frozenset[Row] = frozenset()
+        self._pending: list[_Late] = []
 
     def columns(self, wanted: Iterable[Wanted]) -> dict[tuple[str, str], Column]:
         """The columns asked for by (metric, level), each at most ``refresh_seconds`` old where DynamoDB answers.
@@ -216,30 +231,48 @@ class HotStore:
         column.replace(self._reader.query(column.name, start, end), start, end, keep_from)
 
     def _follow_late(self) -> None:
-        """Makes columns read again what the processor says came late, one query for all columns."""
+        """Makes columns read again what came late: live ones now, merged ones when the merge has been there."""
         now = self._clock()
-        if same_tick(self._late_at, now, self._refresh_seconds):
-            return
         with self._lock:
             if same_tick(self._late_at, now, self._refresh_seconds):
                 return
             self._late_at = now
         try:
-            rows = self._reader.query(LATE, self._late_until - LATENESS_ALLOWANCE_SECONDS, now + 60)
+            for late in self._new_late(now):
+                self._reopen(late, (LIVE,))
+                self._pending.append(late)
+            self._reopen_merged()
         except Exception:
             logger.warning("can't read late arrivals; trying again at the next refresh", exc_info=True)
-            return
-        self._late_until = now
-        for row in rows:
-            for environment, metrics in orjson.loads(row.data).items():
-                for metric, (first, _last) in metrics.items():
-                    self._reopen(environment, metric, first)
 
-    def _reopen(self, environment: str, metric: str, first: float) -> None:
-        for level in LEVEL_SECONDS:
-            column = self._columns.get(partition(metric, level, environment))
+    def _new_late(self, now: float) -> list[_Late]:
+        rows = self._reader.query(LATE, self._late_until - LATE_OVERLAP_SECONDS, now + LATE_OVERLAP_SECONDS)
+        fresh = [row for row in rows if row not in self._late_known]
+        self._late_known = frozenset(rows)
+        self._late_until = now
+        return [
+            _Late(row.timestamp, environment, metric, first)
+            for row in fresh
+            for environment, metrics in orjson.loads(row.data).items()
+            for metric, (first, _last) in metrics.items()
+        ]
+
+    def _reopen_merged(self) -> None:
+        if not self._pending:
+            return
+        rows = self._reader.query(MERGE_STATE, 0, 0)
+        state: dict[str, Any] = orjson.loads(rows[0].data) if rows else {"late_until": 0, "waiting": []}
+        waiting = {(environment, metric) for environment, metric, _first, _last in state["waiting"]}
+        done = [p for p in self._pending if p.at < state["late_until"] and (p.environment, p.metric) not in waiting]
+        for late in done:
+            self._reopen(late, (MINUTE, HOUR))
+        self._pending = [late for late in self._pending if late not in done][-MAX_PENDING:]
+
+    def _reopen(self, late: _Late, levels: Iterable[str]) -> None:
+        for level in levels:
+            column = self._columns.get(partition(late.metric, level, late.environment))
             if column is not None and column.covered_to:
-                column.covered_to = min(column.covered_to, max(first, column.covered_from))
+                column.covered_to = min(column.covered_to, max(late.first, column.covered_from))
                 column.refreshed_at = 0.0
 
     def _forget_oldest(self) -> None:
