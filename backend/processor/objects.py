@@ -6,6 +6,7 @@ A 256 MB function never holds more than one range and one line or element.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,7 +42,7 @@ def load(s3: S3Client, bucket: str, part: ObjectPart, limit: int) -> Loaded:
     """
     if part.end is None:
         answer = s3.get_object(Bucket=bucket, Key=part.key)
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:
             known = _described(part, answer)
             if answer["ContentLength"] <= limit:
                 return Loaded(known, body=body.read())
@@ -115,7 +116,7 @@ def _load_elements(s3: S3Client, bucket: str, part: ObjectPart, end: int, limit:
     oversize = end - part.start > limit
     stop = part.start + TEXT_LIMIT if oversize else end
     answer = s3.get_object(Bucket=bucket, Key=part.key, Range=f"bytes={part.start}-{stop - 1}")
-    with answer["Body"] as stream:
+    with closing(answer["Body"]) as stream:
         body = stream.read()
     known = _described(part, answer)
     if oversize:
@@ -133,7 +134,7 @@ def _load_lines(s3: S3Client, bucket: str, part: ObjectPart, end: int, limit: in
     first = max(part.start - 1, 0)
     answer = s3.get_object(Bucket=bucket, Key=part.key, Range=f"bytes={first}-{end + limit}")
     known = _described(part, answer)
-    with answer["Body"] as stream:
+    with closing(answer["Body"]) as stream:
         body: bytes = stream.read(end - first)
         begin = 0 if part.start == 0 else body.find(b"\n") + 1
         if begin == len(body) or (begin == 0 and part.start > 0):
