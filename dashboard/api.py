@@ -94,7 +94,10 @@ def _series(services: Services) -> Response:
 
 
 def _ready(services: Services) -> Response:
-    """Ready once the table could be read; the body says what is known."""
+    """Ready once the first page's view has been made, so that nobody meets a cold start; the body says what is known."""
+    if services.pages:
+        first = ViewRequest(services.pages[0].name, services.settings.config.environment)
+        services.view(first)
     seen = services.hot.seen()
     return _json(200, {"status": "ready", "metrics_seen": len(seen), "environments": services.hot.environments()})
 
