@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,7 +95,7 @@ def load_settings(environ: Mapping[str, str], config_path: Path | None = None) -
     values = {name: environ[variable] for name, variable in _VARIABLES.items() if environ.get(variable)}
     if "region" not in values and (region := environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")):
         values["region"] = region
-    config = load_config(config_path or _config_path(environ))
+    config = replace(load_config(config_path or _config_path(environ)), **_config_overrides(environ))
     return Settings(**values, config=config, catalogue=load_catalogue().with_overrides(config.thresholds))
 
 
@@ -109,12 +109,46 @@ def load_config(path: Path | None) -> Config:
         raise InvalidInput(
             CONFIG_NAME, str(path), f"can't be read ({error.strerror}); check PULSEBOARD_CONFIG"
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(CONFIG_NAME, str(error), "is not valid TOML; mend the line it names") from error
-    data["collect"] = [
-        build(CollectorSource, entry, f"collect[{index}]") for index, entry in enumerate(data.get("collect", []))
-    ] or [CollectorSource("synthetic")]
-    return build(Config, data, CONFIG_NAME)
+    sources = data.get("collect", [])
+    if not isinstance(sources, list):
+        raise InvalidInput(f"{CONFIG_NAME}.collect", sources, "must be tables; write [[collect]] before each")
+    data["collect"] = [build(CollectorSource, entry, f"collect[{index}]") for index, entry in enumerate(sources)] or [
+        CollectorSource("synthetic")
+    ]
+    config = build(Config, data, CONFIG_NAME)
+    _check_positive(config, CONFIG_NAME)
+    for index, source in enumerate(config.collect):
+        _check_positive(source, f"collect[{index}]")
+    return config
+
+
+def _check_positive(part: Config | Limits | Retention | CollectorSource, where: str) -> None:
+    """Every number that may be set is a length, a size or a share: zero and below would switch something off."""
+    for entry in fields(part):
+        value = getattr(part, entry.name)
+        if isinstance(value, int | float) and value <= 0:
+            raise InvalidInput(f"{where}.{entry.name}", value, "must be above 0")
+        if isinstance(value, Limits | Retention):
+            _check_positive(value, f"{where}.{entry.name}")
+
+
+def _config_overrides(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of Config that one variable can set: ``PULSEBOARD_`` and the field's name in capitals."""
+    values: dict[str, Any] = {}
+    if environment := environ.get("PULSEBOARD_ENVIRONMENT"):
+        values["environment"] = environment
+    for name in ("refresh_seconds", "hot_refresh_seconds"):
+        variable = f"PULSEBOARD_{name.upper()}"
+        if text := environ.get(variable):
+            try:
+                values[name] = float(text)
+            except ValueError:
+                raise InvalidInput(variable, text, "must be a number of seconds") from None
+            if not 0.1 <= values[name] <= 86400:
+                raise InvalidInput(variable, text, "must lie between 0.1 and 86400 seconds")
+    return values
 
 
 def _config_path(environ: Mapping[str, str]) -> Path | None:

@@ -94,7 +94,7 @@ def _series(services: Services) -> Response:
 
 
 def _ready(services: Services) -> Response:
-    """Ready once the first page's view has been made, so that nobody meets a cold start; the body says what is known."""
+    """Ready once the first page's view has been made: nobody meets a cold start. The body says what is known."""
     if services.pages:
         first = ViewRequest(services.pages[0].name, services.settings.config.environment)
         services.view(first)
