@@ -44,7 +44,6 @@ LATE_OVERLAP_SECONDS: Final = 30
 """Late announcements are read again this long: an index shows new items a moment late."""
 MAX_PENDING: Final = 1000
 MAX_COLUMNS: Final = 600
-SEEN_REFRESH_SECONDS: Final = 30.0
 
 
 class Reader(Protocol):
@@ -154,7 +153,7 @@ class HotStore:
     def seen(self) -> frozenset[tuple[str, str]]:
         """All (environment, metric_type) that ever arrived."""
         now = self._clock()
-        if not same_tick(self._seen_at, now, SEEN_REFRESH_SECONDS) or not self._seen:
+        if not same_tick(self._seen_at, now, self._refresh_seconds):
             self._seen_flight.do("seen", lambda: self._read_seen(now))
         return self._seen
 
@@ -167,9 +166,7 @@ class HotStore:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _read_seen(self, now: float) -> None:
-        if same_tick(self._seen_at, now, SEEN_REFRESH_SECONDS) and self._seen:
-            return
-        if not self._seen and same_tick(self._seen_at, now, self._refresh_seconds):
+        if same_tick(self._seen_at, now, self._refresh_seconds):
             return
         try:
             rows = self._reader.query(SEEN, 0, now)

@@ -12,14 +12,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import brotli
 import orjson
 
-from dashboard.data.flight import SingleFlight
 from dashboard.data.ticks import same_tick, ticks_between
 
 logger = logging.getLogger(__name__)
@@ -29,7 +28,9 @@ GZIP_LEVEL: Final = 6
 PATIENCE: Final = 2
 """Ticks after which nobody is served the old view without a try at the new one."""
 KEEP_SECONDS: Final = 3600.0
-WAIT_SECONDS: Final = 10.0
+WAIT_SECONDS: Final = 2.0
+"""How long a viewer who could have the last good view waits for the new one."""
+FIRST_WAIT_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,70 +90,64 @@ class ViewCounts:
 
 
 class ViewCache:
-    """Views by key. ``make(key)`` is called by one caller per key at a time."""
+    """Views by key; each is made by one worker at a time, never by the thread that asks."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time, workers: int = 4) -> None:
         self._store = store
         self._clock = clock
-        self._flight: SingleFlight[EncodedView] = SingleFlight()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="view")
-        self._pending: set[str] = set()
+        self._pending: dict[str, Future[EncodedView]] = {}
         self._lock = threading.Lock()
         self.counts = ViewCounts()
 
     def get(self, key: str, every: float, make: Callable[[], EncodedView]) -> EncodedView:
-        """The view of ``key``, at most ``every`` seconds old where it can be made in time.
+        """The view of ``key``, made in this tick of ``every`` seconds or the last one where it can be made in time.
 
-        When making it fails the last good view is given with ``error`` set. Raises what ``make`` raised where there
-        has never been a good one.
+        When making it fails or takes long, the last good view is given with ``error`` set. Raises what ``make``
+        raised, or TimeoutError, where there has never been a good one.
         """
         self.counts.served += 1
         held: EncodedView | None = self._store.get(key)
         now = self._clock()
         if held is not None and same_tick(held.made_at, now, every):
             return held
+        flight = self._start(key, every, make)
         if held is not None and ticks_between(held.made_at, now, every) < PATIENCE:
-            self._make_soon(key, every, make)
             return held
         try:
-            return self._flight.do(key, lambda: self._make(key, every, make), WAIT_SECONDS)
+            return flight.result(FIRST_WAIT_SECONDS if held is None else WAIT_SECONDS)
         except Exception as error:
-            self.counts.failed += 1
             if held is None:
                 raise
-            logger.warning("view %s could not be made; serving the last good one", key, exc_info=True)
             return _with_error(held, error)
 
     def close(self) -> None:
         """Ends the worker threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _make(self, key: str, every: float, make: Callable[[], EncodedView]) -> EncodedView:
-        held: EncodedView | None = self._store.get(key)
-        if held is not None and same_tick(held.made_at, self._clock(), every):
-            return held
-        view = make()
-        self.counts.made += 1
-        self._store.set(key, view, timeout=int(KEEP_SECONDS))
-        return view
-
-    def _make_soon(self, key: str, every: float, make: Callable[[], EncodedView]) -> None:
+    def _start(self, key: str, every: float, make: Callable[[], EncodedView]) -> Future[EncodedView]:
         with self._lock:
-            if key in self._pending:
-                return
-            self._pending.add(key)
+            flight = self._pending.get(key)
+            if flight is None:
+                flight = self._pending[key] = self._pool.submit(self._make, key, every, make)
+            return flight
 
-        def run() -> None:
-            try:
-                self._flight.do(key, lambda: self._make(key, every, make), WAIT_SECONDS)
-            except Exception:
-                self.counts.failed += 1
-                logger.warning("view %s could not be made anew", key, exc_info=True)
-            finally:
-                with self._lock:
-                    self._pending.discard(key)
-
-        self._pool.submit(run)
+    def _make(self, key: str, every: float, make: Callable[[], EncodedView]) -> EncodedView:
+        try:
+            held: EncodedView | None = self._store.get(key)
+            if held is not None and same_tick(held.made_at, self._clock(), every):
+                return held
+            view = make()
+            self.counts.made += 1
+            self._store.set(key, view, timeout=int(KEEP_SECONDS))
+            return view
+        except Exception:
+            self.counts.failed += 1
+            logger.warning("view %s could not be made", key, exc_info=True)
+            raise
+        finally:
+            with self._lock:
+                del self._pending[key]
 
 
 def _with_error(view: EncodedView, error: Exception) -> EncodedView:
