@@ -1,0 +1,76 @@
+"""From settings to sources and to the bucket: the one place where the collector is wired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from backend.aws import Clients
+from backend.collector.core import CONTENT_TYPE, Outgoing
+from backend.collector.mapping import load_mapping, ready_mappings
+from backend.collector.sources.base import Source
+from backend.collector.sources.host import HostSource
+from backend.collector.sources.prometheus import PrometheusSource
+from backend.collector.sources.synthetic import SyntheticSource
+from backend.contract.errors import InvalidInput
+from backend.settings import CollectorSource, Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+SOURCES: Final = ("synthetic", "host", "prometheus", "cloudwatch")
+SCHEDULE_SECONDS: Final = 300.0
+"""How often the collector function runs; what a source without an interval covers there."""
+DEMO_VARIABLE: Final = "PULSEBOARD_DEMO_STARTED_AT"
+"""Epoch seconds: the synthetic source then shows the demo's incidents."""
+
+
+def make_source(
+    spec: CollectorSource,
+    settings: Settings,
+    clients: Clients,
+    *,
+    demo_started_at: float | None = None,
+    hostname: str | None = None,
+) -> Source:
+    """The source that ``spec`` describes. Raises InvalidInput naming what it lacks."""
+    environment, region = spec.environment or settings.config.environment, settings.region
+    match spec.source:
+        case "synthetic":
+            return SyntheticSource(
+                settings.catalogue,
+                environment=environment,
+                region=region,
+                interval_seconds=spec.interval_seconds or SCHEDULE_SECONDS,
+                demo_started_at=demo_started_at,
+            )
+        case "host":
+            return HostSource(settings.catalogue, environment=environment, region=region, hostname=hostname)
+        case "prometheus":
+            if not spec.mapping:
+                raise InvalidInput("mapping", spec.mapping, f"is needed; use {', '.join(ready_mappings())} or a file")
+            mapping = load_mapping(spec.mapping, settings.catalogue)
+            limits = settings.config.limits
+            return PrometheusSource(
+                settings.catalogue, spec.urls, mapping, environment=environment, region=region, limits=limits
+            )
+        case "cloudwatch":
+            from backend.collector.sources.cloudwatch import CloudWatchSource
+
+            return CloudWatchSource(clients.cloudwatch, settings.catalogue, environment=environment, region=region)
+    raise InvalidInput("source", spec.source, f"is unknown; use {', '.join(SOURCES)}")
+
+
+def s3_put(client: S3Client, bucket: str) -> Callable[[Outgoing], None]:
+    """What puts an object into ``bucket``; it raises botocore's errors."""
+
+    def put(outgoing: Outgoing) -> None:
+        client.put_object(
+            Bucket=bucket,
+            Key=outgoing.key,
+            Body=outgoing.body,
+            Metadata=dict(outgoing.metadata),
+            ContentType=CONTENT_TYPE,
+        )
+
+    return put

@@ -1,0 +1,162 @@
+"""The function ``data-collector``: every source once per schedule event, stamped with the schedule's own time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from backend.aws import Clients
+from backend.collector.build import DEMO_VARIABLE, SCHEDULE_SECONDS, make_source, s3_put
+from backend.collector.core import Outgoing, encode, pack
+from backend.collector.sources.base import Source
+from backend.contract.catalogue import Catalogue
+from backend.contract.errors import InvalidInput
+from backend.contract.records import Sample, make_sample
+from backend.settings import CLOUDWATCH_NAMESPACE, load_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+
+FUNCTION: Final = "data-collector"
+logger = Logger(service=FUNCTION)
+
+
+class Collector:
+    """One container's collector: ``sources`` with their interval (s), and where objects go."""
+
+    def __init__(
+        self,
+        sources: Sequence[tuple[Source, float]],
+        put: Callable[[Outgoing], None],
+        cloudwatch: Callable[[], CloudWatchClient],
+        catalogue: Catalogue,
+        *,
+        environment: str,
+        region: str,
+    ) -> None:
+        self._sources = sources
+        self._put = put
+        self._cloudwatch = cloudwatch
+        self._catalogue = catalogue
+        self._environment = environment
+        self._region = region
+        self._untold = 0
+
+    def run(self, at: float) -> dict[str, Any]:
+        """Collects at ``at`` and writes one object per source; a second run for the same time overwrites the first.
+
+        A source that fails costs only itself. Raises the first error of a put, or of a source when all failed.
+        """
+        objects: list[Outgoing] = []
+        errors: list[Exception] = []
+        totals = {"samples": 0, "skipped": 0, "problems": 0}
+        for index, (source, interval) in enumerate(self._sources):
+            try:
+                collected = source.collect(at, None)
+            except Exception as error:
+                logger.exception("Source failed", source=source.name)
+                errors.append(error)
+                continue
+            for problem in collected.problems:
+                logger.warning("Collection problem", source=source.name, problem=problem)
+            samples = [*collected.samples, *self._own_samples(at)] if collected.samples else collected.samples
+            identity = f"{FUNCTION}/{index}/{source.name}/{at:.0f}"
+            objects += pack(map(encode, samples), identity=identity, spacing=interval)
+            totals["samples"] += len(samples)
+            totals["skipped"] += collected.skipped
+            totals["problems"] += len(collected.problems)
+        if errors and len(errors) == len(self._sources):
+            raise errors[0]
+        self._put_all(objects)
+        logger.info("Collected", extra={"objects": len(objects), **totals})
+        return {**totals, "objects": [outgoing.key for outgoing in objects]}
+
+    def _put_all(self, objects: Sequence[Outgoing]) -> None:
+        failures: list[Exception] = []
+        for outgoing in objects:
+            try:
+                self._put(outgoing)
+            except Exception as error:
+                logger.exception("Upload failed", key=outgoing.key)
+                failures.append(error)
+        if failures:
+            self._tell(len(failures))
+            raise failures[0]
+
+    def _tell(self, failures: int) -> None:
+        """Straight to CloudWatch, since S3 is what failed; what can't be told is a sample of the next object."""
+        metric = self._catalogue["s3_upload_failures"]
+        self._untold += failures
+        try:
+            self._cloudwatch().put_metric_data(
+                Namespace=CLOUDWATCH_NAMESPACE,
+                MetricData=[{"MetricName": metric.cloudwatch or metric.key, "Value": self._untold, "Unit": "Count"}],
+            )
+        except Exception:
+            logger.exception("S3 upload failures could not be reported", failures=self._untold)
+        else:
+            self._untold = 0
+
+    def _own_samples(self, at: float) -> list[Sample]:
+        count, self._untold = self._untold, 0
+        if not count:
+            return []
+        metric = self._catalogue["s3_upload_failures"]
+        return [
+            make_sample(
+                timestamp=at,
+                metric_type=metric.key,
+                value=count,
+                unit=metric.unit,
+                hostname=FUNCTION,
+                environment=self._environment,
+                region=self._region,
+            )
+        ]
+
+
+def schedule_time(event: Mapping[str, Any], now: float) -> float:
+    """Epoch seconds of the event's ``time`` (ISO 8601), ``now`` where it has none. Raises InvalidInput."""
+    text = event.get("time")
+    if text is None:
+        return now
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidInput("time", text, "must be ISO 8601 with a zone, as EventBridge sends it")
+    return float(int(moment.timestamp()))
+
+
+@cache
+def _collector() -> Collector:
+    settings = load_settings(os.environ)
+    clients = Clients(settings.region)
+    demo = os.environ.get(DEMO_VARIABLE)
+    started = float(demo) if demo else None
+    sources = [
+        (make_source(spec, settings, clients, demo_started_at=started), spec.interval_seconds or SCHEDULE_SECONDS)
+        for spec in settings.config.collect
+    ]
+    return Collector(
+        sources,
+        s3_put(clients.s3, settings.bucket),
+        lambda: clients.cloudwatch,
+        settings.catalogue,
+        environment=settings.config.environment,
+        region=settings.region,
+    )
+
+
+@logger.inject_lambda_context(correlation_id_path="id")
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+    """EventBridge's schedule event in; the keys written and what was counted out."""
+    return _collector().run(schedule_time(event, time.time()))
