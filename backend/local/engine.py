@@ -45,12 +45,23 @@ class EngineError(RuntimeError):
 class Engine:
     """``with Engine() as engine:`` runs the engine until the block is left, however it is left.
 
-    ``port`` is a free one by default. ``log`` is where its output goes, by default a file in its work directory.
+    ``port`` is a free one by default. ``log`` is where its output goes, by default a file in its work directory, and
+    ``level`` how much of it: INFO has every function's own log.
+    ``enforce_permissions`` makes it evaluate roles and policies as AWS does; by default every call is allowed.
     Raises InvalidInput when ``port`` is taken, EngineError when it does not become ready.
     """
 
-    def __init__(self, *, port: int | None = None, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        port: int | None = None,
+        log: Path | None = None,
+        enforce_permissions: bool = False,
+        level: str = "WARNING",
+    ) -> None:
         self._wanted_port = port
+        self._enforce_permissions = enforce_permissions
+        self._level = level
         self._log = log
         self._child: Child | None = None
         self._lock: IO[str] | None = None
@@ -148,7 +159,8 @@ class Engine:
             # It would look for containers of its own to remove; none are ever started.
             "DOCKER_HOST": f"unix://{self.directory}/no-docker.sock",
             "LAMBDA_EXECUTOR": "local",
-            "LOG_LEVEL": os.environ.get("PULSEBOARD_ENGINE_LOG_LEVEL", "WARNING"),
+            "AUTH": "true" if self._enforce_permissions else "false",
+            "LOG_LEVEL": self._level,
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 

@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
+from backend.collector.core import CONTENT_TYPE, Outgoing, encode, pack
 from backend.collector.sources.synthetic import SyntheticSource
-from backend.contract.tables import EXPIRES_AT, METRICS_PREFIX
+from backend.contract.tables import EXPIRES_AT
 from backend.local.memory import MemoryStore
 from backend.processor.core import ObjectPart, process
 from backend.processor.items import Item
@@ -35,12 +36,11 @@ _CHUNK: Final = 250
 
 
 class SeedObject(NamedTuple):
-    """One object of history: when it was collected, how far after the one before, where it lies, what is in it."""
+    """One object of history: when it was collected (epoch s), how far after the one before, and the object itself."""
 
     at: int
     spacing: int
-    key: str
-    body: bytes
+    packed: Outgoing
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,14 @@ def instants(now: float) -> Iterator[tuple[int, int]]:
         yield at, FINE_SECONDS
 
 
+def history(source: SyntheticSource, now: float) -> Iterator[SeedObject]:
+    """The day's objects as the collector packs them, oldest first."""
+    for at, spacing in instants(now):
+        samples = source.collect(at, at - spacing).samples
+        for packed in pack(map(encode, samples), identity=f"seed {at}", spacing=spacing):
+            yield SeedObject(at, spacing, packed)
+
+
 def items_of(objects: Sequence[SeedObject], settings: Settings, now: float) -> tuple[list[Item], int]:
     """The items that processor and merge give for the objects, less those already expired; and the samples' number.
 
@@ -87,8 +95,8 @@ def items_of(objects: Sequence[SeedObject], settings: Settings, now: float) -> t
     samples = 0
     for entry in objects:
         result = process(
-            entry.body,
-            ObjectPart(entry.key, spacing_seconds=entry.spacing, modified=entry.at),
+            entry.packed.body,
+            ObjectPart(entry.packed.key, spacing_seconds=entry.spacing, modified=entry.at),
             now=entry.at,
             catalogue=settings.catalogue,
             limits=settings.config.limits,
@@ -126,19 +134,8 @@ def _expires(item: Item) -> float:
     return float(item[EXPIRES_AT]["N"]) if EXPIRES_AT in item else float("inf")
 
 
-def history(source: SyntheticSource, now: float) -> Iterator[SeedObject]:
-    import orjson
-
-    for at, spacing in instants(now):
-        samples = source.collect(at, at - spacing).samples
-        body = b"\n".join(orjson.dumps({k: v for k, v in x._asdict().items() if v is not None}) for x in samples)
-        yield SeedObject(
-            at,
-            spacing,
-            time.strftime(f"{METRICS_PREFIX}year=%Y/month=%m/day=%d/metrics-{at}-seed.json", time.gmtime(at)),
-            body,
-        )
-
-
 def _put(s3: Any, bucket: str, entry: SeedObject) -> None:
-    s3.put_object(Bucket=bucket, Key=entry.key, Body=entry.body)
+    packed = entry.packed
+    s3.put_object(
+        Bucket=bucket, Key=packed.key, Body=packed.body, ContentType=CONTENT_TYPE, Metadata=dict(packed.metadata)
+    )
