@@ -1,0 +1,9 @@
+"""The pages, in the order of the navigation."""
+
+from typing import Final
+
+from dashboard.pages.base import Page
+from dashboard.pages.health import PAGE as HEALTH
+from dashboard.pages.later import LATER
+
+PAGES: Final[tuple[Page, ...]] = (HEALTH, *LATER)

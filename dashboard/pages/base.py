@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import dash
+
 from dashboard.data.request import ViewRequest
 
 if TYPE_CHECKING:
@@ -40,3 +42,15 @@ class Page:
     load: Callable[[Services, ViewRequest, float], Any]
     view: Callable[[Any, float], View]
     refresh_seconds: float | None = None
+    filters: tuple[str, ...] = ()
+    """The URL's filters that this page applies: ``environment``, ``range``, ``host``, ``operator``."""
+
+    def register(self) -> None:
+        """Makes the page reachable. Call it once a Dash app exists: registering on import fails without one."""
+        dash.register_page(
+            f"pulseboard.{self.name}", path=self.path, title=f"{self.title} · Pulseboard", layout=self._answer
+        )
+
+    def _answer(self, **_query: str) -> Any:
+        """Dash passes the URL's query as keywords; a layout does not depend on it."""
+        return self.layout()

@@ -1,0 +1,232 @@
+// Keeps the page on the screen fresh: fetches its view, applies it through Dash, and says how old the picture is.
+// Generic: it knows component ids and properties, never what a page shows.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const main = document.getElementById("main");
+  const react = document.getElementById("react-entry-point");
+  const age = document.getElementById("data-age");
+  const banner = document.getElementById("banner");
+  const { clock, now, duration, stamp, pages } = window.pulseboard;
+
+  const TIMEOUT_MS = 10000;
+  const SLOWEST_RETRY_MS = 60000;
+  const FILTERS = ["from", "to", "environment", "host", "operator"];
+  const STALE_REFRESHES = 3;
+  const LEAST_STALE_SECONDS = 180;
+
+  const kept = new Map(); // page -> its last view, for when Dash draws that page's layout again
+  let shown = null; // what the server said last: { url, etag, page, asOf, refreshMs, staleSeconds }
+  let flight = null; // { url, abort }
+  let failures = 0;
+  let trouble = null; // { kind, text }: why the last fetch gave nothing new
+  let lastContact = now();
+  let nextAt = 0;
+  let timer = 0;
+
+  const page = () => pages[location.pathname];
+
+  function viewUrl() {
+    const asked = new URLSearchParams(location.search);
+    const params = new URLSearchParams();
+    for (const name of FILTERS) if (asked.get(name)) params.set(name, asked.get(name));
+    return `/api/v1/view/${page()}?${params}`;
+  }
+
+  // Milliseconds between refreshes: the URL's, else the server's; Infinity while off or paused.
+  function interval() {
+    if (root.hasAttribute("data-paused")) return Infinity;
+    const asked = new URLSearchParams(location.search).get("refresh");
+    if (asked === "off") return Infinity;
+    const match = /^(\d{1,5})(s|m)?$/.exec(asked || "");
+    const seconds = match ? match[1] * (match[2] === "m" ? 60 : 1) : 0;
+    return seconds >= 1 ? seconds * 1000 : shown?.refreshMs || 60000;
+  }
+
+  function schedule(ms) {
+    clearTimeout(timer);
+    nextAt = Date.now() + ms;
+    if (Number.isFinite(ms)) timer = setTimeout(refresh, ms);
+  }
+
+  // ------------------------------------------------------------------- fetching
+  async function refresh() {
+    if (!page()) return;
+    const url = viewUrl();
+    if (flight?.url === url) return;
+    flight?.abort.abort();
+    const own = (flight = { url, abort: new AbortController() });
+    const late = setTimeout(() => own.abort.abort(), TIMEOUT_MS);
+    try {
+      const headers = shown?.url === url && shown.etag ? { "If-None-Match": shown.etag } : {};
+      const response = await fetch(url, { headers, signal: own.abort.signal, cache: "no-store" });
+      const body = response.status === 304 ? null : await response.json().catch(() => null);
+      if (flight === own) answered(url, response, body);
+    } catch {
+      if (flight === own) failed("unreachable", "Pulseboard can't be reached");
+    } finally {
+      clearTimeout(late);
+      if (flight === own) {
+        flight = null;
+        schedule(failures ? retryDelay() : interval());
+        tick();
+      }
+    }
+  }
+
+  function retryDelay() {
+    if (trouble.kind === "refused") return Infinity;
+    const wait = Math.min(1000 * 2 ** failures, SLOWEST_RETRY_MS);
+    return Math.min(wait, Math.max(interval(), 2000)) * (0.8 + Math.random() * 0.4);
+  }
+
+  function failed(kind, text) {
+    failures += 1;
+    trouble = { kind, text };
+    reveal();
+  }
+
+  function answered(url, response, body) {
+    const serverNow = Number(response.headers.get("X-Pulseboard-Now"));
+    if (serverNow) clock.offset = serverNow - Date.now();
+    lastContact = now();
+    if (response.status === 401) return failed("refused", "You are signed out. Reload the page to sign in again");
+    if (response.status === 400)
+      return failed("refused", `The address has a value that can't be used. ${body?.error?.message || ""}`);
+    if (response.status !== 304 && (!response.ok || !body))
+      return failed("error", body?.error?.message || `The server answered with an error (${response.status})`);
+    failures = 0;
+    trouble = null;
+    const staleSeconds = Number(response.headers.get("X-Pulseboard-Stale")) || 0;
+    if (response.status === 304) {
+      shown.staleSeconds = staleSeconds;
+      return;
+    }
+    shown = {
+      url, etag: response.headers.get("ETag"), page: body.page,
+      asOf: body.as_of, refreshMs: body.refresh_ms, staleSeconds,
+    };
+    if (body.build && body.build !== root.dataset.build)
+      document.dispatchEvent(new CustomEvent("pulseboard:build", { detail: body.build }));
+    kept.set(body.page, body);
+    apply(body);
+  }
+
+  // ------------------------------------------------------------------- applying
+  function apply(view) {
+    applyShell(view.props || {});
+    const dash = window.dash_clientside;
+    if (!dash?.set_props || !react.querySelector(`#page-${view.page}`)) return; // the observer comes back here
+    const here = (id) => react.querySelector(`#${CSS.escape(id)}`);
+    for (const [id, props] of Object.entries(view.props || {})) if (here(id)) dash.set_props(id, props);
+    for (const [id, traces] of Object.entries(view.charts || {}))
+      if (here(id)) dash.set_props(id, { figure: new dash.Patch().assign(["data"], traces).build() });
+  }
+
+  // What stands outside Dash's root: the options of a select.
+  function applyShell(props) {
+    for (const [id, { options }] of Object.entries(props)) {
+      const select = options && document.querySelector(`select#${CSS.escape(id)}`);
+      if (!select) continue;
+      const names = [...select.options].map((option) => option.value);
+      if (options.length === names.length && options.every((name, i) => name === names[i])) continue;
+      const chosen = select.value;
+      const wanted = options.includes(chosen) ? options : [chosen, ...options];
+      select.replaceChildren(...wanted.map((name) => new Option(name, name, false, name === chosen)));
+    }
+  }
+
+  // The server's first paint makes way once Dash's own picture is as complete.
+  function reveal() {
+    const first = document.getElementById("first-paint");
+    const drawn = react.querySelector('[id^="page-"]');
+    if (!first || !drawn) return;
+    // Two elements must never answer to one id.
+    for (const node of first.querySelectorAll("[id]")) node.removeAttribute("id");
+    const complete = drawn.dataset.filled === "yes";
+    const poorer = first.querySelector(".page")?.dataset.filled !== "yes";
+    if (complete || (poorer && trouble)) {
+      first.remove();
+      delete main.dataset.booting;
+    }
+  }
+
+  // Dash draws a layout without data when a page is opened: the view it already had goes in at once.
+  new MutationObserver(() => {
+    const drawn = react.querySelector('[id^="page-"]');
+    if (!drawn) return;
+    const view = kept.get(page());
+    if (drawn.dataset.filled === "no" && view && drawn.id === `page-${view.page}` && shown?.url === viewUrl())
+      apply(view);
+    reveal();
+  }).observe(react, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-filled"] });
+
+  // ---------------------------------------------------------------- the age clock
+  function staleAfter() {
+    const own = Number(document.querySelector("[data-stale-after]")?.dataset.staleAfter) || LEAST_STALE_SECONDS;
+    const every = interval();
+    return Math.max(own, Number.isFinite(every) ? (STALE_REFRESHES * every) / 1000 : 0);
+  }
+
+  function tick() {
+    const asOf = shown?.page === page() ? shown?.asOf : null;
+    const old = asOf ? Math.max(now() - asOf, 0) : null;
+    const paused = root.hasAttribute("data-paused");
+    const words = [];
+    let state = "live";
+    if (old !== null) words.push(`Data ${duration(old)} old`);
+    else if (shown && shown.page === page()) words.push("No data on this page");
+    else if (!trouble) words.push("Connecting");
+    if (trouble) {
+      state = "error";
+      words.push(trouble.kind === "unreachable" ? "reconnecting" : "server error");
+    } else if (shown?.staleSeconds > 0) {
+      state = "stale";
+      words.push("the data store does not answer");
+    }
+    if (old !== null && old > staleAfter()) state = state === "live" ? "stale" : state;
+    if (paused) words.push("paused");
+    write(age, words.join(", "));
+    age.dataset.state = paused && state === "live" ? "paused" : state;
+    if (old === null) delete age.dataset.seconds;
+    else age.dataset.seconds = String(Math.floor(old));
+    root.dataset.live = state;
+    announce(old);
+  }
+
+  function announce(old) {
+    let text = "";
+    const picture = old === null ? "" : ` The picture is from ${stamp(shown.asOf)}, ${duration(old)} ago.`;
+    if (trouble && (failures > 1 || trouble.kind === "refused")) {
+      const wait = Math.max(Math.ceil((nextAt - Date.now()) / 1000), 0);
+      const again = Number.isFinite(nextAt) ? (wait ? ` Trying again in ${wait} s.` : " Trying again.") : "";
+      text = `${trouble.text.replace(/\.$/, "")}.${picture}${again}`;
+    } else if (old !== null && old > staleAfter()) {
+      text = `This data is ${duration(old)} old. ${
+        shown.staleSeconds ? "The data store does not answer." : "No newer samples have arrived."}`;
+    }
+    banner.hidden = !text;
+    write(banner, text);
+  }
+
+  function write(node, words) {
+    if (node.textContent !== words) node.textContent = words;
+  }
+
+  // ----------------------------------------------------------------------- start
+  document.addEventListener("pulseboard:url", () => {
+    failures = 0;
+    trouble = null;
+    refresh();
+    if (!flight) schedule(interval());
+    tick();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && Number.isFinite(interval())) refresh();
+  });
+  addEventListener("online", () => refresh());
+  window.pulseboard.contact = () => now() - lastContact;
+  setInterval(tick, 1000);
+  refresh();
+  tick();
+})();

@@ -1,0 +1,220 @@
+"""The dashboard: settings, services and pages put together into one Flask server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import dash
+from dash import html
+from flask import Flask, Response, g, request
+from flask_caching import Cache
+
+from backend.aws import Clients
+from backend.settings import load_settings
+from dashboard import api
+from dashboard.bundles import Bundles
+from dashboard.components.shell import shell
+from dashboard.components.states import note
+from dashboard.components.url_state import UrlState, parse_url_state
+from dashboard.data.reader import MetricsReader
+from dashboard.first_paint import FirstPaint
+from dashboard.html import render
+from dashboard.pages import PAGES
+from dashboard.services import Services, build_services
+
+SCRIPTS: Final = ("shell.js", "live.js", "kiosk.js")
+VIEWS_KEPT: Final = 500
+EARLY: Final = (
+    "(function(d){var t=new URLSearchParams(location.search).get('theme');"
+    "try{t=/^(dark|light)$/.test(t)?t:localStorage.getItem('pulseboard-theme')}catch(e){}"
+    "d.dataset.bsTheme=t||(matchMedia('(prefers-color-scheme: dark)').matches?'dark':'light')"
+    "})(document.documentElement)"
+)
+"""The theme, chosen before anything is painted; the one script inside the page, allowed by its hash."""
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+class PulseboardDash(dash.Dash):  # type: ignore[misc]  # dash has no types
+    """Dash with a server-rendered first paint around its own root."""
+
+    def __init__(self, services: Services, bundles: Bundles, **options: Any) -> None:
+        super().__init__(__name__, **options)
+        self._services = services
+        self._bundles = bundles
+        self._first_paint = FirstPaint(services)
+
+    def interpolate_index(self, **parts: str) -> str:
+        """The page before any JavaScript: shell, and the view of what is already in memory."""
+        now = self._services.now()
+        pages = self._services.pages
+        page = next((page for page in pages if page.path == request.path), None)
+        g.page_missing = page is None
+        state = parse_url_state(request.args, frozenset(page.name for page in pages), now)
+        painted = self._first_paint.of(page, request.args, state, now) if page else None
+        body = painted.body if painted else not_found()
+        environments = painted.environments if painted else (self._services.settings.config.environment,)
+        return _document(
+            # Ours first: the view is on its way while Dash's own scripts still load.
+            {**parts, "scripts": self._scripts() + parts["scripts"]},
+            title=f"{page.title} · Pulseboard" if page else "Not found · Pulseboard",
+            attributes=_root_attributes(self._services, state),
+            head=self._head(),
+            shell=render(shell(pages, page, state, environments), now),
+            body=render(body, now),
+        )
+
+    def _head(self) -> str:
+        style, icon = self._bundles.asset_url("pulseboard.css"), self._bundles.asset_url("favicon.svg")
+        return (
+            f'<link rel="stylesheet" href="{style}"><link rel="icon" type="image/svg+xml" href="{icon}">'
+            f"<script>{EARLY}</script>"
+        )
+
+    def _scripts(self) -> str:
+        return "".join(f'<script src="{self._bundles.asset_url(name)}"></script>' for name in SCRIPTS)
+
+
+def create_server(environ: Mapping[str, str]) -> Flask:
+    """The whole dashboard as a WSGI application. Raises InvalidInput when a setting is wrong."""
+    settings = load_settings(environ)
+    clients = Clients(settings.region, pool=32, timeout=8)
+    reader = MetricsReader(clients.dynamodb, settings.table)
+    services = build_services(settings, reader, PAGES, build_id(), view_store(environ))
+    server: Flask = create_app(services).server
+    api.register(server, services)
+    return server
+
+
+def view_store(environ: Mapping[str, str]) -> Cache:
+    """Where encoded views are kept: in memory, or in the Redis of ``PULSEBOARD_REDIS_URL`` for several workers."""
+    url = environ.get("PULSEBOARD_REDIS_URL")
+    shared = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": url, "CACHE_KEY_PREFIX": f"pulseboard-{build_id()}-"}
+    cache = Cache(config=shared if url else {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": VIEWS_KEPT})
+    cache.init_app(Flask("pulseboard-views"))
+    return cache
+
+
+def create_app(services: Services) -> dash.Dash:
+    """The Dash application over ``services``; its pages are ``services.pages``."""
+    bundles = Bundles(assets_folder())
+    # Pages register in a module-wide table; an application made before would otherwise lend this one its pages.
+    dash.page_registry.clear()
+    app = PulseboardDash(
+        services,
+        bundles,
+        use_pages=True,
+        pages_folder="",
+        assets_folder=str(assets_folder()),
+        include_assets_files=False,
+        include_pages_meta=False,
+        suppress_callback_exceptions=True,
+        serve_locally=True,
+        compress=False,
+        use_async=False,
+        update_title=None,
+        title="Pulseboard",
+    )
+    for page in services.pages:
+        page.register()
+    dash.register_page("not_found_404", path="/not-found", layout=lambda **_query: not_found())
+    app.layout = html.Div(dash.page_container)
+    server: Flask = app.server
+    bundles.install(server)
+    server.after_request(lambda response: _secured(app, response))
+    return app
+
+
+def assets_folder() -> Path:
+    """The assets beside the package in a checkout, inside it when installed."""
+    inside = Path(__file__).parent / "assets"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "assets"
+
+
+def build_id() -> str:
+    """Twelve characters that change when the dashboard's code or assets do: clients reload on a new one."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256(version("pulseboard").encode())
+    for path in sorted([*here.rglob("*.py"), *(p for p in assets_folder().rglob("*") if p.is_file())]):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def not_found() -> html.Div:
+    """The page for addresses that lead nowhere."""
+    return html.Div(
+        [
+            html.Header(html.H1("There is no such page"), className="page-head"),
+            note("Nothing here", "The navigation above leads to every page.", "empty"),
+        ],
+        id="page-not-found",
+        className="page",
+        **{"data-filled": "yes"},
+    )
+
+
+def _root_attributes(services: Services, state: UrlState) -> dict[str, str]:
+    attributes = {
+        "lang": "en",
+        "data-build": services.build_id,
+        "data-pages": json.dumps({page.path: page.name for page in services.pages}),
+        "data-tz": state.get("tz", "utc"),
+    }
+    return attributes | ({"data-kiosk": "yes"} if state.kiosk else {})
+
+
+def _document(
+    parts: Mapping[str, str], *, title: str, attributes: Mapping[str, str], head: str, shell: str, body: str
+) -> str:
+    root = render(html.Div(**{name: value for name, value in attributes.items() if name != "lang"}), 0)
+    root = root.removeprefix("<div").removesuffix("></div>")
+    return (
+        f'<!DOCTYPE html><html lang="en"{root}><head>{parts["metas"]}<title>{title}</title>{head}{parts["css"]}</head>'
+        f'<body><a class="skip" href="#main">Skip to content</a>{shell}'
+        f'<main id="main" data-booting="yes"><div id="first-paint">{body}</div>{parts["app_entry"]}</main>'
+        f"<noscript><p>This picture stays as it is: without JavaScript it can't refresh itself.</p></noscript>"
+        f'<footer class="machinery">{parts["config"]}{parts["scripts"]}{parts["renderer"]}</footer></body></html>'
+    )
+
+
+def _secured(app: dash.Dash, response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if response.mimetype == "text/html":
+        response.headers["Content-Security-Policy"] = _policy([*app.csp_hashes(), _hash(EARLY)])
+        response.headers["Cache-Control"] = "no-cache"
+        if g.get("page_missing"):
+            response.status_code = 404
+    return response
+
+
+def _policy(hashes: Sequence[str]) -> str:
+    return "; ".join(
+        [
+            "default-src 'self'",
+            f"script-src 'self' {' '.join(dict.fromkeys(hashes))}",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "connect-src 'self'",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        ]
+    )
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

@@ -1,0 +1,36 @@
+"""Time charts: the figure's frame here, its data through the view protocol, its colours in the CSS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dash import dcc
+
+CONFIG: Final = {
+    "displaylogo": False,
+    "responsive": True,
+    # plotly.js 4 offers to upload the data unless told otherwise.
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "modeBarButtonsToRemove": ["select2d", "lasso2d"],
+}
+
+
+def chart(panel: str, title: str, layout: Mapping[str, Any] | None = None) -> dcc.Graph:
+    """An empty chart with the id ``chart-<panel>``; views send traces only, so a user's zoom survives a refresh."""
+    frame = {
+        "autosize": True,
+        "margin": {"l": 48, "r": 12, "t": 8, "b": 32},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "inherit", "size": 12},
+        "hovermode": "x unified",
+        "legend": {"orientation": "h", "y": -0.2},
+        "uirevision": panel,
+        "meta": {"title": title},
+        **(layout or {}),
+    }
+    return dcc.Graph(
+        id=f"chart-{panel}", figure={"data": [], "layout": frame}, config=CONFIG, className="chart", responsive=True
+    )

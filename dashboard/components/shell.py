@@ -1,0 +1,188 @@
+"""The frame around every page: navigation, controls, age clock. Rendered by the server, moved by ``assets/shell.js``.
+
+It stands outside Dash's own root, so it is there with the first paint and never redrawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from dash import html
+
+from dashboard.components.url_state import RANGES, REFRESHES, UrlState
+from dashboard.data.request import DEFAULT_FROM
+from dashboard.html import Element
+from dashboard.pages.base import Page
+
+FILTERS: Final = ("host", "operator")
+
+
+def shell(pages: Sequence[Page], current: Page | None, state: UrlState, environments: Sequence[str]) -> list[Any]:
+    """Header and banner of a page; a kiosk gets no navigation and no controls at all."""
+    if state.kiosk:
+        return [
+            html.Header(
+                [
+                    _brand(state, link=False),
+                    html.Span(current.title if current else "", className="page-title", id="page-title"),
+                    _age(),
+                ],
+                className="shell shell-kiosk",
+            ),
+            _banner(state),
+        ]
+    return [
+        html.Header(
+            [_brand(state, link=True), _navigation(pages, current, state), _age()], className="shell", role="banner"
+        ),
+        _toolbar(state, environments),
+        _chips(current, state),
+        _banner(state),
+    ]
+
+
+def _brand(state: UrlState, *, link: bool) -> Any:
+    name = [html.Span(className="mark", **{"aria-hidden": "true"}), html.Span("Pulseboard")]
+    if not link:
+        return html.Span(name, className="brand")
+    return html.A(name, href=f"/{state.query()}", className="brand", **{"data-nav": "/"})
+
+
+def _navigation(pages: Sequence[Page], current: Page | None, state: UrlState) -> html.Nav:
+    return html.Nav(
+        html.Ul([html.Li(_page_link(page, page is current, state)) for page in pages]),
+        className="nav",
+        **{"aria-label": "Pages"},
+    )
+
+
+def _page_link(page: Page, here: bool, state: UrlState) -> html.A:
+    extra: dict[str, str] = {"data-nav": page.path}
+    if here:
+        extra["aria-current"] = "page"
+    return html.A(page.title, href=f"{page.path}{state.query()}", title=page.purpose, **extra)
+
+
+def _toolbar(state: UrlState, environments: Sequence[str]) -> html.Div:
+    return html.Div(
+        [
+            html.Button(
+                "Filters and display", type="button", className="toolbar-toggle",
+                **{"data-action": "toolbar", "aria-expanded": "false", "aria-controls": "toolbar"},
+            ),
+            html.Div(
+                [
+                    _select("environment", "Environment", {name: name for name in environments},
+                            state.get("environment") or (environments[0] if environments else "")),
+                    _range(state),
+                    _select("refresh", "Refresh", REFRESHES, state.get("refresh")),
+                    _button("pause", "Pause", "Stop refreshing until you resume"),
+                    html.Span(className="gap"),
+                    _button("tz", "UTC" if state.get("tz") != "browser" else "Local time", "Switch the time zone"),
+                    _button("theme", "Theme", "Switch between dark and light"),
+                    _button("copy", "Copy link", "Copy a link with the times shown now"),
+                ],
+                id="toolbar",
+                className="toolbar",
+            ),
+        ],
+        className="toolbar-frame",
+    )  # fmt: skip
+
+
+def _select(name: str, label: str, options: dict[str, str], chosen: str) -> html.Label:
+    if chosen not in options:
+        options = {chosen: chosen, **options}
+    return html.Label(
+        [
+            html.Span(label, className="label"),
+            html.Select(
+                [
+                    html.Option(text, value=value, **({"selected": "selected"} if value == chosen else {}))
+                    for value, text in options.items()
+                ],
+                id=name,
+                **{"data-param": name},
+            ),
+        ],
+        className="control",
+    )
+
+
+def _range(state: UrlState) -> html.Details:
+    chosen = state.get("from", DEFAULT_FROM) if state.get("to", "now") == "now" else ""
+    links = [
+        html.Li(
+            html.A(
+                label,
+                href=state.query(**{"from": start, "to": None}),
+                **{"data-from": start, **({"aria-current": "true"} if start == chosen else {})},
+            )
+        )
+        for start, label in RANGES.items()
+    ]
+    return html.Details(
+        [
+            html.Summary([html.Span("Time range: ", className="unseen"), html.Span(state.range_label, id="range-label")]),
+            html.Div(
+                [
+                    html.Ul(links),
+                    html.Div(
+                        [_moment("range-from", "From"), _moment("range-to", "To"),
+                         html.Button("Apply", type="button", **{"data-action": "range"})],
+                        className="absolute",
+                    ),
+                    html.P(id="range-problem", role="alert"),
+                ],
+                className="menu-body",
+            ),
+        ],
+        className="menu control",
+        id="range",
+    )  # fmt: skip
+
+
+def _moment(ident: str, label: str) -> html.Label:
+    box = Element("input", {"id": ident, "type": "datetime-local", "step": "60"})
+    return html.Label([html.Span(label, className="label"), box])
+
+
+def _button(action: str, text: str, title: str) -> html.Button:
+    return html.Button(text, type="button", title=title, **{"data-action": action})
+
+
+def _chips(current: Page | None, state: UrlState) -> html.Ul:
+    """Filters that the URL carries, each saying whether this page applies it."""
+    chips = []
+    for name in FILTERS:
+        if not (value := state.get(name)):
+            continue
+        applied = current is not None and name in current.filters
+        chips.append(
+            html.Li(
+                [
+                    html.Span(f"{name}: {value}"),
+                    html.Span("" if applied else f"This page is not filtered by {name}", className="chip-note"),
+                    html.A("Remove", href=state.query(**{name: None}), **{"data-remove": name}),
+                ]
+            )
+        )
+    return html.Ul(chips, id="chips", className="chips", **{"aria-label": "Filters"})
+
+
+def _age() -> html.Div:
+    """The age clock; the numbers come from the browser's own clock, corrected by the server's."""
+    return html.Div("Connecting", id="data-age", className="age", role="timer", **{"data-state": "loading"})
+
+
+def _banner(state: UrlState) -> html.Div:
+    """Where trouble is said: stale data, no connection, a new version, a URL with values that can't be used."""
+    problems = [html.P(f"The address has a value that can't be used. {problem}.") for problem in state.problems]
+    return html.Div(
+        [
+            html.Div(problems, id="notice", className="notice", role="alert", **({} if problems else {"hidden": True})),
+            html.Div(id="banner", className="banner", role="alert", hidden=True),
+        ],
+        className="banners",
+    )

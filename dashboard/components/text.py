@@ -1,0 +1,45 @@
+"""Numbers as people read them, built on the verdict's own formatting."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from backend.contract.verdict import amount
+
+STEADY: Final = 0.02
+"""Changes below this share are called steady."""
+
+
+def number_and_unit(value: float, unit: str) -> tuple[str, str]:
+    """``(4,120, records)``; units that belong to the digits stay apart too: ``(99.2, %)``."""
+    text = amount(value, unit)
+    if text.endswith("%"):
+        return text[:-1], "%"
+    number, _, shown_unit = text.partition(" ")
+    return number, shown_unit
+
+
+def percent(value: float, places: int = 1) -> str:
+    """A percentage that never rounds up to 100 nor down to 0: ``99.94%``, ``>99.99%``."""
+    if 100 - 0.5 * 10**-places < value < 100:
+        return f">{100 - 10**-places:.{places}f}%"
+    if 0 < value < 0.5 * 10**-places:
+        return f"<{10**-places:.{places}f}%"
+    text = f"{value:,.{places}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text}%"
+
+
+def change(trend: float | None) -> tuple[str, str]:
+    """A relative change as ``(direction, words)``: ``("up", "12% higher")``, ``("steady", "steady")``."""
+    if trend is None:
+        return "unknown", "no trend yet"
+    if abs(trend) < STEADY:
+        return "steady", "steady"
+    word = "higher" if trend > 0 else "lower"
+    size = f"{1 + trend:,.0f} times as high" if trend >= 9 else f"{abs(trend):.0%} {word}"
+    return ("up" if trend > 0 else "down"), size
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """``1 day``, ``3 days``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

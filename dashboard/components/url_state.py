@@ -1,0 +1,114 @@
+"""What the URL says about the shell: range, refresh, theme, time zone, kiosk. Bad values become sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from backend.contract.errors import InvalidInput
+from backend.contract.ranges import parse_range
+from dashboard.data.request import DEFAULT_FROM, parse_view_request
+
+KEPT: Final = (
+    "from", "to", "environment", "host", "operator", "refresh", "theme", "tz", "kiosk", "rotate", "every"
+)  # fmt: skip
+"""The parameters that links keep from page to page, in the order they are written."""
+RANGES: Final = {
+    "now-15m": "Last 15 minutes",
+    "now-1h": "Last hour",
+    "now-6h": "Last 6 hours",
+    "now-24h": "Last 24 hours",
+    "now-7d": "Last 7 days",
+    "now-30d": "Last 30 days",
+}
+REFRESHES: Final = {"": "Auto", "5s": "5 s", "15s": "15 s", "1m": "1 min", "5m": "5 min", "off": "Off"}
+THEMES: Final = ("dark", "light")
+ZONES: Final = ("utc", "browser")
+_REFRESH: Final = re.compile(r"(\d{1,5})(s|m)?")
+_OFF: Final = ("0", "false", "no", "off")
+FASTEST_SECONDS: Final = 1
+SLOWEST_SECONDS: Final = 86_400
+LEAST_ROTATION_SECONDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class UrlState:
+    """A checked query. ``values`` holds what was usable, ``problems`` one sentence for each value that was not."""
+
+    values: Mapping[str, str]
+    problems: tuple[str, ...] = ()
+
+    def get(self, name: str, default: str = "") -> str:
+        """A usable value or the default."""
+        return self.values.get(name, default)
+
+    @property
+    def kiosk(self) -> bool:
+        """True for ``?kiosk`` with or without a value; ``kiosk=0`` is a no."""
+        return "kiosk" in self.values
+
+    @property
+    def range_label(self) -> str:
+        """What the range control shows."""
+        start, end = self.get("from", DEFAULT_FROM), self.get("to", "now")
+        return RANGES.get(start, f"Since {start}") if end == "now" else "Fixed range"
+
+    def query(self, **changes: str | None) -> str:
+        """The query string with ``changes`` applied (None takes a parameter out), led by ``?`` unless empty."""
+        values: dict[str, str | None] = {**self.values, **changes}
+        pairs = [(name, values[name]) for name in KEPT if values.get(name) is not None]
+        # A bare ``kiosk`` stays bare; everything else without a value is left out.
+        words = [urlencode([(name, value)]) if value else name for name, value in pairs if value or name == "kiosk"]
+        return f"?{'&'.join(words)}" if words else ""
+
+
+def parse_url_state(args: Mapping[str, str], pages: frozenset[str], now: float) -> UrlState:
+    """The usable part of a query and what is wrong with the rest. ``pages`` are the names ``rotate`` may use."""
+    values: dict[str, str] = {}
+    problems: list[str] = []
+    for name in KEPT:
+        value = args.get(name)
+        if value is None or (value == "" and name != "kiosk"):
+            continue
+        try:
+            _check(name, value, pages, now)
+        except InvalidInput as problem:
+            problems.append(str(problem))
+        else:
+            values[name] = value
+    try:
+        parse_range(values.get("from"), values.get("to"), now, DEFAULT_FROM)
+    except InvalidInput as problem:
+        problems.append(str(problem))
+        values.pop("from", None)
+        values.pop("to", None)
+    if values.get("kiosk", "").lower() in _OFF:
+        del values["kiosk"]
+    return UrlState(values, tuple(problems))
+
+
+def _check(name: str, value: str, pages: frozenset[str], now: float) -> None:
+    if name in ("environment", "host", "operator"):
+        parse_view_request("", {name: value}, "", now)
+    elif name == "refresh":
+        _check_refresh(value)
+    elif name == "theme" and value not in THEMES:
+        raise InvalidInput(name, value, "must be dark or light; leave it out to follow the system")
+    elif name == "tz" and value not in ZONES:
+        raise InvalidInput(name, value, "must be utc or browser")
+    elif name == "rotate":
+        unknown = [page for page in value.split(",") if page not in pages]
+        if unknown:
+            raise InvalidInput(name, unknown[0], f"is not a page; use {', '.join(sorted(pages))}, separated by commas")
+    elif name == "every" and not (value.isascii() and value.isdigit() and int(value) >= LEAST_ROTATION_SECONDS):
+        raise InvalidInput(name, value, f"must be whole seconds, at least {LEAST_ROTATION_SECONDS}")
+
+
+def _check_refresh(value: str) -> None:
+    match = _REFRESH.fullmatch(value)
+    seconds = int(match[1]) * (60 if match[2] == "m" else 1) if match else 0
+    if value != "off" and not FASTEST_SECONDS <= seconds <= SLOWEST_SECONDS:
+        raise InvalidInput("refresh", value, "must be off or a time like 15s or 1m, between 1 s and a day")

@@ -1,0 +1,64 @@
+"""The picture in the first HTML: a page's view as far as it can be had without waiting."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Unfinished
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from backend.contract.errors import InvalidInput
+from dashboard.components.url_state import UrlState
+from dashboard.data.request import ViewRequest, parse_view_request
+from dashboard.html import fill
+from dashboard.pages.base import Page, View
+
+if TYPE_CHECKING:
+    from dashboard.services import Services
+
+WAIT_SECONDS: Final = 0.25
+"""Longer than data in memory takes, shorter than a reader notices; what comes later comes through the view."""
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """The page's components and the environments its shell offers."""
+
+    body: Any
+    environments: tuple[str, ...]
+
+
+class FirstPaint:
+    """Draws first paints; holds the few threads in which slow reads go on after a page stopped waiting."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._readers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="first-paint")
+
+    def of(self, page: Page, args: Mapping[str, str], state: UrlState, now: float) -> Painted:
+        """The page filled with its view, or its loading look when data is late, missing or the query is wrong."""
+        layout = page.layout()
+        default = self._services.settings.config.environment
+        alone = (state.get("environment") or default,)
+        try:
+            wanted = parse_view_request(page.name, args, default, now)
+        except InvalidInput:
+            return Painted(layout, alone)  # the shell says which value is wrong
+        view = self._view(page, wanted, now)
+        if view is None:
+            return Painted(layout, alone)
+        environments = tuple(view.props.get("environment", {}).get("options", ())) or alone
+        return Painted(fill(layout, view.props), environments)
+
+    def _view(self, page: Page, wanted: ViewRequest, now: float) -> View | None:
+        reading: Future[Any] = self._readers.submit(self._services.load, wanted)
+        try:
+            return page.view(reading.result(WAIT_SECONDS), now)
+        except Unfinished:
+            return None
+        except Exception:  # noqa: BLE001 - a courtesy: whatever is wrong, the view route says it with its own error
+            _LOG.warning("first paint of %s without data", page.name, exc_info=True)
+            return None

@@ -1,0 +1,94 @@
+"""Health: is the pipeline healthy? One glance, with the reason in a plain sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from dash import html
+
+from dashboard.components import health as parts
+from dashboard.components.states import skeleton
+from dashboard.data.models import HealthData
+from dashboard.pages.base import Page, View
+
+if TYPE_CHECKING:
+    from dashboard.data.request import ViewRequest
+    from dashboard.services import Services
+
+GOLDEN: Final = ("consumer_lag_records", "dlq_records", "latency_ms", "window_completeness")
+STALE_INTERVALS: Final = 3
+LEAST_STALE_SECONDS: Final = 180.0
+_PANELS: Final = ("checkpoints", "slos", "selfcheck", "days", "incidents", "alerts", "datasets")
+
+
+def layout() -> html.Div:
+    """The frame with its loading looks; every part has the height its content will have."""
+    return html.Div(
+        [
+            html.Section(
+                skeleton(2),
+                id="verdict",
+                className="verdict",
+                **{"data-status": "loading", "aria-live": "polite", "aria-label": "Health verdict"},
+            ),
+            html.Div(id="synthetic"),
+            html.Section(
+                [html.Article(skeleton(4), id=f"card-{key}", className="card signal") for key in GOLDEN],
+                id="signals",
+                className="signals",
+                **{"aria-label": "Golden signals"},
+            ),
+            *[html.Section(skeleton(4), id=f"card-{name}", className=f"card panel-{name}") for name in _PANELS],
+        ],
+        id="page-health",
+        className="page health",
+        **{"data-filled": "no"},
+    )
+
+
+def load(services: Services, request: ViewRequest, now: float) -> HealthData:
+    """What the page shows, from what is already in memory or one shared read."""
+    return services.health.load(request, now)
+
+
+def view(data: HealthData, now: float) -> View:
+    """The page's components. Pure: the same data and ``now`` give the same view."""
+    recorded = any(day.status != "no_data" for day in data.days)
+    children: dict[str, list[Any]] = {
+        "verdict": parts.verdict(data.verdict, data.environment),
+        "signals": [parts.signal(card, now) for card in data.signals],
+        "card-checkpoints": parts.checkpoints(data.checkpoints, now),
+        "card-slos": parts.slos(data.slos),
+        "card-selfcheck": parts.self_checks(data.self_checks, now),
+        "card-days": parts.days(data.days),
+        "card-incidents": parts.incidents(data.incidents, recorded),
+        "card-alerts": parts.open_alerts(data.open_alerts),
+        "card-datasets": parts.datasets(data.dataset_freshness),
+        "synthetic": [html.P("Synthetic data: made by Pulseboard's generator, not by a real pipeline.")]
+        if data.synthetic
+        else [],
+    }
+    props: dict[str, dict[str, Any]] = {key: {"children": value} for key, value in children.items()}
+    props["verdict"]["data-status"] = data.verdict.status
+    props["card-checkpoints"]["data-state"] = data.checkpoints.state
+    props["synthetic"]["className"] = "synthetic" if data.synthetic else ""
+    props["environment"] = {"options": list(data.environments)}
+    props["page-health"] = {"data-filled": "yes", "data-stale-after": f"{stale_after(data):.0f}"}
+    return View(props=props, as_of=data.as_of or None)
+
+
+def stale_after(data: HealthData) -> float:
+    """Seconds after which the newest sample is too old to trust: three of its own intervals, at least 3 min."""
+    return max(STALE_INTERVALS * data.interval_seconds, LEAST_STALE_SECONDS)
+
+
+PAGE: Final = Page(
+    name="health",
+    path="/",
+    title="Health",
+    purpose="Is the pipeline healthy, and if not, why?",
+    layout=layout,
+    load=load,
+    view=view,
+    filters=("environment", "range"),
+)
