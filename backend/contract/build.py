@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from backend.contract.errors import InvalidInput
@@ -13,18 +14,17 @@ T = TypeVar("T")
 
 def build(cls: type[T], entry: Mapping[str, Any], where: str) -> T:
     """One dataclass from a TOML table: unknown, missing and wrongly typed fields are refused by name."""
+    if not isinstance(entry, Mapping):
+        raise InvalidInput(where, entry, f"must be a table, [{where}]")
     hints = get_type_hints(cls)
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for name in entry:
         if name not in known:
             raise InvalidInput(f"{where}.{name}", entry[name], f"is not a known field; use one of {', '.join(known)}")
-    values: dict[str, Any] = {}
-    for name, value in entry.items():
-        values[name] = _coerce(hints[name], value, f"{where}.{name}")
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise InvalidInput(where, str(error), "is incomplete; add the field it names") from error
+    for name, field in known.items():
+        if name not in entry and field.default is MISSING and field.default_factory is MISSING:
+            raise InvalidInput(f"{where}.{name}", None, "is missing; add it")
+    return cls(**{name: _coerce(hints[name], value, f"{where}.{name}") for name, value in entry.items()})
 
 
 def _coerce(hint: Any, value: Any, where: str) -> Any:
@@ -37,9 +37,22 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
             raise InvalidInput(where, value, f"must be one of {', '.join(map(str, get_args(option)))}")
         origin = get_origin(option) or option
         if origin is float and isinstance(value, int | float) and not isinstance(value, bool):
+            if not math.isfinite(value):
+                raise InvalidInput(where, value, "must be a finite number")
             return float(value)
         if isinstance(value, dict) and hasattr(origin, "__dataclass_fields__"):
             return build(origin, value, where)
         if isinstance(value, origin) and not (isinstance(value, bool) and origin is not bool):
+            _check_elements(option, value, where)
             return value
-    raise InvalidInput(where, value, f"has the wrong type; it must be {hint}")
+    expected = " or ".join(getattr(get_origin(option) or option, "__name__", str(option)) for option in options)
+    raise InvalidInput(where, value, f"has the wrong type; it must be {expected}")
+
+
+def _check_elements(hint: Any, value: Any, where: str) -> None:
+    """Elements of ``list[str]`` and ``dict[str, str]``; other element types are their builder's business."""
+    if not get_args(hint) or get_args(hint)[-1] is not str:
+        return
+    for place, element in value.items() if isinstance(value, dict) else enumerate(value):
+        if not isinstance(element, str):
+            raise InvalidInput(f"{where}[{place}]", element, "has the wrong type; it must be str")

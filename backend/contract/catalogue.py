@@ -6,12 +6,14 @@ of a counter over ``window_seconds`` (``basis = "increase"``). "Past" a threshol
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from backend.contract.build import build
 from backend.contract.errors import InvalidInput
@@ -150,6 +152,9 @@ class Metric:
         return "healthy"
 
 
+_KEY: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
 class Catalogue(Mapping[str, Metric]):
     """All metrics by ``metric_type``, plus the tiers. Immutable."""
 
@@ -183,6 +188,8 @@ class Catalogue(Mapping[str, Metric]):
         metrics = dict(self._metrics)
         for key, values in overrides.items():
             where = f"thresholds.{key}"
+            if not isinstance(values, Mapping):
+                raise InvalidInput(where, values, f"must be a table, [{where}]")
             if key not in metrics:
                 raise InvalidInput(where, key, "is not in the catalogue; see docs/metrics.md for the names")
             unknown = set(values) - {"normal", "warning", "critical", "limit"}
@@ -205,13 +212,13 @@ def load_catalogue(text: str | None = None) -> Catalogue:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput("catalogue", str(error), "is not valid TOML; mend the line it names") from error
-    tiers = {
-        int(number): build(Tier, {"number": int(number), **entry}, f"tier.{number}")
-        for number, entry in data.get("tier", {}).items()
-    }
+    for name, tables in data.items():
+        if name not in ("tier", "metric") or not isinstance(tables, dict):
+            raise InvalidInput(name, tables, "is not known; use [tier.<number>] and [metric.<metric_type>]")
+    tiers = {tier.number: tier for tier in (_tier(name, entry) for name, entry in data.get("tier", {}).items())}
     metrics: dict[str, Metric] = {}
     for key, entry in data.get("metric", {}).items():
-        metric = build(Metric, {"key": key, **entry}, f"metric.{key}")
+        metric = build(Metric, _named(entry, "key", key, f"metric.{key}"), f"metric.{key}")
         _check(metric, tiers)
         metrics[key] = metric
     if not metrics:
@@ -220,15 +227,35 @@ def load_catalogue(text: str | None = None) -> Catalogue:
 
 
 def _number(where: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidInput(where, value, "must be a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidInput(where, value, "must be a finite number")
     return float(value)
+
+
+def _named(entry: object, field_name: str, name: object, where: str) -> dict[str, Any]:
+    """The entry with the name of its table added, which it must not set itself."""
+    if not isinstance(entry, dict):
+        raise InvalidInput(where, entry, f"must be a table, [{where}]")
+    if field_name in entry:
+        raise InvalidInput(f"{where}.{field_name}", entry[field_name], "is the table's own name; leave it out")
+    return {field_name: name, **entry}
+
+
+def _tier(name: str, entry: object) -> Tier:
+    where = f"tier.{name}"
+    if not (name.isascii() and name.isdigit()):
+        raise InvalidInput(where, name, "must be a number; write [tier.1]")
+    tier = build(Tier, _named(entry, "number", int(name), where), where)
+    for field_name in ("resolution_seconds", "retention_days"):
+        if getattr(tier, field_name) <= 0:
+            raise InvalidInput(f"{where}.{field_name}", getattr(tier, field_name), "must be above 0")
+    return tier
 
 
 def _check(metric: Metric, tiers: Mapping[int, Tier]) -> None:
     """The rules between fields; the first one broken is raised."""
     where = f"metric.{metric.key}"
-    if not metric.key.replace("_", "").isalnum() or not metric.key.islower():
+    if not _KEY.fullmatch(metric.key):
         raise InvalidInput(where, metric.key, "must be snake_case letters and digits")
     if metric.tier not in tiers:
         raise InvalidInput(f"{where}.tier", metric.tier, f"must be one of {', '.join(map(str, tiers))}")
@@ -238,6 +265,8 @@ def _check(metric: Metric, tiers: Mapping[int, Tier]) -> None:
         raise InvalidInput(f"{where}.window_seconds", metric.window_seconds, 'goes with basis = "increase"')
     if metric.basis == "increase" and metric.kind != "counter":
         raise InvalidInput(f"{where}.basis", metric.basis, "increase is for counters only")
+    if metric.window_seconds is not None and metric.window_seconds <= 0:
+        raise InvalidInput(f"{where}.window_seconds", metric.window_seconds, "must be above 0")
     thresholds = metric.warning is not None or metric.critical is not None
     if thresholds and metric.direction == "none":
         raise InvalidInput(
@@ -247,5 +276,14 @@ def _check(metric: Metric, tiers: Mapping[int, Tier]) -> None:
         raise InvalidInput(f"{where}.warning", metric.warning, f"lies beyond critical ({metric.critical:g}); swap them")
     if metric.alarm and not metric.cloudwatch:
         raise InvalidInput(f"{where}.cloudwatch", None, "is needed by the alarm; name the CloudWatch metric")
-    if metric.alarm and metric.alarm.datapoints > metric.alarm.periods:
-        raise InvalidInput(f"{where}.alarm.datapoints", metric.alarm.datapoints, "exceeds periods")
+    if metric.alarm:
+        _check_alarm(f"{where}.alarm", metric.alarm, metric.direction)
+
+
+def _check_alarm(where: str, alarm: Alarm, direction: Direction) -> None:
+    if not 1 <= alarm.datapoints <= alarm.periods:
+        raise InvalidInput(f"{where}.datapoints", alarm.datapoints, f"must be 1 to periods ({alarm.periods})")
+    if alarm.period_seconds not in (10, 30) and (alarm.period_seconds < 60 or alarm.period_seconds % 60):
+        raise InvalidInput(f"{where}.period_seconds", alarm.period_seconds, "must be 10, 30 or a multiple of 60")
+    if direction != "none" and (alarm.comparison == "<") != (direction == "lower_is_worse"):
+        raise InvalidInput(f"{where}.comparison", alarm.comparison, f"contradicts direction ({direction}); swap it")
