@@ -22,6 +22,8 @@ MAX_TEXT: Final = 1024
 MAX_LABELS: Final = 32
 OLDEST_TIMESTAMP: Final = 946_684_800
 """2000-01-01T00:00:00Z: nothing older is taken, backfill or not."""
+_FARTHEST: Final = 1e15
+"""No time that anybody means; also keeps integers out that no float holds."""
 
 
 class Sample(NamedTuple):
@@ -53,7 +55,8 @@ class Sample(NamedTuple):
 
 def metric_id(hostname: str, metric_type: str, labels: Mapping[str, str], timestamp: float) -> str:
     """UUIDv5 over the sample's identity (RFC 9562 section 5.5), so that a second delivery overwrites the first."""
-    name = json.dumps([hostname, metric_type, sorted(labels.items()), timestamp], separators=(",", ":"))
+    instant = whole_seconds(timestamp)
+    name = json.dumps([hostname, metric_type, sorted(labels.items()), instant], separators=(",", ":"))
     return str(uuid.uuid5(NAMESPACE, name))
 
 
@@ -101,7 +104,7 @@ def parse_sample(record: object) -> Sample:
         raise _bad_number(record, "timestamp")
     if type(value) is not float and type(value) is not int:
         raise _bad_number(record, "value")
-    if not math.isfinite(timestamp):
+    if not abs(timestamp) < _FARTHEST:
         raise InvalidInput("timestamp", timestamp, "must be finite epoch seconds", "wrong_type")
     if value and not SMALLEST_VALUE <= abs(value) < LARGEST_VALUE:
         raise InvalidInput("value", value, "must be finite and below 1e38 (DynamoDB keeps 38 digits)", "out_of_range")
