@@ -13,23 +13,19 @@ from typing import Any, Final
 import dash
 from dash import html
 from flask import Flask, Response, g, request
-from flask_caching import Cache
 
-from backend.aws import Clients
 from backend.settings import load_settings
 from dashboard import api
 from dashboard.bundles import Bundles
 from dashboard.components.shell import shell
 from dashboard.components.states import note
 from dashboard.components.url_state import UrlState, parse_url_state
-from dashboard.data.reader import MetricsReader
 from dashboard.first_paint import FirstPaint
 from dashboard.html import render
 from dashboard.pages import PAGES
-from dashboard.services import Services, build_services
+from dashboard.services import Services, connect_services
 
 SCRIPTS: Final = ("shell.js", "live.js", "kiosk.js")
-VIEWS_KEPT: Final = 500
 EARLY: Final = (
     "(function(d){var t=new URLSearchParams(location.search).get('theme');"
     "try{t=/^(dark|light)$/.test(t)?t:localStorage.getItem('pulseboard-theme')}catch(e){}"
@@ -89,21 +85,10 @@ class PulseboardDash(dash.Dash):  # type: ignore[misc]  # dash has no types
 def create_server(environ: Mapping[str, str]) -> Flask:
     """The whole dashboard as a WSGI application. Raises InvalidInput when a setting is wrong."""
     settings = load_settings(environ)
-    clients = Clients(settings.region, pool=32, timeout=8)
-    reader = MetricsReader(clients.dynamodb, settings.table)
-    services = build_services(settings, reader, PAGES, build_id(), view_store(environ))
+    services = connect_services(settings, PAGES, build_id(), environ.get("PULSEBOARD_REDIS_URL"))
     server: Flask = create_app(services).server
     api.register(server, services)
     return server
-
-
-def view_store(environ: Mapping[str, str]) -> Cache:
-    """Where encoded views are kept: in memory, or in the Redis of ``PULSEBOARD_REDIS_URL`` for several workers."""
-    url = environ.get("PULSEBOARD_REDIS_URL")
-    shared = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": url, "CACHE_KEY_PREFIX": f"pulseboard-{build_id()}-"}
-    cache = Cache(config=shared if url else {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": VIEWS_KEPT})
-    cache.init_app(Flask("pulseboard-views"))
-    return cache
 
 
 def create_app(services: Services) -> dash.Dash:
