@@ -109,17 +109,14 @@ class _Check:
     def __init__(self, now: float, catalogue: Catalogue, limits: Limits, source: ObjectPart) -> None:
         self._catalogue = catalogue
         self._newest = now + limits.future_seconds
-        self._oldest = {
-            key: OLDEST_TIMESTAMP if source.backfill else now - catalogue.tier_of(key).retention_days * 86400
-            for key in catalogue
-        }
+        self._now = now
+        self._backfill = source.backfill
+        self._oldest: dict[str, float] = {}
 
     def __call__(self, sample: Sample) -> None:
         oldest = self._oldest.get(sample.metric_type)
         if oldest is None:
-            raise InvalidInput(
-                "metric_type", sample.metric_type, "is not in the catalogue; see docs/metrics.md", "unknown_metric"
-            )
+            oldest = self._oldest[sample.metric_type] = self._oldest_of(sample.metric_type)
         if not oldest <= sample.timestamp <= self._newest:
             raise self._wrong_time(sample.timestamp, oldest)
         if len(sample.metric_id) > KEY_BYTES // 4 and len(sample.metric_id.encode()) > KEY_BYTES:
@@ -130,6 +127,14 @@ class _Check:
             )
         if "" in sample.labels:
             raise InvalidInput("labels", "", "has a label without a name; name it", "wrong_type")
+
+    def _oldest_of(self, metric_type: str) -> float:
+        if metric_type not in self._catalogue:
+            remedy = "is not in the catalogue; see docs/metrics.md"
+            raise InvalidInput("metric_type", metric_type, remedy, "unknown_metric")
+        if self._backfill:
+            return OLDEST_TIMESTAMP
+        return self._now - self._catalogue.tier_of(metric_type).retention_days * 86400
 
     def _wrong_time(self, timestamp: float, oldest: float) -> InvalidInput:
         if timestamp > self._newest:

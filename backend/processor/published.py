@@ -72,21 +72,29 @@ def publish(published: Published, samples: Iterable[Sample], catalogue: Catalogu
     Cumulative counters wait for the merge, which knows their increases.
     """
     metrics = {metric.key: metric for metric in catalogue.published if not metric.cumulative}
+    found: dict[tuple[str, int], list[tuple[float, float]]] = {}
     sums: dict[tuple[str, float], float] = {}
     for sample in samples:
         metric = metrics.get(sample.metric_type)
         if metric is None:
             continue
-        minute = int(sample.timestamp // 60) * 60
         if metric.kind == "gauge" and metric.combine == "sum":
-            key = (metric.key, sample.timestamp)
-            sums[key] = sums.get(key, 0.0) + sample.value
-        elif metric.kind == "histogram":
-            published.add(metric, minute, [(p[0], p[1]) for p in sample.observations or [(sample.value, 1)] if p[1]])
+            instant = (metric.key, sample.timestamp)
+            sums[instant] = sums.get(instant, 0.0) + sample.value
+            continue
+        pairs = found.setdefault((metric.key, _minute(sample.timestamp)), [])
+        if metric.kind == "histogram":
+            pairs += [(pair[0], pair[1]) for pair in sample.observations or [(sample.value, 1)] if pair[1]]
         else:
-            published.add(metric, minute, [(sample.value, 1)])
+            pairs.append((sample.value, 1))
     for (name, timestamp), total in sums.items():
-        published.add(metrics[name], int(timestamp // 60) * 60, [(total, 1)])
+        found.setdefault((name, _minute(timestamp)), []).append((total, 1))
+    for (name, minute), pairs in found.items():
+        published.add(metrics[name], minute, pairs)
+
+
+def _minute(timestamp: float) -> int:
+    return int(timestamp // 60) * 60
 
 
 def _parts(values: Mapping[float, float]) -> Iterator[dict[float, float]]:

@@ -158,7 +158,6 @@ def test_an_hour_is_its_minutes() -> None:
     hour = merge_hour(CATALOGUE["records_in"], minutes)
     assert hour.total.count == 480
     assert hour.total.increase == sum(m.total.increase for m in minutes.values())
-    assert hour.groups["o"].low == min(v for s in samples.values() for v in s.values())
 
 
 def test_percentiles_of_merged_minutes_are_those_of_all_observations() -> None:
