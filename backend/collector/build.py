@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.aws import Clients
 from backend.collector.core import CONTENT_TYPE, Outgoing
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 SOURCES: Final = ("synthetic", "host", "prometheus", "cloudwatch")
 SCHEDULE_SECONDS: Final = 300.0
 """How often the collector function runs; what a source without an interval covers there."""
-DEMO_VARIABLE: Final = "PULSEBOARD_DEMO_STARTED_AT"
+DEMO_VARIABLE: Final = "PULSEBOARD_DEMO_STARTED"
 """Epoch seconds: the synthetic source then shows the demo's incidents."""
+SEED_VARIABLE: Final = "PULSEBOARD_SEED"
+"""The synthetic source's seed; whoever writes to one bucket must use one seed, or its counters jump."""
+DEFAULT_SEED: Final = 7
 
 
 def make_source(
@@ -31,6 +36,7 @@ def make_source(
     clients: Clients,
     *,
     demo_started_at: float | None = None,
+    seed: int = DEFAULT_SEED,
     hostname: str | None = None,
 ) -> Source:
     """The source that ``spec`` describes. Raises InvalidInput naming what it lacks."""
@@ -41,6 +47,7 @@ def make_source(
                 settings.catalogue,
                 environment=environment,
                 region=region,
+                seed=seed,
                 interval_seconds=spec.interval_seconds or SCHEDULE_SECONDS,
                 demo_started_at=demo_started_at,
             )
@@ -74,3 +81,17 @@ def s3_put(client: S3Client, bucket: str) -> Callable[[Outgoing], None]:
         )
 
     return put
+
+
+def write_all(objects: Sequence[Outgoing], client: S3Client, bucket: str) -> None:
+    """Puts objects one after the other, for a person who waits.
+
+    Raises InvalidInput when the bucket does not take one; doing it all again overwrites what had arrived.
+    """
+    put = s3_put(client, bucket)
+    for number, outgoing in enumerate(objects):
+        try:
+            put(outgoing)
+        except (ClientError, BotoCoreError) as error:
+            remedy = f"does not take objects after {number} of {len(objects)} ({error}); run `pulseboard doctor`"
+            raise InvalidInput("bucket", bucket, remedy) from error

@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from backend.aws import Clients
-from backend.collector.build import DEMO_VARIABLE, SCHEDULE_SECONDS, make_source, s3_put
+from backend.collector.build import DEFAULT_SEED, DEMO_VARIABLE, SCHEDULE_SECONDS, SEED_VARIABLE, make_source, s3_put
 from backend.collector.core import Outgoing, encode, pack
 from backend.collector.sources.base import Source
 from backend.contract.catalogue import Catalogue
@@ -141,9 +141,12 @@ def _collector() -> Collector:
     settings = load_settings(os.environ)
     clients = Clients(settings.region)
     demo = os.environ.get(DEMO_VARIABLE)
-    started = float(demo) if demo else None
+    started, seed = float(demo) if demo else None, int(os.environ.get(SEED_VARIABLE) or DEFAULT_SEED)
     sources = [
-        (make_source(spec, settings, clients, demo_started_at=started), spec.interval_seconds or SCHEDULE_SECONDS)
+        (
+            make_source(spec, settings, clients, demo_started_at=started, seed=seed),
+            spec.interval_seconds or SCHEDULE_SECONDS,
+        )
         for spec in settings.config.collect
     ]
     return Collector(

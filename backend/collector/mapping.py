@@ -156,10 +156,6 @@ def _check(rule: Rule, catalogue: Catalogue, where: str) -> None:
     metric = catalogue[rule.metric]
     if metric.group_by not in (None, "hostname") and metric.group_by not in rule.labels:
         raise InvalidInput(f"{where}.labels", rule.labels, f"lacks {metric.group_by}, by which the metric is grouped")
-    for table in (rule.labels, rule.match, rule.exclude):
-        for label, text in table.items():
-            if not isinstance(text, str):
-                raise InvalidInput(f"{where}.{label}", text, "must be a text")
     for label, pattern in (*rule.match.items(), *rule.exclude.items()):
         try:
             re.compile(pattern)

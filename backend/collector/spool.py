@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from backend.collector.core import Outgoing
 from backend.contract.errors import InvalidInput
@@ -98,6 +98,12 @@ class Spool:
         """Forgets an object that arrived."""
         entry.path.unlink()
         self._total(-1, -entry.size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Lets the next process have the folder."""

@@ -14,7 +14,7 @@ import click
 
 from backend.aws import Clients
 from backend.collector.agent import FLUSH_SECONDS, Agent, Scheduled
-from backend.collector.build import DEMO_VARIABLE, SOURCES, make_source, s3_put
+from backend.collector.build import DEFAULT_SEED, DEMO_VARIABLE, SEED_VARIABLE, SOURCES, make_source, s3_put
 from backend.collector.spool import Spool
 from backend.contract.errors import InvalidInput
 from backend.settings import CollectorSource, load_settings
@@ -28,15 +28,28 @@ DEFAULT_SPOOL: Final = Path("~/.local/state/pulseboard/spool")
 @click.option("--url", "urls", multiple=True, help="Metrics page to scrape (source prometheus); repeatable.")
 @click.option("--mapping", help="Ready mapping, or the path of your own (source prometheus).")
 @click.option(
-    "--interval", type=float, help=f"Seconds between two readings of a source; {USUAL_INTERVAL:g} by default."
+    "--interval",
+    envvar="PULSEBOARD_INTERVAL",
+    type=float,
+    help=f"Seconds between two readings of a source; {USUAL_INTERVAL:g} by default.",
 )
 @click.option(
-    "--flush-seconds", type=float, default=FLUSH_SECONDS, show_default=True, help="Longest wait for an object."
+    "--flush-seconds",
+    envvar="PULSEBOARD_FLUSH_SECONDS",
+    type=float,
+    default=FLUSH_SECONDS,
+    show_default=True,
+    help="Longest wait for an object.",
 )
-@click.option("--spool", type=click.Path(path_type=Path), default=DEFAULT_SPOOL, show_default=True,
+@click.option("--spool",
+    envvar="PULSEBOARD_SPOOL", type=click.Path(path_type=Path), default=DEFAULT_SPOOL, show_default=True,
               help="Folder where objects wait for S3.")  # fmt: skip
-@click.option("--environment", help="Environment of the samples; the one of pulseboard.toml by default.")
-@click.option("--demo-started-at", type=float, envvar=DEMO_VARIABLE, hidden=True)
+@click.option(
+    "--environment",
+    help="Environment of the samples; the one of pulseboard.toml by default.",
+)
+@click.option("--demo-started", type=float, envvar=DEMO_VARIABLE, hidden=True)
+@click.option("--seed", default=DEFAULT_SEED, envvar=SEED_VARIABLE, hidden=True)
 def command(
     sources: tuple[str, ...],
     urls: tuple[str, ...],
@@ -45,7 +58,8 @@ def command(
     flush_seconds: float,
     spool: Path,
     environment: str | None,
-    demo_started_at: float | None,
+    demo_started: float | None,
+    seed: int,
 ) -> None:
     """Reads sources continuously; an S3 outage loses nothing.
 
@@ -62,25 +76,24 @@ def command(
     for spec in specs:
         every = interval or spec.interval_seconds or USUAL_INTERVAL
         chosen = replace(spec, interval_seconds=every, environment=environment or spec.environment)
-        scheduled.append(Scheduled(make_source(chosen, settings, clients, demo_started_at=demo_started_at), every))
+        scheduled.append(
+            Scheduled(make_source(chosen, settings, clients, demo_started_at=demo_started, seed=seed), every)
+        )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    waiting = Spool(spool.expanduser(), settings.config.limits.spool_bytes)
-    agent = Agent(
-        scheduled,
-        s3_put(clients.s3, settings.bucket),
-        waiting,
-        settings.catalogue,
-        environment=environment or settings.config.environment,
-        region=settings.region,
-        flush_seconds=flush_seconds,
-    )
-    names = ", ".join(f"{s.source.name} every {s.interval:g} s" for s in scheduled)
-    click.echo(f"Collecting {names} to s3://{settings.bucket}; spool {waiting.folder}", err=True)
-    try:
+    with Spool(spool.expanduser(), settings.config.limits.spool_bytes) as waiting:
+        agent = Agent(
+            scheduled,
+            s3_put(clients.s3, settings.bucket),
+            waiting,
+            settings.catalogue,
+            environment=environment or settings.config.environment,
+            region=settings.region,
+            flush_seconds=flush_seconds,
+        )
+        names = ", ".join(f"{s.source.name} every {s.interval:g} s" for s in scheduled)
+        click.echo(f"Collecting {names} to s3://{settings.bucket}; spool {waiting.folder}", err=True)
         agent.run(stop)
-    finally:
-        waiting.close()
-    status = agent.status()
+        status = agent.status()
     click.echo(f"{status.uploaded} objects sent, {status.spooled_objects} left in the spool", err=True)

@@ -11,7 +11,7 @@ import click
 
 from backend.aws import Clients
 from backend.collector.backfill import Defaults, read_file, unique
-from backend.collector.build import s3_put
+from backend.collector.build import write_all
 from backend.collector.core import encode, pack
 from backend.contract.errors import InvalidInput
 from backend.settings import load_settings
@@ -55,9 +55,7 @@ def metrics(
         click.echo(f"pulseboard: and {more} more rows that do not fit", err=True)
     samples = unique(imported.samples)
     objects = pack(map(encode, samples), backfill=True)
-    put = s3_put(Clients(settings.region).s3, settings.bucket)
-    for outgoing in objects:
-        put(outgoing)
+    write_all(objects, Clients(settings.region).s3, settings.bucket)
     click.echo(
         f"{imported.rows} rows in, {len(samples)} samples written in {len(objects)} objects, "
         f"{len(imported.samples) - len(samples)} repeats, {len(imported.rejected)} rejected"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from backend.collector.spool import Spool
+
 Answer = Callable[[BaseHTTPRequestHandler], None]
 FLINK = Path(__file__).parents[2] / "data" / "flink"
 
@@ -73,6 +75,20 @@ def serve() -> Iterator[Callable[[Answer], Endpoint]]:
     yield start
     for endpoint in started:
         endpoint.stop()
+
+
+@pytest.fixture
+def open_spool() -> Iterator[Callable[[Path, int], Spool]]:
+    """Opens spools; all are closed with the test."""
+    opened: list[Spool] = []
+
+    def start(folder: Path, max_bytes: int) -> Spool:
+        opened.append(Spool(folder, max_bytes))
+        return opened[-1]
+
+    yield start
+    for spool in opened:
+        spool.close()
 
 
 @pytest.fixture
