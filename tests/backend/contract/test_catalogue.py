@@ -182,7 +182,7 @@ def test_a_good_entry_loads() -> None:
         ("slo = { target_percent = 99 }", "metric.good.slo.title"),
         ('slo = { target_percent = 99, title = "x", limits = 5 }', "metric.good.slo.limits"),
         (
-            'aws = { namespace = "a", metric = "b", statistic = "Sum", dimension = "d", period_seconds = 60, plus = [1] }',
+            'aws = { namespace = "", metric = "", statistic = "", dimension = "", period_seconds = 60, plus = [1] }',
             "metric.good.aws.plus[0]",
         ),
     ],
