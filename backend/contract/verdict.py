@@ -76,9 +76,11 @@ def judge_signal(reading: Reading, now: float) -> Signal:
     state: State
     if not reading.seen:
         state, detail = "not_connected", f"{reading.title} {_is(reading.title)} not connected"
-    elif reading.value is None or age is None or age > SILENT_INTERVALS * reading.interval:
+    elif age is None or age > SILENT_INTERVALS * reading.interval:
         since = "" if age is None else f" for {duration(age)}"
         state, detail = "unknown", f"{reading.title}: silent{since}"
+    elif reading.value is None:
+        state, detail = "unknown", f"{reading.title}: no complete interval yet"
     else:
         state = reading.metric.state(reading.value)
         detail = _sentence(reading, state)
