@@ -82,15 +82,15 @@ def _source_reading(
     newest = max((next(reversed(values)) for values in samples.values() if values), default=None)
     interval = min((_recent_interval(values) for values in samples.values() if len(values) > 1), default=60.0)
     partner = live.get(DERIVED.get(source, ""), {})
-    end = _settled(now, interval)
+    end = _settled(samples, now, interval)
     if source in DERIVED:
         window = max(COMPLETENESS_WINDOW, 2 * interval)
         late = _window(catalogue[source], samples, end, window)
         value = _complete_percent(late, _window(catalogue[DERIVED[source]], partner, end, window))
     else:
-        window = max(threshold_metric(spec, catalogue).window_seconds or MINUTE_SECONDS, interval)
-        merged = _window(catalogue[source], samples, end, window)
-        value = None if merged is None else value_of(catalogue[source], merged.total)
+        limit = threshold_metric(spec, catalogue).window_seconds or MINUTE_SECONDS
+        merged = _window(catalogue[source], samples, end, max(limit, interval))
+        value = None if merged is None else value_of(catalogue[source], merged.total, limit)
     return Reading(
         key=spec.key,
         metric=threshold_metric(spec, catalogue),
@@ -107,19 +107,31 @@ def _recent_interval(values: Mapping[float, Any]) -> float:
     return usual_interval(sorted(islice(reversed(values), RECENT_SAMPLES)))
 
 
-def _settled(now: float, interval: float) -> float:
-    """The end of the newest closed bucket: buckets are as long as the interval, at most a minute."""
+def _settled(samples: Samples, now: float, interval: float) -> float:
+    """The end of the newest closed bucket with a sample in it; the newest closed bucket where there is none.
+
+    Buckets are as long as the interval, at most a minute. How old the sample may be is judged by its age.
+    """
     width = min(max(interval, SHORTEST_INTERVAL), MINUTE_SECONDS)
-    return now // width * width
+    closed = now // width * width
+    newest = max((next((t for t in reversed(v) if t <= closed), 0.0) for v in samples.values()), default=0.0)
+    return min(-(-newest // width) * width, closed) if newest else closed
 
 
-def value_of(metric: Metric, stats: Stats) -> float | None:
-    """What thresholds are compared with: an increase, a p99, or the newest value."""
+def value_of(metric: Metric, stats: Stats, window: float) -> float | None:
+    """What thresholds are compared with: an increase over ``window`` seconds, a p99, or the newest value."""
     if metric.basis == "increase":
-        return stats.increase
+        return _per_window(stats, window)
     if stats.sketch is not None:
         return stats.sketch.quantile(0.99)
     return stats.last
+
+
+def _per_window(stats: Stats, window: float) -> float | None:
+    """The increase; of a source that reports less often than ``window``, its even share."""
+    if stats.increase is None or not stats.span or stats.span <= window:
+        return stats.increase
+    return stats.increase * window / stats.span
 
 
 def _window(metric: Metric, samples: Samples, end: float, window: float) -> Merged | None:
@@ -175,7 +187,7 @@ def history(
         window = threshold_metric(spec, catalogue).window_seconds
         if metric.basis == "increase" and window:
             return _increase_history(series, window, step)
-        values = {t: value_of(metric, bucket.total) for t, bucket in series.items()}
+        values = {t: value_of(metric, bucket.total, MINUTE_SECONDS) for t, bucket in series.items()}
         return {t: value for t, value in values.items() if value is not None}
     return {}
 
@@ -186,7 +198,7 @@ def _increase_history(series: Mapping[float, Merged], window: int, step: int) ->
         scale = window / step
         return {t: (bucket.total.increase or 0.0) * scale for t, bucket in series.items()}
     result: dict[float, float] = {}
-    items = [(t, bucket.total.increase or 0.0) for t, bucket in series.items()]
+    items = [(t, _per_window(bucket.total, window) or 0.0) for t, bucket in series.items()]
     first, total = 0, 0.0
     for t, grown in items:
         total += grown
