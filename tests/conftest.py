@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from backend.local.deploy import deploy
 from backend.local.engine import Engine
 from tests.local_stack import LocalStack
+
+# How long an example takes is the machine's business, not the property's.
+settings.register_profile("pulseboard", deadline=None)
+settings.load_profile("pulseboard")
 
 
 @pytest.fixture(scope="session")
