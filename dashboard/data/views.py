@@ -28,8 +28,8 @@ GZIP_LEVEL: Final = 6
 PATIENCE: Final = 2
 """Ticks after which nobody is served the old view without a try at the new one."""
 KEEP_SECONDS: Final = 3600.0
-WAIT_SECONDS: Final = 2.0
-"""How long a viewer who could have the last good view waits for the new one."""
+WAIT_SECONDS: Final = 4.0
+"""How long after its start those who could have the last good view wait for the new one; later ones don't wait."""
 FIRST_WAIT_SECONDS: Final = 20.0
 
 
@@ -96,7 +96,7 @@ class ViewCache:
         self._store = store
         self._clock = clock
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="view")
-        self._pending: dict[str, Future[EncodedView]] = {}
+        self._pending: dict[str, tuple[Future[EncodedView], float]] = {}
         self._lock = threading.Lock()
         self.counts = ViewCounts()
 
@@ -111,11 +111,12 @@ class ViewCache:
         now = self._clock()
         if held is not None and same_tick(held.made_at, now, every):
             return held
-        flight = self._start(key, every, make)
+        flight, started = self._start(key, every, make)
         if held is not None and ticks_between(held.made_at, now, every) < PATIENCE:
             return held
         try:
-            return flight.result(FIRST_WAIT_SECONDS if held is None else WAIT_SECONDS)
+            wait = FIRST_WAIT_SECONDS if held is None else WAIT_SECONDS
+            return flight.result(max(wait - (now - started), 0.0))
         except Exception as error:
             if held is None:
                 raise
@@ -125,12 +126,12 @@ class ViewCache:
         """Ends the worker threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self, key: str, every: float, make: Callable[[], EncodedView]) -> Future[EncodedView]:
+    def _start(self, key: str, every: float, make: Callable[[], EncodedView]) -> tuple[Future[EncodedView], float]:
+        """The view being made and since when; it is begun where nobody has begun it."""
         with self._lock:
-            flight = self._pending.get(key)
-            if flight is None:
-                flight = self._pending[key] = self._pool.submit(self._make, key, every, make)
-            return flight
+            if key not in self._pending:
+                self._pending[key] = self._pool.submit(self._make, key, every, make), self._clock()
+            return self._pending[key]
 
     def _make(self, key: str, every: float, make: Callable[[], EncodedView]) -> EncodedView:
         try:
