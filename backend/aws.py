@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.config import Config
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+
+
+USER_AGENT: Final = "pulseboard"
+"""Sent with every call. botocore otherwise puts its own together twice a call, a quarter of a small call's CPU."""
 
 
 class Clients:
@@ -31,6 +35,7 @@ class Clients:
             max_pool_connections=pool,
             retries={"mode": "standard", "total_max_attempts": attempts},
             tcp_keepalive=True,
+            user_agent=USER_AGENT,
         )
 
     @cached_property
