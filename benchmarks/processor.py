@@ -19,8 +19,8 @@ from typing import Any
 
 import boto3
 from botocore.awsrequest import AWSResponse
-from botocore.config import Config
 
+from backend.aws import Clients
 from backend.collector.core import Outgoing, encode, pack
 from backend.collector.exposition import parse_exposition
 from backend.collector.mapper import Mapper
@@ -32,7 +32,7 @@ from backend.processor.core import ObjectPart, process
 from backend.processor.store import MetricsStore
 from backend.settings import Limits, Retention
 
-ROUNDS = 7
+ROUNDS = 15
 SECONDS_PER_ROUND = 0.25
 HOST_METRICS = ("cpu_utilization", "memory_usage", "disk_usage", "network_in", "network_out")
 CATALOGUE = load_catalogue()
@@ -130,7 +130,7 @@ def plain(folder: Path, event: str) -> tuple[Callable[[Outgoing], int], Sink]:
 
 def ours(event: str) -> tuple[Callable[[Outgoing], int], Sink]:
     """This processor with its store, warm: what was seen is not written again."""
-    client = boto3.client("dynamodb", region_name="us-east-1", config=Config(retries={"total_max_attempts": 1}))
+    client = Clients("us-east-1", attempts=1).dynamodb
     sink = Sink(client, event)
     store = MetricsStore(client, METRICS_TABLE)
     limits, retention = Limits(), Retention()

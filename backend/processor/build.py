@@ -13,7 +13,7 @@ from backend.contract.records import DEFAULT_ENVIRONMENT, Sample, group_and_seri
 from backend.contract.rollup import LiveSeries
 from backend.contract.sketch import Sketch
 from backend.contract.tables import LATENESS_ALLOWANCE_SECONDS, RAW_SPACING_SECONDS
-from backend.processor.items import Item, live_items, raw_item
+from backend.processor.items import Item, live_items, raw_items
 from backend.processor.part import ObjectPart
 from backend.settings import Retention
 
@@ -65,10 +65,9 @@ def raw(
     samples: Sequence[Sample], source: ObjectPart, now: float, catalogue: Catalogue, retention: Retention
 ) -> list[Item]:
     """The raw items: samples of a series at least a minute apart, and on the live path none past its retention."""
-    expires = repr(int(now) + retention.raw_seconds)
     oldest = 0 if source.backfill else now - retention.raw_seconds
     kept = _spaced(samples, source.spacing_seconds, catalogue)
-    return [raw_item(sample, expires) for sample in kept if sample.timestamp >= oldest]
+    return raw_items((sample for sample in kept if sample.timestamp >= oldest), int(now) + retention.raw_seconds)
 
 
 def late_ranges(buckets: Iterable[Bucket], now: float) -> dict[str, dict[str, list[int]]]:

@@ -6,7 +6,7 @@ the shortest text that reads back as the same float (``repr``), so nothing is ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -52,20 +52,34 @@ KEPT_UNTIL: Final = "kept_until"
 """Attribute of a merged item: until when everything it was computed from is kept (epoch s)."""
 
 
-def raw_item(sample: Sample, expires: str) -> Item:
-    """The item of one sample; ``expires`` is the text of its expiry, epoch seconds."""
-    return {
-        METRIC_ID: {"S": sample.metric_id},
-        TIMESTAMP: {"N": repr(sample.timestamp)},
-        METRIC_TYPE: {"S": sample.metric_type},
-        "value": {"N": repr(sample.value)},
-        "unit": {"S": sample.unit},
-        "hostname": {"S": sample.hostname},
-        "region": {"S": sample.region},
-        ENVIRONMENT: {"S": sample.environment},
-        "labels": {"M": {name: {"S": text} for name, text in sample.labels.items()}},
-        EXPIRES_AT: {"N": expires},
-    }
+class Texts(dict[str, dict[str, str]]):
+    """Text attributes by their text. Most samples of an object share theirs: made once, they cost no memory again."""
+
+    def __missing__(self, text: str) -> dict[str, str]:
+        self[text] = attribute = {"S": text}
+        return attribute
+
+
+def raw_items(samples: Iterable[Sample], expires: int) -> list[Item]:
+    """The items of samples; ``expires`` is their expiry, epoch seconds. They share attributes: don't change them."""
+    text, expiry, no_labels = Texts(), {"N": repr(expires)}, {"M": dict[str, Any]()}
+    return [
+        {
+            METRIC_ID: {"S": sample.metric_id},
+            TIMESTAMP: {"N": repr(sample.timestamp)},
+            METRIC_TYPE: text[sample.metric_type],
+            "value": {"N": repr(sample.value)},
+            "unit": text[sample.unit],
+            "hostname": text[sample.hostname],
+            "region": text[sample.region],
+            ENVIRONMENT: text[sample.environment],
+            "labels": {"M": {name: text[value] for name, value in sample.labels.items()}}
+            if sample.labels
+            else no_labels,
+            EXPIRES_AT: expiry,
+        }
+        for sample in samples
+    ]
 
 
 def live_items(
