@@ -71,11 +71,16 @@ class Child:
                 preexec_fn=_die_with_parent(self._parent_death_signal),  # noqa: PLW1509 - see _die_with_parent
             )
 
+    def terminate(self) -> None:
+        """SIGTERM to the group, without waiting for it."""
+        if self._process is not None and self._process.poll() is None:
+            self._signal(signal.SIGTERM)
+
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """SIGTERM to the group, SIGKILL to what is left of it after ``seconds``. Stopping twice is fine."""
         if self._process is None:
             return
-        self._signal(signal.SIGTERM)
+        self.terminate()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         self._signal(signal.SIGKILL)

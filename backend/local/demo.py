@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final, NoReturn
 
+from backend.collector.build import DEMO_VARIABLE, SEED_VARIABLE
 from backend.collector.sources.synthetic import SyntheticSource
 from backend.contract.errors import InvalidInput
 from backend.local import state
@@ -30,6 +32,9 @@ _TICK_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 0.1
 _COMMAND: Final = (sys.executable, "-c", "from pulseboard.cli import main; main()")
 ATHENA_PREFIX: Final = "athena-results/"
+
+_PARAMETERS: Final = {"CollectorEnabled": "DISABLED"}
+"""The agent collects, every few seconds; the function would do the same again every five minutes."""
 
 Say = Callable[[str], None]
 
@@ -75,13 +80,16 @@ def run(options: Options, say: Say) -> None:
         (options.directory / CONFIG_NAME).write_text(config, "utf-8")
         engine = stack.enter_context(_engine(options, logs))
         say("Engine is up; creating the stack of infra/template.yaml")
-        environment = _environment(options, engine, deploy(engine.client, config=config))
+        environment = _environment(options, engine, deploy(engine.client, config=config, parameters=_PARAMETERS))
         settings = load_settings(environment)
         started = time.time()
         _seed(options, engine, settings, started, say)
         children = _children(options, environment, logs, started)
         for child in children:
             stack.enter_context(child)
+        # On the way out all are told before any is waited for.
+        for child in children:
+            stack.callback(child.terminate)
         _wait_until_ready(options, children)
         state.publish(options.directory, _exports(options, engine, environment))
         say(_summary(engine, settings, options))
@@ -138,14 +146,13 @@ def _seed(options: Options, engine: Engine, settings: Settings, now: float, say:
 
 def _children(options: Options, environment: Mapping[str, str], logs: Path, started: float) -> list[Child]:
     dashboard = {**environment, "PULSEBOARD_PORT": str(options.port)}
-    agent = {
-        **environment,
-        "PULSEBOARD_SPOOL": str(options.directory / "spool"),
-        "PULSEBOARD_DEMO_STARTED": str(started),
-    }
+    agent = {**environment, DEMO_VARIABLE: repr(started), SEED_VARIABLE: str(options.seed)}
+    spool = options.directory / "spool"
+    # What an earlier demo could not send belongs to a bucket that is gone.
+    shutil.rmtree(spool, ignore_errors=True)
     children = [
         Child("dashboard", [*_COMMAND, "serve", "--host", HOST], dashboard, logs / "dashboard.log"),
-        Child("agent", [*_COMMAND, "agent"], agent, logs / "agent.log"),
+        Child("agent", [*_COMMAND, "agent", "--flush-seconds", "1", "--spool", str(spool)], agent, logs / "agent.log"),
     ]
     for child in children:
         child.log.unlink(missing_ok=True)
