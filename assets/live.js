@@ -7,6 +7,7 @@
   const react = document.getElementById("react-entry-point");
   const age = document.getElementById("data-age");
   const banner = document.getElementById("banner");
+  const notice = document.getElementById("notice");
   const { clock, now, duration, stamp, pages } = window.pulseboard;
 
   const TIMEOUT_MS = 10000;
@@ -179,14 +180,15 @@
     else if (!trouble) words.push("Connecting");
     if (trouble) {
       state = "error";
-      words.push(trouble.kind === "unreachable" ? "reconnecting" : "server error");
+      words.push({ unreachable: "reconnecting", error: "server error", refused: "not refreshing" }[trouble.kind]);
     } else if (shown?.staleSeconds > 0) {
       state = "stale";
       words.push("the data store does not answer");
     }
     if (old !== null && old > staleAfter()) state = state === "live" ? "stale" : state;
     if (paused) words.push("paused");
-    write(age, words.join(", "));
+    const sentence = words.join(", ");
+    write(age, sentence && sentence[0].toUpperCase() + sentence.slice(1));
     age.dataset.state = paused && state === "live" ? "paused" : state;
     if (old === null) delete age.dataset.seconds;
     else age.dataset.seconds = String(Math.floor(old));
@@ -205,7 +207,9 @@
       text = `This data is ${duration(old)} old. ${
         shown.staleSeconds ? "The data store does not answer." : "No newer samples have arrived."}`;
     }
-    banner.hidden = !text;
+    // The server's own notice already said what is wrong with the address.
+    const said = trouble?.kind === "refused" && notice.textContent && !notice.hidden && !notice.dataset.build;
+    banner.hidden = !text || said;
     write(banner, text);
   }
 

@@ -37,6 +37,8 @@
   }
 
   function moved() {
+    const notice = document.getElementById("notice");
+    if (!notice.dataset.build) notice.hidden = true; // it spoke of the address as it was
     syncControls();
     document.dispatchEvent(new CustomEvent("pulseboard:url"));
   }
@@ -52,7 +54,7 @@
     }
     const from = params.get("from") || "now-1h";
     const live = (params.get("to") || "now") === "now";
-    let label = live ? `Since ${from}` : "Fixed range";
+    let label = live && /^now-\d+[smhdw]$/.test(from) ? `Since ${from}` : "Fixed range";
     for (const link of document.querySelectorAll("a[data-from]")) {
       const chosen = live && link.dataset.from === from;
       if (chosen) label = link.textContent;
@@ -65,7 +67,11 @@
     const shown = document.getElementById("range-label");
     if (shown) shown.textContent = label;
     const refresh = document.getElementById("refresh");
-    if (refresh) refresh.value = params.get("refresh") || "";
+    if (refresh) {
+      const asked = params.get("refresh") || "";
+      refresh.value = asked;
+      if (refresh.selectedIndex < 0) refresh.value = "";
+    }
     const title = document.getElementById("page-title");
     const name = pages[location.pathname];
     if (title && name) title.textContent = name[0].toUpperCase() + name.slice(1);

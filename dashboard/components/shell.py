@@ -122,9 +122,10 @@ def _range(state: UrlState) -> html.Details:
         )
         for start, label in RANGES.items()
     ]
+    label = [html.Span("Time range: ", className="unseen"), html.Span(state.range_label, id="range-label")]
     return html.Details(
         [
-            html.Summary([html.Span("Time range: ", className="unseen"), html.Span(state.range_label, id="range-label")]),
+            html.Summary(label),
             html.Div(
                 [
                     html.Ul(links),
@@ -178,7 +179,10 @@ def _age() -> html.Div:
 
 def _banner(state: UrlState) -> html.Div:
     """Where trouble is said: stale data, no connection, a new version, a URL with values that can't be used."""
-    problems = [html.P(f"The address has a value that can't be used. {problem}.") for problem in state.problems]
+    problems: list[Any] = [html.P(f"{problem}.") for problem in state.problems]
+    if problems:
+        again = html.A("Open the page without it", href="?")
+        problems = [html.P(["The address has a value that can't be used. ", again]), *problems]
     return html.Div(
         [
             html.Div(problems, id="notice", className="notice", role="alert", **({} if problems else {"hidden": True})),

@@ -1,0 +1,130 @@
+"""A real server on loopback with fake data behind it, and one Chromium for all tests."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from dash import html
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from dashboard import api
+from dashboard.app import create_app
+from dashboard.components.chart import chart
+from dashboard.pages import PAGES
+from dashboard.pages import base as pages
+from tests.dashboard import fakes
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+EXPECTED = ("Failed to load resource",)
+"""What Chromium itself prints for an answer that is not 2xx; tests that cause one allow it."""
+
+
+class Quiet(WSGIRequestHandler):
+    """Prints no access log."""
+
+    def log(self, *args: Any) -> None:
+        """Says nothing."""
+
+
+class Face:
+    """The dashboard over a fake health service; can be stopped and started on the same port."""
+
+    def __init__(self) -> None:
+        self.fake = fakes.FakeHealth()
+        self.services = fakes.services(self.fake, pages=(*PAGES, chart_page()))
+        self._server: BaseWSGIServer | None = None
+        self._app = create_app(self.services)
+        api.register(self._app.server, self.services)
+        self._port = 0
+        self.start()
+
+    def start(self) -> None:
+        """Listens; on the port of before after a stop."""
+        self._server = make_server("127.0.0.1", self._port, self._app.server, threaded=True, request_handler=Quiet)
+        self._port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def stop(self) -> None:
+        """Refuses connections from here on."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def reset(self) -> None:
+        """As it was at the start."""
+        self.fake.make, self.fake.error = fakes.health, None
+        self.services.build_id = "build-1"
+        if self._server is None:
+            self.start()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._port}"
+
+
+def chart_page() -> pages.Page:
+    """A page with one chart, as later pages will have them."""
+
+    def view(data: Any, now: float) -> pages.View:
+        trace: Mapping[str, Any] = {"type": "scatter", "x0": 0, "dx": 1, "y": [now % 1000, 2, 3, now % 7, 5]}
+        return pages.View({"page-chart": {"data-filled": "yes"}}, as_of=now, charts={"chart-load": [trace]})
+
+    def layout() -> html.Div:
+        return html.Div(chart("load", "Load"), id="page-chart", **{"data-filled": "no"})
+
+    return pages.Page("chart", "/chart", "Chart", "A chart", layout, lambda *_: None, view)
+
+
+@pytest.fixture(scope="session")
+def _face() -> Iterator[Face]:
+    face = Face()
+    yield face
+    face.stop()
+    face.services.views.close()
+    face.services.answers.close()
+
+
+@pytest.fixture
+def face(_face: Face) -> Face:
+    """The server, as new."""
+    _face.reset()
+    return _face
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for the session; the system's Chromium where there is one."""
+    expect.set_options(timeout=10_000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium: Browser, face: Face) -> Iterator[Page]:
+    """A fresh page that fails its test when the console was not clean, but for failed fetches a test provokes."""
+    context = chromium.new_context(base_url=face.url, viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert [text for text in complaints if not text.startswith(EXPECTED)] == []
+
+
+def ready(page: Page, name: str = "health") -> None:
+    """Waits until Dash has taken over from the first paint."""
+    page.wait_for_selector("#first-paint", state="detached")
+    page.wait_for_selector(f"#react-entry-point #page-{name}[data-filled=yes]", state="attached")
