@@ -116,7 +116,8 @@ def _sample(row: object, defaults: Defaults, catalogue: Catalogue, now: float) -
     if not isinstance(row, dict):
         return parse_sample(row)
     record = dict(row)
-    record[TIMESTAMP] = _epoch(record.get(TIMESTAMP), defaults.zone)
+    if TIMESTAMP in record:
+        record[TIMESTAMP] = _epoch(record[TIMESTAMP], defaults.zone)
     metric_type = record.setdefault("metric_type", defaults.metric)
     if not isinstance(metric_type, str) or metric_type not in catalogue:
         remedy = "is not in the catalogue (docs/metrics.md); give it in the row or as --metric"

@@ -18,7 +18,7 @@ from backend.collector.core import Outgoing, encode, pack
 from backend.collector.sources.base import Source
 from backend.contract.catalogue import Catalogue
 from backend.contract.errors import InvalidInput
-from backend.contract.records import Sample, make_sample
+from backend.contract.records import make_sample
 from backend.settings import CLOUDWATCH_NAMESPACE, load_settings
 
 if TYPE_CHECKING:
@@ -66,15 +66,15 @@ class Collector:
                 continue
             for problem in collected.problems:
                 logger.warning("Collection problem", source=source.name, problem=problem)
-            samples = [*collected.samples, *self._own_samples(at)] if collected.samples else collected.samples
             identity = f"{FUNCTION}/{index}/{source.name}/{at:.0f}"
-            objects += pack(map(encode, samples), identity=identity, spacing=interval)
-            totals["samples"] += len(samples)
+            objects += pack(map(encode, collected.samples), identity=identity, spacing=interval)
+            totals["samples"] += len(collected.samples)
             totals["skipped"] += collected.skipped
             totals["problems"] += len(collected.problems)
         if errors and len(errors) == len(self._sources):
             raise errors[0]
         self._put_all(objects)
+        self._put_own(at)
         logger.info("Collected", extra={"objects": len(objects), **totals})
         return {**totals, "objects": [outgoing.key for outgoing in objects]}
 
@@ -104,22 +104,22 @@ class Collector:
         else:
             self._untold = 0
 
-    def _own_samples(self, at: float) -> list[Sample]:
-        count, self._untold = self._untold, 0
-        if not count:
-            return []
+    def _put_own(self, at: float) -> None:
+        """What CloudWatch was not told, once S3 takes objects again; kept until this one arrived."""
+        if not self._untold:
+            return
         metric = self._catalogue["s3_upload_failures"]
-        return [
-            make_sample(
-                timestamp=at,
-                metric_type=metric.key,
-                value=count,
-                unit=metric.unit,
-                hostname=FUNCTION,
-                environment=self._environment,
-                region=self._region,
-            )
-        ]
+        sample = make_sample(
+            timestamp=at,
+            metric_type=metric.key,
+            value=self._untold,
+            unit=metric.unit,
+            hostname=FUNCTION,
+            environment=self._environment,
+            region=self._region,
+        )
+        self._put_all(pack([encode(sample)], identity=f"{FUNCTION}/own/{at:.0f}"))
+        self._untold = 0
 
 
 def schedule_time(event: Mapping[str, Any], now: float) -> float:

@@ -117,7 +117,7 @@ class CloudWatchSource:
                 dimensions = {d["Name"]: d["Value"] for d in entry["Dimensions"]}
                 # Lambda also lists each function by version: only exact sets, so that nothing is counted twice.
                 if set(dimensions) - {INDEX_DIMENSION} == needed and aws.extra.items() <= dimensions.items():
-                    yield Query(metric, dimensions[aws.dimension], name, tuple(sorted(dimensions.items())))
+                    yield Query(metric, dimensions[aws.dimension], name, tuple(dimensions.items()))
 
     def _read(self, queries: Sequence[Query], period: int, end: float) -> tuple[list[Sample], list[str]]:
         start = end - LOOK_BACK_PERIODS * period
