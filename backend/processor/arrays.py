@@ -8,6 +8,10 @@ from typing import Final
 
 _OUTER: Final = re.compile(rb'["\[\]{},]')
 _INNER: Final = re.compile(rb'["\[\]{}]')
+_QUOTED: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_FLAT: Final = rb'\{(?:[^{}\[\]"]++|' + _QUOTED + rb")*+\}"
+_SAMPLE: Final = re.compile(rb'\{(?:[^{}\[\]"]++|' + _QUOTED + rb"|" + _FLAT + rb")*+\}", re.DOTALL)
+"""A whole element such as most samples are: an object that holds at most flat objects. One match skips it."""
 _STRING: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 
@@ -42,6 +46,9 @@ class ArrayScanner:
             if token is None:
                 return
             position = token.end()
+            if self._depth == 1 and token[0] == b"{" and (whole := _SAMPLE.match(chunk, token.start())):
+                position = whole.end()
+                continue
             match token[0]:
                 case b'"':
                     self._in_string = True
