@@ -18,6 +18,12 @@ def text(name: str) -> str:
     return (ROOT / name).read_text("utf-8")
 
 
+def code(name: str) -> str:
+    """The code of a page, fenced and inline, each piece on lines of its own."""
+    fenced = re.findall(r"^```\w*\n(.*?)^```", text(name), re.MULTILINE | re.DOTALL)
+    return "\n".join([*fenced, *re.findall(r"`([^`\n]+)`", text(name))])
+
+
 def test_each_parameter_of_the_template_is_documented_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", text("docs/deploy.md"), re.MULTILINE))
     parameters = load_template()["Parameters"]
@@ -28,7 +34,7 @@ def test_each_parameter_of_the_template_is_documented_with_its_default() -> None
 @pytest.mark.parametrize("page", PAGES)
 def test_each_make_target_that_is_named_exists(page: str) -> None:
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
-    named = set(re.findall(r"(?:^|`)(?:PULSEBOARD_\w+=\S+ )?make ([a-z]+)", text(page), re.MULTILINE))
+    named = set(re.findall(r"^(?:PULSEBOARD_\w+=\S+ )?make ([a-z]+)", code(page), re.MULTILINE))
     assert named - targets == set()
 
 
@@ -38,7 +44,7 @@ def test_each_command_is_in_the_readme() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_command_that_is_named_exists(page: str) -> None:
-    named = set(re.findall(r"(?:^|`|\()pulseboard ([a-z]+)", text(page), re.MULTILINE))
+    named = set(re.findall(r"(?:^|\()pulseboard ([a-z]+)", code(page), re.MULTILINE))
     assert named - set(COMMANDS) == set()
 
 
