@@ -1,0 +1,42 @@
+"""The demo keeps what the user configured and fills in the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backend.contract.errors import InvalidInput
+from backend.local.demo_config import demo_config
+from backend.settings import Config, load_config
+
+
+def parsed(tmp_path: Path, text: str | None) -> Config:
+    source = None
+    if text is not None:
+        source = tmp_path / "user.toml"
+        source.write_text(text)
+    result = tmp_path / "demo.toml"
+    result.write_text(demo_config(source))
+    return load_config(result)
+
+
+def test_without_a_users_file_it_is_complete(tmp_path: Path) -> None:
+    config = parsed(tmp_path, None)
+    assert [entry.source for entry in config.collect] == ["synthetic", "host"]
+    assert config.retention.live_seconds == 600
+    assert config.refresh_seconds == 5.0
+
+
+def test_what_the_user_says_wins(tmp_path: Path) -> None:
+    text = 'refresh_seconds = 30.0\n[thresholds.cpu_utilization]\nwarning = 50\n[[collect]]\nsource = "host"\n'
+    config = parsed(tmp_path, text)
+    assert config.refresh_seconds == 30.0
+    assert config.thresholds == {"cpu_utilization": {"warning": 50}}
+    assert [entry.source for entry in config.collect] == ["host"]
+    assert config.retention.live_seconds == 600
+
+
+def test_a_wrong_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"refresh_second"):
+        parsed(tmp_path, "refresh_second = 5\n")
