@@ -98,14 +98,15 @@
       return failed("error", body?.error?.message || `The server answered with an error (${response.status})`);
     failures = 0;
     trouble = null;
-    const staleSeconds = Number(response.headers.get("X-Pulseboard-Stale")) || 0;
+    const stale = response.headers.get("X-Pulseboard-Stale"); // seconds, only there when newer data can't be read
+    const staleSeconds = stale === null ? 0 : Math.max(Number(stale), 1);
     if (response.status === 304) {
       shown.staleSeconds = staleSeconds;
       return;
     }
     shown = {
       url, etag: response.headers.get("ETag"), page: body.page,
-      asOf: body.as_of, refreshMs: body.refresh_ms, staleSeconds,
+      asOf: body.as_of, live: body.live !== false, refreshMs: body.refresh_ms, staleSeconds,
     };
     if (body.build && body.build !== root.dataset.build)
       document.dispatchEvent(new CustomEvent("pulseboard:build", { detail: body.build }));
@@ -164,7 +165,9 @@
 
   // ---------------------------------------------------------------- the age clock
   function staleAfter() {
-    const own = Number(document.querySelector("[data-stale-after]")?.dataset.staleAfter) || LEAST_STALE_SECONDS;
+    const said = Number(document.querySelector("[data-stale-after]")?.dataset.staleAfter);
+    if (!said && !shown.live) return Infinity; // a fixed range in the past is meant to be old
+    const own = said || LEAST_STALE_SECONDS;
     const every = interval();
     return Math.max(own, Number.isFinite(every) ? (STALE_REFRESHES * every) / 1000 : 0);
   }

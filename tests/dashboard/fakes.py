@@ -266,6 +266,9 @@ class FakeHot:
         """What has ever arrived."""
         return frozenset()
 
+    def trouble(self) -> None:
+        """Nothing that could not be read."""
+
     def close(self) -> None:
         """Nothing to end."""
 

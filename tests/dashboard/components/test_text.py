@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from dashboard.components.text import change, count, number_and_unit, percent
+from dashboard.components.times import iso, short_day, written
+from tests.dashboard.fakes import NOW
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (61_200, "records", ("61,200", "records")),
+        (6_420, "ms", ("6.42", "s")),
+        (842, "ms", ("842", "ms")),
+        (99.62, "%", ("99.6", "%")),
+        (0, "records/min", ("0", "records/min")),
+    ],
+)
+def test_numbers_and_units_come_apart(value: float, unit: str, shown: tuple[str, str]) -> None:
+    assert number_and_unit(value, unit) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "shown"),
+    [(100, 1, "100%"), (99.999, 1, ">99.9%"), (99.74, 2, "99.74%"), (0, 0, "0%"), (0.004, 1, "<0.1%"), (58, 0, "58%")],
+)
+def test_percentages_never_round_to_all_or_nothing(value: float, places: int, shown: str) -> None:
+    assert percent(value, places) == shown
+
+
+@pytest.mark.parametrize(
+    ("trend", "shown"),
+    [
+        (None, ("unknown", "no trend yet")),
+        (0.01, ("steady", "steady")),
+        (0.12, ("up", "12% higher")),
+        (-0.3, ("down", "30% lower")),
+        (11, ("up", "12 times as high")),
+    ],
+)
+def test_changes_are_words(trend: float | None, shown: tuple[str, str]) -> None:
+    assert change(trend) == shown
+
+
+def test_counts_have_a_plural() -> None:
+    assert [count(n, "day") for n in (0, 1, 1200)] == ["0 days", "1 day", "1,200 days"]
+
+
+def test_instants_are_written_in_their_format() -> None:
+    assert written(NOW, "stamp", NOW) == "21 Nov, 14:15 UTC"
+    assert written(NOW - 40, "ago", NOW) == "40 s ago"
+    assert written(NOW - 7500, "for", NOW) == "2 h 5 min"
+    assert written(NOW + 5, "ago", NOW) == "0 s ago"
+    assert iso(NOW) == "2026-11-21T14:15:00Z"
+    assert short_day("2026-10-03") == "3 Oct"
