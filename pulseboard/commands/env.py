@@ -26,6 +26,7 @@ def command(directory: Path) -> None:
     of use once the demo has history through Athena.
     """
     environment = read(directory)
+    # The semicolon serves an unquoted eval, which joins the lines; exports need none and stay easy to parse.
     click.echo("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN;")
     for name, value in environment.items():
-        click.echo(f"export {name}={shlex.quote(value)};")
+        click.echo(f"export {name}={shlex.quote(value)}")

@@ -109,6 +109,7 @@ class SyntheticSource:
         begin = min(at, at - self._interval if since is None else since)
         samples = [*self._hosts(at), *self._kafka(at), *self._operators(at), *self._job(at)]
         samples += [*self._application(at, begin), *self._resources(at)]
+        samples.append(self._sample("up", at, 1, target=self.name))
         return Collected(samples)
 
     # ------------------------------------------------------------------------------------------- helpers
