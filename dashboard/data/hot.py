@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
-from backend.contract.bucket import Samples
+from backend.contract.bucket import LOOKBACK_SECONDS, Samples
 from backend.contract.rollup import Merged, gather
 from backend.contract.tables import (
     HOUR,
@@ -42,6 +43,8 @@ LEAST_REFRESH: Final = {LIVE: 0.0, MINUTE: 20.0, HOUR: 120.0}
 """Merged levels change once a minute or an hour: asking more often reads the same again."""
 LATE_OVERLAP_SECONDS: Final = 30
 """Late announcements are read again this long: an index shows new items a moment late."""
+TROUBLE_SECONDS: Final = 60.0
+"""A failed refresh that nobody asked for again is no news after this long."""
 MAX_PENDING: Final = 1000
 MAX_COLUMNS: Final = 600
 
@@ -63,23 +66,29 @@ class Wanted(NamedTuple):
 
 
 class _Late(NamedTuple):
-    """Minutes of one metric, from ``first`` on, that samples were written to at ``at``, later than usual."""
+    """Minutes of one metric, ``first`` to ``last``, that samples were written to at ``at``, later than usual."""
 
     at: float
     environment: str
     metric: str
     first: float
+    last: float
 
 
 @dataclass(slots=True)
 class Column:
-    """One metric, environment and level. ``rows`` holds each bucket's raw texts until they are parsed."""
+    """One metric, environment and level, as far as it was read: [``covered_from``, ``covered_to``], epoch seconds.
+
+    ``reopen_from`` lies before ``covered_to`` when something earlier has changed since it was read.
+    """
 
     name: str
     level: str
     covered_from: float = float("inf")
     covered_to: float = 0.0
+    reopen_from: float = float("inf")
     refreshed_at: float = 0.0
+    tried_at: float = 0.0
     used_at: float = 0.0
     version: int = 0
     samples: Samples = field(default_factory=dict)
@@ -123,7 +132,8 @@ class HotStore:
         self._seen_at = 0.0
         self._late_until = clock()
         self._late_at = 0.0
-        self._late_known: frozenset[Row] = frozenset()
+        self._late_known: Counter[Row] = Counter()
+        self._late_lock = threading.Lock()
         self._pending: list[_Late] = []
 
     def columns(self, wanted: Iterable[Wanted]) -> dict[tuple[str, str], Column]:
@@ -161,6 +171,16 @@ class HotStore:
         """Every environment that ever sent a sample, sorted."""
         return tuple(sorted({environment for environment, _ in self.seen()}))
 
+    def trouble(self) -> tuple[str, float] | None:
+        """Why columns in use could not be refreshed just now, and the epoch second of the oldest of them."""
+        now = self._clock()
+        with self._lock:
+            failing = [c for c in self._columns.values() if c.error is not None and now - c.tried_at < TROUBLE_SECONDS]
+        if not failing:
+            return None
+        oldest = min(failing, key=lambda column: column.refreshed_at)
+        return oldest.error or "", oldest.refreshed_at
+
     def close(self) -> None:
         """Ends the worker threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -180,15 +200,15 @@ class HotStore:
 
     def _column(self, wanted: Wanted) -> Column:
         name = partition(wanted.metric, wanted.level, wanted.environment)
+        if (wanted.environment, wanted.metric) not in self._seen:
+            return Column(name, wanted.level)
         now = self._clock()
         with self._lock:
             column = self._columns.get(name)
             if column is None:
-                column = self._columns[name] = Column(name, wanted.level)
+                column = self._columns[name] = Column(name, wanted.level, used_at=now)
                 self._forget_oldest()
             column.used_at = now
-        if (wanted.environment, wanted.metric) not in self._seen:
-            return column
         return (
             column
             if self._fresh(column, wanted.start, now)
@@ -200,19 +220,24 @@ class HotStore:
         if self._fresh(column, start, now):
             return column
         step = LEVEL_SECONDS[column.level]
-        keep_from = now - KEEP_SECONDS[column.level]
-        start = max(start, keep_from) // step * step
+        keep_from = (now - KEEP_SECONDS[column.level]) // step * step
+        start = max(start // step * step, keep_from)
+        column.tried_at = now
+        with self._lock:
+            changed, column.reopen_from = column.reopen_from, float("inf")
         try:
             if start < column.covered_from:
                 self._read(column, start, min(column.covered_from, now + step), keep_from)
                 column.covered_from = start
-            tail = max(start, column.covered_to // step * step - step - LATENESS_ALLOWANCE_SECONDS)
             if column.covered_to:
-                self._read(column, tail, now + step, keep_from)
+                tail = min(column.covered_to // step * step - step - LATENESS_ALLOWANCE_SECONDS, changed)
+                self._read(column, max(tail // step * step, column.covered_from, keep_from), now + step, keep_from)
             column.covered_from = max(column.covered_from, keep_from)
             column.covered_to = column.refreshed_at = now
             column.error = None
         except Exception as error:
+            with self._lock:
+                column.reopen_from = min(column.reopen_from, changed)
             if not column.covered_to:
                 raise
             column.error = f"{type(error).__name__}: {error}"
@@ -222,7 +247,10 @@ class HotStore:
     def _fresh(self, column: Column, start: float, now: float) -> bool:
         every = max(self._refresh_seconds, LEAST_REFRESH[column.level])
         reach = max(start, now - KEEP_SECONDS[column.level] + LEVEL_SECONDS[column.level])
-        return same_tick(column.refreshed_at, now, every) and reach >= column.covered_from
+        if column.error is not None and same_tick(column.tried_at, now, every):
+            return True
+        unchanged = column.reopen_from == float("inf")
+        return unchanged and same_tick(column.refreshed_at, now, every) and reach >= column.covered_from
 
     def _read(self, column: Column, start: float, end: float, keep_from: float) -> None:
         column.replace(self._reader.query(column.name, start, end), start, end, keep_from)
@@ -234,6 +262,8 @@ class HotStore:
             if same_tick(self._late_at, now, self._refresh_seconds):
                 return
             self._late_at = now
+        if not self._late_lock.acquire(blocking=False):
+            return
         try:
             for late in self._new_late(now):
                 self._reopen(late, (LIVE,))
@@ -241,17 +271,18 @@ class HotStore:
             self._reopen_merged()
         except Exception:
             logger.warning("can't read late arrivals; trying again at the next refresh", exc_info=True)
+        finally:
+            self._late_lock.release()
 
     def _new_late(self, now: float) -> list[_Late]:
         rows = self._reader.query(LATE, self._late_until - LATE_OVERLAP_SECONDS, now + LATE_OVERLAP_SECONDS)
-        fresh = [row for row in rows if row not in self._late_known]
-        self._late_known = frozenset(rows)
+        known, self._late_known = self._late_known, Counter(rows)
         self._late_until = now
         return [
-            _Late(row.timestamp, environment, metric, first)
-            for row in fresh
+            _Late(row.timestamp, environment, metric, first, last)
+            for row in self._late_known - known
             for environment, metrics in orjson.loads(row.data).items()
-            for metric, (first, _last) in metrics.items()
+            for metric, (first, last) in metrics.items()
         ]
 
     def _reopen_merged(self) -> None:
@@ -260,17 +291,22 @@ class HotStore:
         rows = self._reader.query(MERGE_STATE, 0, 0)
         state: dict[str, Any] = orjson.loads(rows[0].data) if rows else {"late_until": 0, "waiting": []}
         waiting = {(environment, metric) for environment, metric, _first, _last in state["waiting"]}
-        done = [p for p in self._pending if p.at < state["late_until"] and (p.environment, p.metric) not in waiting]
-        for late in done:
-            self._reopen(late, (MINUTE, HOUR))
-        self._pending = [late for late in self._pending if late not in done][-MAX_PENDING:]
+        pending: list[_Late] = []
+        for late in self._pending:
+            if late.at < state["late_until"] and (late.environment, late.metric) not in waiting:
+                self._reopen(late, (MINUTE, HOUR))
+            else:
+                pending.append(late)
+        self._pending = pending[-MAX_PENDING:]
 
     def _reopen(self, late: _Late, levels: Iterable[str]) -> None:
+        """Has the columns read again what changed; the merge computes a counter's next minutes again as well."""
         for level in levels:
             column = self._columns.get(partition(late.metric, level, late.environment))
-            if column is not None and column.covered_to:
-                column.covered_to = min(column.covered_to, max(late.first, column.covered_from))
-                column.refreshed_at = 0.0
+            reach = late.last + LOOKBACK_SECONDS + LEVEL_SECONDS[level]
+            if column is not None and reach >= column.covered_from:
+                with self._lock:
+                    column.reopen_from = min(column.reopen_from, late.first)
 
     def _forget_oldest(self) -> None:
         if len(self._columns) > MAX_COLUMNS:
