@@ -11,7 +11,7 @@ KEYS: Final = ("timestamp", "level", "logger", "message", "correlation_id")
 
 
 def make_logger(service: str, stream: IO[str] | None = None) -> Logger:
-    """A logger whose lines are JSON with at least ``KEYS`` and ``service``, times in UTC as RFC 3339.
+    """The logger of a function, whose lines are JSON with ``KEYS`` first, times in UTC as RFC 3339.
 
     The level comes from ``LOG_LEVEL`` (INFO by default). A function adds ``correlation_id`` for what it works on:
     ``with logger.append_context_keys(correlation_id=...):``; further fields go to ``extra``. ``stream`` is standard
@@ -23,6 +23,6 @@ def make_logger(service: str, stream: IO[str] | None = None) -> Logger:
         utc=True,
         use_rfc3339=True,
         log_record_order=list(KEYS),
-        logger="%(name)s",
+        logger=service,
         location=None,
     )

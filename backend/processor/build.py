@@ -19,6 +19,8 @@ from backend.settings import Retention
 
 OWN_HOST: Final = "log-processor"
 """Hostname of the samples that the processor writes about itself."""
+WRITE_SECONDS: Final = 60
+"""Writing an object takes no longer; a minute that the merge closes meanwhile is announced as late, too."""
 
 
 class Bucket(NamedTuple):
@@ -71,11 +73,11 @@ def raw(
 
 
 def late_ranges(buckets: Iterable[Bucket], now: float) -> dict[str, dict[str, list[int]]]:
-    """First and last minute that may have been merged already, by environment and metric."""
+    """First and last minute that may be merged before these samples are written, by environment and metric."""
     ranges: dict[str, dict[str, list[int]]] = {}
     for bucket in buckets:
         minute = bucket.minute
-        if minute + 60 < now - LATENESS_ALLOWANCE_SECONDS:
+        if minute + 60 < now + WRITE_SECONDS - LATENESS_ALLOWANCE_SECONDS:
             span = ranges.setdefault(bucket.environment, {}).setdefault(bucket.metric.key, [minute, minute])
             span[:] = min(span[0], minute), max(span[1], minute)
     return ranges

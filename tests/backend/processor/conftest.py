@@ -243,3 +243,8 @@ def body() -> Callable[[Iterable[dict[str, Any]]], bytes]:
 @pytest.fixture
 def context() -> type[Context]:
     return Context
+
+
+@pytest.fixture
+def table_in() -> Callable[..., None]:
+    return create_table

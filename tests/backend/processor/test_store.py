@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
-from botocore.stub import Stubber
 
 from backend.contract.tables import LATE, METRICS_TABLE
 from backend.processor.store import MetricsStore, WriteThrottled
@@ -26,32 +28,46 @@ def item(number: int, kind: str = "cpu_utilization", expires: int = 2**40) -> di
     }
 
 
-def put(*items: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"PutRequest": {"Item": one}} for one in items]
-
-
 class Table:
-    """A DynamoDB client that answers BatchWriteItem from a script and keeps what it was asked."""
+    """Answers a real client's BatchWriteItem from a script instead of HTTP, and keeps what it was asked to put."""
 
-    def __init__(self, *answers: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
+    def __init__(self, *answers: Callable[[list[dict[str, Any]]], AWSResponse]) -> None:
         self.answers = list(answers)
         self.asked: list[list[dict[str, Any]]] = []
+        config = Config(retries={"total_max_attempts": 1})
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        self.client = boto3.client("dynamodb", "us-east-1", config=config, **keys)
+        self.client.meta.events.register("before-send.dynamodb.BatchWriteItem", self._answer)
 
-    def batch_write_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
-        (requests,) = RequestItems.values()
+    def _answer(self, request: Any, **_: Any) -> AWSResponse:
+        assert request.headers["Authorization"]
+        (requests,) = json.loads(request.body)["RequestItems"].values()
         self.asked.append([request["PutRequest"]["Item"] for request in requests])
-        refused = self.answers.pop(0)(requests) if self.answers else []
-        return {"UnprocessedItems": {METRICS_TABLE: refused} if refused else {}}
+        return self.answers.pop(0)(requests) if self.answers else unprocessed([])
 
 
-def store(table: Any, slept: list[float]) -> MetricsStore:
-    return MetricsStore(table, METRICS_TABLE, sleep=slept.append, clock=lambda: NOW, jitter=lambda: 1.0)
+class Raw:
+    """An HTTP body."""
+
+    def __init__(self, record: dict[str, Any]) -> None:
+        self.data = json.dumps(record).encode()
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.data
 
 
-def throttle(_: Any) -> list[dict[str, Any]]:
-    raise ClientError(
-        {"Error": {"Code": "ProvisionedThroughputExceededException", "Message": "slow down"}}, "BatchWriteItem"
-    )
+def unprocessed(requests: list[dict[str, Any]]) -> AWSResponse:
+    left = {METRICS_TABLE: requests} if requests else {}
+    return AWSResponse("https://dynamodb", 200, {}, Raw({"UnprocessedItems": left}))
+
+
+def throttle(_: Any) -> AWSResponse:
+    error = {"__type": "com.amazonaws#ProvisionedThroughputExceededException", "message": "slow down"}
+    return AWSResponse("https://dynamodb", 400, {}, Raw(error))
+
+
+def store(table: Table, slept: list[float]) -> MetricsStore:
+    return MetricsStore(table.client, METRICS_TABLE, sleep=slept.append, clock=lambda: NOW, jitter=lambda: 1.0)
 
 
 def test_it_writes_batches_of_25_with_each_key_once() -> None:
@@ -62,7 +78,10 @@ def test_it_writes_batches_of_25_with_each_key_once() -> None:
 
 
 def test_only_unprocessed_items_are_repeated() -> None:
-    table, slept = Table(lambda requests: requests[20:], lambda requests: requests[:1]), list[float]()
+    table, slept = (
+        Table(lambda requests: unprocessed(requests[20:]), lambda requests: unprocessed(requests[:1])),
+        list[float](),
+    )
     assert store(table, slept).write([item(n) for n in range(25)]) == 25
     assert [len(batch) for batch in table.asked] == [25, 5, 1]
     assert table.asked[2] == [item(20)]
@@ -79,7 +98,7 @@ def test_a_table_that_goes_on_refusing_is_given_up_with_what_is_unwritten() -> N
 
 
 def test_a_connection_that_breaks_is_repeated() -> None:
-    def broken(_: Any) -> list[dict[str, Any]]:
+    def broken(_: Any) -> AWSResponse:
         raise ReadTimeoutError(endpoint_url="http://dynamodb")
 
     table, slept = Table(broken), list[float]()
@@ -88,18 +107,26 @@ def test_a_connection_that_breaks_is_repeated() -> None:
 
 
 def test_what_repeating_cannot_mend_is_raised_at_once() -> None:
-    client = boto3.client("dynamodb", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+    def invalid(_: Any) -> AWSResponse:
+        return AWSResponse(
+            "https://dynamodb", 400, {}, Raw({"__type": "a#ValidationException", "message": "no such key"})
+        )
+
     slept: list[float] = []
-    with Stubber(client) as stub:
-        stub.add_client_error("batch_write_item", "ValidationException", "no such key", 400)
-        with pytest.raises(ClientError, match="no such key"):
-            store(client, slept).write([item(1)])
-    client.close()
+    with pytest.raises(ClientError, match="no such key"):
+        store(Table(invalid), slept).write([item(1)])
     assert slept == []
 
 
+def test_one_client_may_serve_two_stores() -> None:
+    table = Table()
+    for _ in range(2):
+        store(table, []).write([item(1)])
+    assert table.asked == [[item(1)], [item(1)]]
+
+
 def test_what_announces_late_samples_is_written_after_them() -> None:
-    table = Table(lambda requests: requests[:1])
+    table = Table(lambda requests: unprocessed(requests[:1]))
     store(table, []).write([item(99, LATE), *[item(n) for n in range(3)]])
     assert table.asked == [[item(0), item(1), item(2)], [item(0)], [item(99, LATE)]]
 
