@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from backend.contract.catalogue import Combine, Metric
+from backend.contract.catalogue import Metric
 from backend.contract.rollup import OTHER, WORST_GROUPS, Merged, Stats, in_parallel, in_sequence, increase
 from backend.contract.sketch import Sketch
 
@@ -116,8 +116,8 @@ def _histogram(inside: Sequence[tuple[float, Any]]) -> Stats:
 
 
 def _merged(metric: Metric, groups: Mapping[str, list[Stats]]) -> Merged:
-    combined = {name: in_parallel(stats, _how(metric)) for name, stats in sorted(groups.items())}
-    total = in_parallel([stats for series in groups.values() for stats in series], _how(metric))
+    combined = {name: in_parallel(stats, metric.across) for name, stats in sorted(groups.items())}
+    total = in_parallel([stats for series in groups.values() for stats in series], metric.across)
     bands = None
     if len(combined) > WORST_GROUPS:
         bands = Sketch()
@@ -134,12 +134,7 @@ def _worst(metric: Metric, groups: Mapping[str, Stats]) -> dict[str, Stats]:
     rest = [groups[name] for name in named[WORST_GROUPS:]]
     if OTHER in groups:
         rest.append(groups[OTHER])
-    return {**{name: groups[name] for name in sorted(named[:WORST_GROUPS])}, OTHER: in_parallel(rest, _how(metric))}
-
-
-def _how(metric: Metric) -> Combine:
-    """Counters of several series add up, whatever the catalogue says of gauges."""
-    return "sum" if metric.kind == "counter" else metric.combine
+    return {**{name: groups[name] for name in sorted(named[:WORST_GROUPS])}, OTHER: in_parallel(rest, metric.across)}
 
 
 def _sum(sketches: Iterable[Sketch]) -> Sketch:

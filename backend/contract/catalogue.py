@@ -135,6 +135,11 @@ class Metric:
         return self.temporality == "cumulative"
 
     @property
+    def across(self) -> Combine:
+        """How series side by side become one value; counters always add up."""
+        return "sum" if self.kind == "counter" else self.combine
+
+    @property
     def runbook(self) -> str | None:
         """Path of the alarm's runbook inside the repository; None without an alarm."""
         return f"docs/runbooks/{self.key}.md" if self.alarm else None

@@ -32,7 +32,8 @@ class Levels:
         result: BucketsByMetric = {}
         step = LEVEL_SECONDS[HOUR]
         after = {m.key: max(stored[m.key].merged, default=start // step * step - step) + step for m in metrics}
-        finer = self.minutes(metrics, environment, max(min(after.values(), default=now), now - 3 * step), now)
+        reach = now // step * step - 3 * step
+        finer = self.minutes(metrics, environment, max(min(after.values(), default=now), reach), now)
         for metric in metrics:
             hours: dict[float, list[Merged]] = {}
             for minute, bucket in finer[metric.key].items():

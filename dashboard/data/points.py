@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from backend.contract.bucket import Samples
 from backend.contract.catalogue import Combine, Metric
 from backend.contract.errors import InvalidInput
-from backend.contract.rollup import Merged, Stats
+from backend.contract.rollup import OTHER, Merged, Stats
 from backend.contract.sketch import Sketch
 
 Stat = Literal["avg", "min", "max", "sum", "last", "rate", "p50", "p95", "p99"]
@@ -24,9 +24,13 @@ STATS: Final[Mapping[str, tuple[Stat, ...]]] = {
     "counter": ("rate", "sum", "last", "avg", "min", "max"),
     "histogram": ("p99", "p95", "p50", "avg", "min", "max", "sum"),
 }
-"""What can be asked of each kind; the first is the default."""
+"""What can be asked of each kind; the first is the default.
+
+``sum`` is what a counter grew by and what a histogram's observations add up to in each point's time; of a gauge, its
+groups added up (each combined as the catalogue says), at one instant or on average over a bucket.
+"""
 SHARED_TIMES: Final = 0.8
-"""Series of a group that share at least this part of their times are combined at those times, else in buckets."""
+"""Series are combined at their own times when at least this part is shared with the longest, else in buckets."""
 CARRY_STEPS: Final = 2.5
 """How long a series' last value stands for it while others of its group go on."""
 
@@ -60,10 +64,13 @@ def live_points(metric: Metric, series: Sequence[Mapping[float, Any]], stat: Sta
     if metric.kind == "histogram":
         return _histogram_points(series, stat)
     if metric.kind == "counter":
-        if stat in ("rate", "sum"):
-            return combine([_growth(metric, values, per_second=stat == "rate") for values in series], "sum")
-        return combine([list(values.items()) for values in series], "sum")
-    how: Combine = "sum" if stat == "sum" else metric.combine
+        if stat == "sum":
+            return _added([_growth(metric, values, per_second=False) for values in series])
+        if stat == "rate":
+            return combine([_growth(metric, values, per_second=True) for values in series], "sum")
+    how = metric.across
+    if how == "avg" and stat in ("min", "max"):
+        how = "min" if stat == "min" else "max"
     return combine([list(values.items()) for values in series], how)
 
 
@@ -72,9 +79,8 @@ def combine(lines: Sequence[Points], how: Combine) -> Points:
     lines = [line for line in lines if line]
     if len(lines) <= 1:
         return lines[0] if lines else []
-    times = {t for line in lines for t, _ in line}
-    longest = max(len(line) for line in lines)
-    if longest / len(times) >= SHARED_TIMES:
+    if _share_times(lines):
+        times = {t for line in lines for t, _ in line}
         at: dict[float, list[float]] = {t: [] for t in sorted(times)}
         for line in lines:
             for t, value in line:
@@ -83,8 +89,33 @@ def combine(lines: Sequence[Points], how: Combine) -> Points:
     return _in_buckets(lines, how)
 
 
+def _share_times(lines: Sequence[Sequence[tuple[float, Any]]]) -> bool:
+    longest = max(lines, key=len)
+    known = {t for t, _ in longest}
+    others = [t in known for line in lines if line is not longest for t, _ in line]
+    return not others or sum(others) / len(others) >= SHARED_TIMES
+
+
+def _usual_step(lines: Sequence[Sequence[tuple[float, Any]]]) -> float:
+    return max(median(spacing([t for t, _ in line]) for line in lines), 1.0)
+
+
+def _added(lines: Sequence[Points]) -> Points:
+    """Amounts of several lines added up, at their shared times or per usual step; each amount counts once."""
+    lines = [line for line in lines if line]
+    if not lines:
+        return []
+    step = None if _share_times(lines) else _usual_step(lines)
+    slots: dict[float, float] = {}
+    for line in lines:
+        for t, value in line:
+            slot = t if step is None else t // step * step
+            slots[slot] = slots.get(slot, 0.0) + value
+    return sorted(slots.items())
+
+
 def _in_buckets(lines: Sequence[Points], how: Combine) -> Points:
-    step = max(median(spacing([t for t, _ in line]) for line in lines), 1.0)
+    step = _usual_step(lines)
     slots: dict[float, list[float]] = {}
     for line in lines:
         filled: dict[float, float] = {}
@@ -112,10 +143,14 @@ def _growth(metric: Metric, values: Mapping[float, float], *, per_second: bool) 
 
 
 def _histogram_points(series: Sequence[Mapping[float, Any]], stat: Stat) -> Points:
+    lines = [list(values.items()) for values in series if values]
+    if not lines:
+        return []
+    step = None if _share_times(lines) else _usual_step(lines)
     at: dict[float, list[Sequence[float]]] = {}
-    for values in series:
-        for t, packed in values.items():
-            at.setdefault(t, []).append(packed)
+    for line in lines:
+        for t, packed in line:
+            at.setdefault(t if step is None else t // step * step, []).append(packed)
     points: Points = []
     for t, packs in sorted(at.items()):
         value = _of_packs(packs, stat)
@@ -164,8 +199,18 @@ def stat_value(metric: Metric, stats: Stats, stat: Stat) -> float | None:
     if stat == "rate":
         return stats.increase / stats.span if stats.increase is not None and stats.span else None
     if stat == "sum":
-        return stats.increase if metric.kind == "counter" else stats.average * stats.count
+        totals = {"counter": stats.increase, "histogram": stats.average * stats.count, "gauge": stats.average}
+        return totals[metric.kind]
     return {"avg": stats.average, "min": stats.low, "max": stats.high, "last": stats.last}[stat]
+
+
+def sum_of_groups(metric: Metric, merged: Merged) -> float:
+    """A gauge's groups added up; those that a bucket does not keep apart count with their combined value each."""
+    if metric.combine == "sum":
+        return merged.total.average
+    named = [stats.average for name, stats in merged.groups.items() if name != OTHER]
+    rest = merged.groups.get(OTHER)
+    return sum(named) + (rest.average * (merged.group_count - len(named)) if rest else 0.0)
 
 
 def _combined(values: Sequence[float], how: Combine) -> float:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
 from backend.contract.errors import InvalidInput
-from backend.contract.ranges import TimeRange, parse_range
+from backend.contract.ranges import TimeRange, parse_range, parse_time
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.:@/()-]{0,127}")
+MAX_NAME: Final = 256
 DEFAULT_FROM: Final = "now-1h"
 STEP_SECONDS: Final = 15
-"""Absolute ends are cut to this grid, so that hostile or drifting URLs can't make endless cache keys."""
+"""Absolute ends are widened to this grid, so that hostile or drifting URLs can't make endless cache keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +49,32 @@ def parse_view_request(page: str, args: Mapping[str, str], default_environment: 
 
     Raises InvalidInput naming the parameter that is wrong.
     """
-    names = {}
-    for field in ("environment", "host", "operator"):
-        value = args.get(field) or None
-        if value is not None and not _NAME.fullmatch(value):
-            raise InvalidInput(field, value, "must be a name of letters, digits and . _ : @ / ( ) -, at most 128 long")
-        names[field] = value
+    names = {field: parse_name(args, field) for field in ("environment", "host", "operator")}
     start, end = args.get("from") or DEFAULT_FROM, args.get("to") or "now"
     parse_range(start, end, now, DEFAULT_FROM)
     return ViewRequest(
         page=page,
         environment=names["environment"] or default_environment,
-        start=_on_grid(start),
-        end=_on_grid(end),
+        start=_on_grid(start, "from", now, math.floor),
+        end=_on_grid(end, "to", now, math.ceil),
         host=names["host"],
         operator=names["operator"],
     )
 
 
-def _on_grid(text: str) -> str:
+def parse_name(args: Mapping[str, str], field: str) -> str | None:
+    """A filter's value, None where it is absent or empty. Producers choose these names, so any printable text may be.
+
+    Raises InvalidInput naming ``field``.
+    """
+    value = args.get(field) or None
+    if value is not None and not (len(value) <= MAX_NAME and value.isprintable()):
+        raise InvalidInput(field, value, f"must be a printable name of at most {MAX_NAME} characters")
+    return value
+
+
+def _on_grid(text: str, field: str, now: float, cut: Callable[[float], int]) -> str:
     text = text.strip()
-    try:
-        number = float(text)
-    except ValueError:
+    if text.startswith("now"):
         return text
-    seconds = number if number < 1e11 else number / 1000
-    return str(int(seconds // STEP_SECONDS * STEP_SECONDS) * 1000)
+    return str(cut(parse_time(text, now, field) / STEP_SECONDS) * STEP_SECONDS * 1000)

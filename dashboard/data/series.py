@@ -14,7 +14,18 @@ from backend.contract.rollup import OTHER, WORST_GROUPS, Merged, Stats, in_paral
 from backend.contract.tables import HOUR, LEVEL_SECONDS, LIVE, LIVE_RETENTION_SECONDS, MINUTE
 from dashboard.data.hot import KEEP_SECONDS, HotStore, Wanted
 from dashboard.data.levels import Levels
-from dashboard.data.points import Points, Stat, live_groups, live_points, merged_points, spacing, stat_of
+from dashboard.data.points import (
+    Points,
+    Stat,
+    combine,
+    live_groups,
+    live_points,
+    merged_points,
+    spacing,
+    stat_of,
+    sum_of_groups,
+)
+from dashboard.data.request import parse_name
 
 ALL: Final = "all"
 """The group that stands for all groups together, and the name of a metric's only line."""
@@ -44,7 +55,10 @@ class SeriesAnswer:
     as_of: float | None
 
     def as_json(self) -> dict[str, Any]:
-        """The body of ``/api/v1/series`` (DESIGN section 9), with the level added."""
+        """The body of ``/api/v1/series``, with the level and the environment added.
+
+        Nothing in it moves with the clock alone, so that equal data keeps its ETag.
+        """
         request = self.request
         return {
             "metric": request.metric.key,
@@ -53,8 +67,6 @@ class SeriesAnswer:
             "step_seconds": self.step_seconds,
             "level": self.level,
             "environment": request.environment,
-            "from": request.range.start,
-            "to": request.range.end,
             "series": [{"name": name, "points": points} for name, points in self.lines],
         }
 
@@ -69,7 +81,7 @@ def parse_series_request(
             "metric", name, "is not in the catalogue; see docs/metrics.md for the names", "unknown_metric"
         )
     metric = catalogue[name]
-    group, host = args.get("group") or None, args.get("host") or None
+    environment, group, host = (parse_name(args, field) for field in ("environment", "group", "host"))
     if host is not None and metric.group_by != "hostname":
         raise InvalidInput("host", host, f"can't filter {name}, which is kept per {metric.group_by or 'environment'}")
     if group is not None and host is not None and group != host:
@@ -78,7 +90,7 @@ def parse_series_request(
         group = None
     return SeriesRequest(
         metric=metric,
-        environment=args.get("environment") or default_environment,
+        environment=environment or default_environment,
         range=parse_range(args.get("from"), args.get("to"), now),
         stat=stat_of(metric, args.get("stat")),
         group=host or group,
@@ -147,6 +159,9 @@ class SeriesService:
 def _live_lines(request: SeriesRequest, samples: Samples) -> dict[str, Points]:
     groups = live_groups(samples)
     if request.group == ALL:
+        if request.metric.kind == "gauge" and request.stat == "sum":
+            lines = [live_points(request.metric, members, "sum") for members in groups.values()]
+            return {ALL: combine(lines, "sum")}
         every = [series for members in groups.values() for series in members]
         return {ALL: live_points(request.metric, every, request.stat)}
     if request.group is not None:
@@ -157,6 +172,8 @@ def _live_lines(request: SeriesRequest, samples: Samples) -> dict[str, Points]:
 def _merged_lines(request: SeriesRequest, buckets: Mapping[float, Merged]) -> dict[str, Points]:
     metric = request.metric
     if request.group == ALL:
+        if metric.kind == "gauge" and request.stat == "sum":
+            return {ALL: [(t, sum_of_groups(metric, merged)) for t, merged in buckets.items()]}
         return {ALL: merged_points(metric, buckets, lambda merged: merged.total, request.stat)}
     if request.group is not None:
         name = request.group
@@ -184,7 +201,7 @@ def _group_or_rest(metric: Metric, merged: Merged, kept: frozenset[str], name: s
     if name != OTHER:
         return merged.groups.get(name)
     rest = [stats for group, stats in merged.groups.items() if group not in kept]
-    return in_parallel(rest, metric.combine) if rest else None
+    return in_parallel(rest, metric.across) if rest else None
 
 
 def _usual_step(lines: list[tuple[str, Points]]) -> float:
