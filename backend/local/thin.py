@@ -1,5 +1,7 @@
 """Keeps the demo's table small: minutes older than an hour become one item each five, those older than a day go.
 
+Imported minutes are left as they came until a day after their import: who brings old data wants to see it.
+
 On AWS minutes stay as long as their tier says. The engine keeps everything in memory and looks at each item of a
 partition, so here they are joined to what the seeded day looks like. Nothing of a joined item is lost but resolution.
 """
@@ -20,6 +22,8 @@ from backend.settings import Settings
 
 ITEM_LIMIT: Final = 30_000
 EVERY_SECONDS: Final = 300.0
+SLACK_SECONDS: Final = 3600
+"""The seeded day was written when its first minute was a day old; an import is older than that."""
 _LOOK_BACK_SECONDS: Final = 3 * EVERY_SECONDS
 
 
@@ -27,16 +31,23 @@ def thin(client: Any, settings: Settings, now: float) -> None:
     """Joins and drops minutes as of ``now`` (epoch s); running it again changes nothing."""
     store = MetricsStore(client, settings.table)
     joined_until = int(now - FINE_SPAN_SECONDS) // COARSE_SECONDS * COARSE_SECONDS
-    dropped_until = int(now - SPAN_SECONDS)
+    old = int(now - SPAN_SECONDS)
     for environment, metric_type in store.seen():
         if metric_type not in settings.catalogue:
             continue
         name = partition(metric_type, MINUTE, environment)
         recent = store.query(name, joined_until - _LOOK_BACK_SECONDS, joined_until - 1)
         items, surplus = joined(settings.catalogue[metric_type], name, recent)
-        surplus += store.query(name, 0, dropped_until)
+        retention = settings.catalogue.tier_of(metric_type).retention_days * 86400
+        aged = store.query(name, 0, old)
+        surplus += [row for row in aged if not imported(row, retention) or row.expires_at - retention < old]
         store.write(items)
         _delete(client, settings.table, surplus)
+
+
+def imported(row: Row, retention: int) -> bool:
+    """Whether a minute was written more than a day after it happened; ``retention`` (s) is its tier's."""
+    return row.expires_at - retention - row.timestamp > SPAN_SECONDS + SLACK_SECONDS
 
 
 def joined(metric: Metric, name: str, rows: Any) -> tuple[list[Item], list[Row]]:

@@ -156,13 +156,17 @@ class MetricsStore:
 
     def _write_batch(self, batch: list[Item]) -> list[Item]:
         """Writes at most 25 items; returns those that DynamoDB left unprocessed."""
-        answer = self._client.batch_write_item(RequestItems={self._table: batch})  # type: ignore[dict-item]
+        answer = self._client.batch_write_item(RequestItems=Puts({self._table: batch}))
         left = answer["UnprocessedItems"]
         return [entry["PutRequest"]["Item"] for entry in left.get(self._table, ())]  # type: ignore[misc]
 
 
+class Puts(dict[str, Any]):
+    """``RequestItems`` of a batch that is nothing but puts: ``{table: [item, ...]}``. Other batches stay botocore's."""
+
+
 def encode_batches_here(client: DynamoDBClient) -> None:
-    """Makes the client send batches as they are: ``RequestItems`` is then ``{table: [item, ...]}``, all of them puts.
+    """Makes the client send ``Puts`` as they are.
 
     The items are DynamoDB's JSON already. botocore's serialiser would walk through every attribute of every item once
     more, which costs more CPU than all the rest of the processor together. So the batch leaves the parameters before
@@ -176,12 +180,15 @@ def encode_batches_here(client: DynamoDBClient) -> None:
 
 def _set_aside(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
     """Leaves parameters that are valid, small and thrown away."""
-    context["pulseboard-batch"] = params["RequestItems"]
-    params["RequestItems"] = {table: [{}] for table in params["RequestItems"]}
+    if isinstance(params["RequestItems"], Puts):
+        context["pulseboard-batch"] = params["RequestItems"]
+        params["RequestItems"] = {table: [{}] for table in params["RequestItems"]}
 
 
 def _put_body(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-    batch = context.pop("pulseboard-batch")
+    batch = context.pop("pulseboard-batch", None)
+    if batch is None:
+        return
     requests = {table: [{"PutRequest": {"Item": item}} for item in items] for table, items in batch.items()}
     params["body"] = orjson.dumps({"RequestItems": requests})
 

@@ -16,12 +16,13 @@ from moto import mock_aws
 from backend.aws import Clients
 from backend.contract.catalogue import Catalogue, load_catalogue
 from backend.contract.records import make_sample
-from backend.contract.tables import METRIC_TYPE_INDEX, METRICS_TABLE
+from backend.contract.tables import METRICS_TABLE
 from backend.logs import make_logger
 from backend.processor.core import ObjectPart, Processed, process
 from backend.processor.handler import Processor
 from backend.processor.store import MetricsStore
 from backend.settings import Config, Limits, Retention, Settings
+from tests.metrics_table import create_table
 
 NOW = 1_795_259_220.0
 BUCKET = "infra-monitoring-pipeline-data"
@@ -47,25 +48,6 @@ def line(**changes: Any) -> dict[str, Any]:
 def lines(records: Iterable[dict[str, Any]]) -> bytes:
     """A JSON Lines object."""
     return b"".join(orjson.dumps(record) + b"\n" for record in records)
-
-
-def create_table(client: Any, name: str = METRICS_TABLE) -> None:
-    """InfraMetrics with its index."""
-    keys = [{"AttributeName": "metric_id", "KeyType": "HASH"}, {"AttributeName": "timestamp", "KeyType": "RANGE"}]
-    index_keys = [{"AttributeName": "metric_type", "KeyType": "HASH"}, keys[1]]
-    client.create_table(
-        TableName=name,
-        KeySchema=keys,
-        AttributeDefinitions=[
-            {"AttributeName": "metric_id", "AttributeType": "S"},
-            {"AttributeName": "timestamp", "AttributeType": "N"},
-            {"AttributeName": "metric_type", "AttributeType": "S"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-        GlobalSecondaryIndexes=[
-            {"IndexName": METRIC_TYPE_INDEX, "KeySchema": index_keys, "Projection": {"ProjectionType": "ALL"}}
-        ],
-    )
 
 
 @dataclass
