@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import brotli
 import orjson
+from werkzeug.http import parse_accept_header
 
 from dashboard.data.ticks import same_tick, ticks_between
 
@@ -35,7 +36,10 @@ FIRST_WAIT_SECONDS: Final = 20.0
 
 @dataclass(frozen=True, slots=True)
 class EncodedView:
-    """A view ready to send. ``made_at`` and ``failed_at`` are epoch seconds; ``error`` tells why it is not newer."""
+    """A view ready to send. ``error`` tells why it or the data in it is not newer.
+
+    ``made_at`` is epoch seconds; so is ``stale_since``, from when the data is that could not be read again.
+    """
 
     etag: str
     raw: bytes
@@ -44,13 +48,14 @@ class EncodedView:
     made_at: float
     data_as_of: float | None
     error: str | None = None
+    stale_since: float | None = None
 
     def body(self, accept_encoding: str) -> tuple[bytes, str | None]:
         """The smallest body the client takes, and its Content-Encoding."""
-        accepted = {part.split(";")[0].strip() for part in accept_encoding.split(",")}
-        if "br" in accepted:
+        accepted = parse_accept_header(accept_encoding)
+        if accepted.quality("br"):
             return self.brotli, "br"
-        if "gzip" in accepted:
+        if accepted.quality("gzip"):
             return self.gzip, "gzip"
         return self.raw, None
 
@@ -152,6 +157,4 @@ class ViewCache:
 
 
 def _with_error(view: EncodedView, error: Exception) -> EncodedView:
-    return EncodedView(
-        view.etag, view.raw, view.brotli, view.gzip, view.made_at, view.data_as_of, f"{type(error).__name__}: {error}"
-    )
+    return replace(view, error=f"{type(error).__name__}: {error}")
