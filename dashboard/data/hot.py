@@ -45,6 +45,8 @@ LATE_OVERLAP_SECONDS: Final = 30
 """Late announcements are read again this long: an index shows new items a moment late."""
 TROUBLE_SECONDS: Final = 60.0
 """A failed refresh that nobody asked for again is no news after this long."""
+LATE_AT_START_SECONDS: Final = 3600
+"""How far back a new process looks for announcements that the merge may not have worked through."""
 MAX_PENDING: Final = 1000
 MAX_COLUMNS: Final = 600
 
@@ -130,7 +132,7 @@ class HotStore:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="hot")
         self._seen: frozenset[tuple[str, str]] = frozenset()
         self._seen_at = 0.0
-        self._late_until = clock()
+        self._late_until = clock() - LATE_AT_START_SECONDS
         self._late_at = 0.0
         self._late_known: Counter[Row] = Counter()
         self._late_lock = threading.Lock()
@@ -180,6 +182,10 @@ class HotStore:
             return None
         oldest = min(failing, key=lambda column: column.refreshed_at)
         return oldest.error or "", oldest.refreshed_at
+
+    def unmerged(self, metric: str, environment: str) -> list[tuple[float, float]]:
+        """First and last minute (epoch s) of what came late and has not been merged yet, as of the last refresh."""
+        return [(p.first, p.last) for p in self._pending if p.metric == metric and p.environment == environment]
 
     def close(self) -> None:
         """Ends the worker threads."""

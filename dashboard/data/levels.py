@@ -7,7 +7,7 @@ from typing import Final
 
 from backend.contract.bucket import LOOKBACK_SECONDS, buckets, longer
 from backend.contract.catalogue import Metric
-from backend.contract.rollup import Merged
+from backend.contract.rollup import WORST_GROUPS, Merged
 from backend.contract.tables import HOUR, LEVEL_SECONDS, LIVE, MINUTE
 from dashboard.data.hot import KEEP_SECONDS, Column, HotStore, Wanted
 
@@ -40,7 +40,8 @@ class Levels:
                 if minute >= after[metric.key]:
                     hours.setdefault(minute // step * step, []).append(bucket)
             tail = {hour: longer(metric, parts) for hour, parts in hours.items()}
-            result[metric.key] = _from(start - step, {**stored[metric.key].merged, **tail})
+            joined = {**self.with_late(metric, environment, HOUR, stored[metric.key].merged, start, now), **tail}
+            result[metric.key] = _from(start - step, joined)
         return result
 
     def minutes(self, metrics: Sequence[Metric], environment: str, start: float, now: float) -> BucketsByMetric:
@@ -53,8 +54,37 @@ class Levels:
             last = newest[metric.key]
             after = last + LEVEL_SECONDS[MINUTE] if last is not None else start
             tail = buckets(metric, live[metric.key].samples, after, now + LEVEL_SECONDS[LIVE])
-            result[metric.key] = _from(start, {**stored[metric.key].merged, **tail})
+            joined = {**self.with_late(metric, environment, MINUTE, stored[metric.key].merged, start, now), **tail}
+            result[metric.key] = _from(start, joined)
         return result
+
+    def with_late(
+        self, metric: Metric, environment: str, level: str, stored: Mapping[float, Merged], start: float, end: float
+    ) -> Mapping[float, Merged]:
+        """``stored``, with what came late and the merge has not reached yet computed here from live items.
+
+        So an import is whole on the first look. Fleets are left to the merge: their live items cost too much.
+        """
+        spans = [(max(a, start), min(b, end)) for a, b in self._hot.unmerged(metric.key, environment)]
+        spans = [(a, b) for a, b in spans if a <= b]
+        newest = stored[max(stored)] if stored else None
+        if not spans or (newest is not None and newest.group_count > WORST_GROUPS):
+            return stored
+        step = LEVEL_SECONDS[level]
+        first = min(a for a, _ in spans) // step * step
+        last = max(b for _, b in spans) // step * step + step
+        samples = self._hot.closed(metric.key, environment, LIVE, first - LOOKBACK_SECONDS, last).samples
+        minutes: dict[float, Merged] = {}
+        for a, b in spans:
+            minutes.update(buckets(metric, samples, a // 60 * 60, b // 60 * 60 + 60))
+        if level == MINUTE:
+            return dict(sorted({**stored, **minutes}.items()))
+        known = self._hot.closed(metric.key, environment, MINUTE, first, last).merged
+        hours: dict[float, list[Merged]] = {}
+        for minute, bucket in sorted({**known, **minutes}.items()):
+            hours.setdefault(minute // step * step, []).append(bucket)
+        touched = {minute // step * step for minute in minutes}
+        return dict(sorted({**stored, **{h: longer(metric, hours[h]) for h in touched}}.items()))
 
     def _live(
         self, metrics: Sequence[Metric], environment: str, merged_to: Mapping[str, float], now: float
@@ -72,4 +102,4 @@ class Levels:
 
 
 def _from(start: float, merged: Mapping[float, Merged]) -> Mapping[float, Merged]:
-    return {t: bucket for t, bucket in merged.items() if t > start - 1}
+    return {t: merged[t] for t in sorted(merged) if t > start - 1}

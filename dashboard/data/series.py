@@ -151,7 +151,8 @@ class SeriesService:
         elif recent:
             lines = _merged_lines(request, self._levels.merged([metric], environment, level, start, now)[metric.key])
         else:
-            lines = _merged_lines(request, self._hot.closed(metric.key, environment, level, start, end).merged)
+            stored = self._hot.closed(metric.key, environment, level, start, end).merged
+            lines = _merged_lines(request, self._levels.with_late(metric, environment, level, stored, start, end))
         inside = {name: [(t, v) for t, v in points if start <= t <= end] for name, points in lines.items()}
         return {name: points for name, points in inside.items() if points}
 
