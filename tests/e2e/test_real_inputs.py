@@ -172,10 +172,11 @@ def test_a_cloudwatch_series_of_2014_is_imported_and_the_same_of_the_last_14_day
 ) -> None:
     rows = [(datetime.fromisoformat(t).replace(tzinfo=UTC).timestamp(), float(v)) for t, v in _rows()]
     shift = int((time.time() - rows[-1][0]) // 300 * 300)
-    shifted = tmp_path / "shifted.csv"
+    original, shifted = tmp_path / "original.csv", tmp_path / "shifted.csv"
+    original.write_text("".join(CPU.read_text("utf-8").splitlines(keepends=True)[: 3 * 288]), "utf-8")
     shifted.write_text("timestamp,value\n" + "".join(f"{int(t + shift)},{v}\n" for t, v in rows), "utf-8")
     common = ("--metric", "cpu_utilization", "--environment", "imported")
-    command("ingest", "metrics", str(CPU), "--host", "ec2-2014", *common)
+    command("ingest", "metrics", str(original), "--host", "ec2-2014", *common)
     command("ingest", "metrics", str(shifted), "--host", "ec2-now", *common)
 
     def series(host: str, start: float, end: float) -> dict[float, float]:
