@@ -35,9 +35,10 @@ check: .venv/.all ## Lint, types, template, docs drift, lock file
 
 .PHONY: bench
 bench: .venv/.all chromium ## Run every benchmark and print its figures
-	@set -e; for file in $$(grep -l '^def main' benchmarks/*.py | sort); do \
-		echo "== $$file"; $(PYTHON) -m "benchmarks.$$(basename $$file .py)"; \
-	done
+	@failed=; for file in $$(grep -l '^def main' benchmarks/*.py | sort); do \
+		echo "== $$file"; $(PYTHON) -m "benchmarks.$$(basename $$file .py)" || failed="$$failed $$file"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "Figures not reached:$$failed" >&2; exit 1; fi
 
 .PHONY: package
 package: .venv/.demo ## Build the Lambda functions' zip for AWS in build/
