@@ -17,6 +17,8 @@
   const LEAST_STALE_SECONDS = 180;
 
   const kept = new Map(); // page -> its last view, for when Dash draws that page's layout again
+  const applied = new Map(); // component id -> property -> JSON of what it was last set to
+  let waiting = false; // some component of the view is not on the page yet
   let shown = null; // what the server said last: { url, etag, page, asOf, refreshMs, staleSeconds }
   let flight = null; // { url, abort }
   let failures = 0;
@@ -119,10 +121,33 @@
     applyShell(view.props || {});
     const dash = window.dash_clientside;
     if (!dash?.set_props || !react.querySelector(`#page-${view.page}`)) return; // the observer comes back here
-    const here = (id) => react.querySelector(`#${CSS.escape(id)}`);
-    for (const [id, props] of Object.entries(view.props || {})) if (here(id)) dash.set_props(id, props);
+    const drawn = react.querySelector(`#page-${view.page}`);
+    if (drawn.dataset.filled === "no") applied.clear(); // a fresh layout holds nothing yet
+    waiting = false;
+    for (const [id, props] of Object.entries(view.props || {})) set(dash, id, props);
     for (const [id, traces] of Object.entries(view.charts || {}))
-      if (here(id)) dash.set_props(id, { figure: new dash.Patch().assign(["data"], traces).build() });
+      set(dash, id, { traces }, () => ({ figure: new dash.Patch().assign(["data"], traces).build() }));
+  }
+
+  // Sets what differs from the last time; ``build`` makes the properties of the changed values.
+  function set(dash, id, values, build = (changes) => changes) {
+    if (document.querySelector(`select#${CSS.escape(id)}`)) return; // the shell's, outside of Dash
+    // Components whose script comes on demand, as charts do, appear later than the layout around them.
+    if (!react.querySelector(`#${CSS.escape(id)}`)) {
+      waiting = true;
+      return;
+    }
+    const changes = changed(id, values);
+    if (Object.keys(changes).length) dash.set_props(id, build(changes));
+  }
+
+  // Only what differs is set: Dash makes new elements of children it is given, and a screen reader would read the
+  // same verdict out again.
+  function changed(id, props) {
+    const before = applied.get(id) || {};
+    const now = Object.fromEntries(Object.entries(props).map(([name, value]) => [name, JSON.stringify(value)]));
+    applied.set(id, { ...before, ...now });
+    return Object.fromEntries(Object.entries(props).filter(([name]) => now[name] !== before[name]));
   }
 
   // What stands outside Dash's root: the options of a select.
@@ -158,8 +183,8 @@
     const drawn = react.querySelector('[id^="page-"]');
     if (!drawn) return;
     const view = kept.get(page());
-    if (drawn.dataset.filled === "no" && view && drawn.id === `page-${view.page}` && shown?.url === viewUrl())
-      apply(view);
+    const mine = view && drawn.id === `page-${view.page}` && shown?.url === viewUrl();
+    if (mine && (waiting || drawn.dataset.filled === "no")) apply(view);
     reveal();
   }).observe(react, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-filled"] });
 

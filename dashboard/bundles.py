@@ -55,6 +55,10 @@ class Bundles:
         """``/assets/live.js?v=<hash>``: a new content is a new address."""
         return f"{ASSETS}{name}?v={self._of_asset(name).etag[:12]}"
 
+    def text(self, name: str) -> str:
+        """An asset's text, to be put into a page."""
+        return self._of_asset(name).plain.decode()
+
     def install(self, server: Flask) -> None:
         """Puts the bundles before Dash's own routes; the answers Dash gives for suites are compressed and kept."""
 

@@ -73,14 +73,9 @@ def verdict(judged: Verdict, environment: str) -> Children:
     ]
 
 
-def signal(card: SignalCard, now: float) -> html.Article:
-    """A golden signal with value, trend, line and threshold state; id ``card-<key>``."""
-    return html.Article(
-        [_heading(card.title, _badge(card.state)), *_signal_body(card), _signal_foot(card, now)],
-        id=f"card-{card.key}",
-        className="card signal",
-        **{"data-state": card.state, "title": card.detail},
-    )
+def signal(card: SignalCard, now: float) -> Children:
+    """A golden signal with value, trend, line and threshold state."""
+    return [_heading(card.title, _badge(card.state)), *_signal_body(card), _signal_foot(card, now)]
 
 
 def _signal_body(card: SignalCard) -> Children:
@@ -338,10 +333,9 @@ def _day(day: DayState) -> html.Li:
     bad = f", not healthy for {duration(day.bad_minutes * 60)}" if day.bad_minutes else ""
     words = f"{short_day(day.date)}: {WORDS[day.status].lower()}{bad}"
     return html.Li(
-        html.Span(words, className="unseen"),
         className="day",
         title=f"{words}. {day.detail}" if day.detail else words,
-        **{"data-state": day.status},
+        **{"data-state": day.status, "aria-label": words},
     )
 
 

@@ -52,11 +52,6 @@ def note(title: str, text: str, kind: str, **attributes: Any) -> html.Div:
     )
 
 
-def skeleton(lines: int = 3) -> html.Div:
-    """The loading look: bars of the height the content will have, so nothing jumps when it comes."""
-    return html.Div(
-        [html.Span(className="bone") for _ in range(lines)],
-        className="skeleton",
-        role="status",
-        **{"aria-label": "Loading"},
-    )
+def skeleton() -> html.Div:
+    """The loading look: bars in the place of what will come, so nothing jumps when it does."""
+    return html.Div(className="skeleton", role="status", **{"aria-label": "Loading"})

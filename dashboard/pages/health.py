@@ -26,19 +26,19 @@ def layout() -> html.Div:
     return html.Div(
         [
             html.Section(
-                skeleton(2),
+                skeleton(),
                 id="verdict",
                 className="verdict",
                 **{"data-status": "loading", "aria-live": "polite", "aria-label": "Health verdict"},
             ),
             html.Div(id="synthetic"),
             html.Section(
-                [html.Article(skeleton(4), id=f"card-{key}", className="card signal") for key in GOLDEN],
+                [html.Article(skeleton(), id=f"card-{key}", className="card signal") for key in GOLDEN],
                 id="signals",
                 className="signals",
                 **{"aria-label": "Golden signals"},
             ),
-            *[html.Section(skeleton(4), id=f"card-{name}", className=f"card panel-{name}") for name in _PANELS],
+            *[html.Section(skeleton(), id=f"card-{name}", className=f"card panel-{name}") for name in _PANELS],
         ],
         id="page-health",
         className="page health",
@@ -56,7 +56,6 @@ def view(data: HealthData, now: float) -> View:
     recorded = any(day.status != "no_data" for day in data.days)
     children: dict[str, list[Any]] = {
         "verdict": parts.verdict(data.verdict, data.environment),
-        "signals": [parts.signal(card, now) for card in data.signals],
         "card-checkpoints": parts.checkpoints(data.checkpoints, now),
         "card-slos": parts.slos(data.slos),
         "card-selfcheck": parts.self_checks(data.self_checks, now),
@@ -69,6 +68,10 @@ def view(data: HealthData, now: float) -> View:
         else [],
     }
     props: dict[str, dict[str, Any]] = {key: {"children": value} for key, value in children.items()}
+    for card in data.signals:
+        props[f"card-{card.key}"] = {
+            "children": parts.signal(card, now), "data-state": card.state, "title": card.detail
+        }  # fmt: skip
     props["verdict"]["data-status"] = data.verdict.status
     props["card-checkpoints"]["data-state"] = data.checkpoints.state
     props["synthetic"]["className"] = "synthetic" if data.synthetic else ""

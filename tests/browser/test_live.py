@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -64,7 +66,7 @@ def test_an_unchanged_view_is_answered_with_304_and_touches_nothing(tab: Page, f
 def test_zoom_survives_a_refresh_and_the_chart_library_is_the_cartesian_one(tab: Page, face: Face) -> None:
     with tab.expect_response("**/plotly.min.js") as plotly:
         tab.goto("/chart?refresh=1s")
-    tab.wait_for_function("document.querySelector('#chart-load .js-plotly-plot')?.data?.length === 1")
+    tab.wait_for_function("() => document.querySelector('#chart-load .js-plotly-plot')?.data?.length === 1")
     assert len(plotly.value.body()) < 2_000_000
     tab.evaluate("Plotly.relayout(document.querySelector('#chart-load .js-plotly-plot'), {'xaxis.range': [1, 3]})")
     before = tab.evaluate("document.querySelector('#chart-load .js-plotly-plot').data[0].y[0]")
@@ -129,3 +131,14 @@ def test_a_new_build_is_announced_and_a_kiosk_takes_it_at_once(tab: Page, face: 
     ready(tab)
     face.services.build_id = "build-3"
     expect(tab.locator("html")).to_have_attribute("data-build", "build-3")
+
+
+def test_what_did_not_change_is_not_drawn_again(tab: Page, face: Face) -> None:
+    verdict = fakes.health(face.services.now()).verdict
+    face.fake.make = lambda now: replace(fakes.health(now), verdict=verdict)
+    tab.goto("/?refresh=1s")
+    ready(tab)
+    tab.evaluate("window.word = document.querySelector('.verdict-word')")
+    before = tab.locator("#card-latency_ms time").get_attribute("data-t")
+    expect(tab.locator("#card-latency_ms time")).not_to_have_attribute("data-t", before or "")
+    assert tab.evaluate("window.word.isConnected")

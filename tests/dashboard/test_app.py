@@ -115,7 +115,9 @@ def test_nothing_comes_from_another_host(client: FlaskClient) -> None:
 
 def test_scripts_are_compressed_once_and_kept_for_good(client: FlaskClient) -> None:
     page = client.get("/").text
-    for address in re.findall(r'(?:src|href)="(/(?:assets|_dash-component-suites)/[^"]+)"', page):
+    addresses = re.findall(r'src="(/(?:assets|_dash-component-suites)/[^"]+)"', page)
+    assert len(addresses) > 8
+    for address in addresses:
         answer = client.get(address, headers={"Accept-Encoding": "br"})
         assert answer.headers["Content-Encoding"] == "br", address
         assert "immutable" in answer.headers["Cache-Control"], address
@@ -124,6 +126,12 @@ def test_scripts_are_compressed_once_and_kept_for_good(client: FlaskClient) -> N
         assert gzip.decompress(client.get(address, headers={"Accept-Encoding": "gzip"}).data) == plain
         again = client.get(address, headers={"If-None-Match": answer.headers["ETag"], "Accept-Encoding": "br"})
         assert again.status_code == 304
+
+
+def test_a_page_loads_no_script_it_does_not_need(client: FlaskClient) -> None:
+    page = client.get("/").text
+    for unused in ("plotly", "dash_table", "bootstrap", "ag_grid", "async-"):
+        assert not re.search(rf'(?:src|href)="[^"]*{unused}[^"]*"', page), unused
 
 
 def test_assets_do_not_leave_their_folder(client: FlaskClient) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -66,7 +67,7 @@ def test_state_is_a_word_as_well_as_a_shape(state: State) -> None:
     card = replace(fakes.health(NOW).signals[0], state=state)
     text = render(signal(card, NOW), NOW)
     assert words.get(state, "Not connected yet") in text
-    assert f'data-state="{state}"' in text
+    assert f'class="shape" data-state="{state}"' in re.sub(r' aria-hidden="true"', "", text)
 
 
 def test_parts_without_data_are_not_connected_never_zero() -> None:
