@@ -158,7 +158,10 @@ def _reasons(signals: Sequence[Signal]) -> tuple[str, ...]:
     absent = [signal.title for signal in signals if signal.state == "not_connected"]
     if not connected:
         return ("No signal is connected yet",)
-    reasons = bad or [f"All {len(connected)} connected signals are within their limits"]
+    well = f"All {len(connected)} connected signals are within their limits"
+    reasons = bad or [
+        well if len(connected) > 1 else f"{connected[0].title}, the only connected signal, is within limits"
+    ]
     if absent:
         reasons = [*reasons, f"Not connected: {', '.join(absent)}"]
     return tuple(reasons)

@@ -56,7 +56,7 @@ def test_never_seen_is_not_connected_and_left_out_and_said_so() -> None:
     verdict = judge([reading(), reading("dlq_records", None, None, seen=False, title="DLQ rate")], NOW)
     assert verdict.status == "healthy"
     assert verdict.signals[1].state == "not_connected"
-    assert verdict.reasons == ("All 1 connected signals are within their limits", "Not connected: DLQ rate")
+    assert verdict.reasons == ("Consumer lag, the only connected signal, is within limits", "Not connected: DLQ rate")
 
 
 def test_nothing_connected_is_unknown() -> None:
