@@ -69,7 +69,8 @@ def _health(services: Services) -> Response:
     def make() -> EncodedView:
         now = services.now()
         data = services.health.load(wanted, now)
-        return encode(_verdict_json(data.verdict, wanted.environment), data.as_of, now, str)
+        content = _verdict_json(data.verdict, wanted.environment)
+        return services.with_trouble(encode(content, data.as_of, now, str))
 
     return _send(services, services.answers.get(f"verdict?{wanted.environment}", every, make))
 
@@ -84,13 +85,11 @@ def _series(services: Services) -> Response:
 
     def make() -> EncodedView:
         answer = services.series.answer(parsed)
-        return encode(answer.as_json(), answer.as_of, services.now(), str)
+        return services.with_trouble(encode(answer.as_json(), answer.as_of, services.now(), str))
 
     names = ("metric", "from", "to", "group", "stat", "environment", "host")
-    key = "series?" + urlencode([(name, request.args.get(name, "")) for name in names])
-    if parsed.range.live and request.args.get("from", "now").startswith("now"):
-        return _send(services, services.answers.get(key, config.hot_refresh_seconds, make))
-    return _send(services, make())
+    key = "series?" + urlencode([(name, request.args.get(name, "").strip()) for name in names])
+    return _send(services, services.answers.get(key, config.hot_refresh_seconds, make))
 
 
 def _ready(services: Services) -> Response:
@@ -144,7 +143,7 @@ def _send(services: Services, view: EncodedView) -> Response:
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Pulseboard-Now"] = str(int(services.now() * 1000))
     if view.error is not None:
-        response.headers["X-Pulseboard-Stale"] = str(int(services.now() - view.made_at))
+        response.headers["X-Pulseboard-Stale"] = str(int(services.now() - (view.stale_since or view.made_at)))
     return response
 
 

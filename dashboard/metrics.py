@@ -24,15 +24,16 @@ class _ServicesCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         reads, views = self._services.reader.counts, self._services.views.counts
+        answers = self._services.answers.counts
         yield _counter("dynamodb_queries", "Queries sent to DynamoDB", reads.queries)
         yield _counter("dynamodb_query_pages", "Pages of answers from DynamoDB", reads.pages)
         yield _counter("dynamodb_items", "Items read from DynamoDB", reads.items)
         yield _counter("dynamodb_bytes", "Bytes of item data read from DynamoDB", reads.bytes)
         yield _counter("dynamodb_failures", "Queries to DynamoDB that failed", reads.failures)
-        yield _counter("views_served", "Views answered, unchanged ones among them", views.served)
-        yield _counter("views_unchanged", "Views answered with 304", views.unchanged)
-        yield _counter("views_made", "Views put together and encoded", views.made)
-        yield _counter("views_failed", "Views that could not be made", views.failed)
+        yield _counter("views_served", "Views answered, unchanged ones among them", views.served + answers.served)
+        yield _counter("views_unchanged", "Views answered with 304", views.unchanged + answers.unchanged)
+        yield _counter("views_made", "Views put together and encoded", views.made + answers.made)
+        yield _counter("views_failed", "Views that could not be made", views.failed + answers.failed)
         build = GaugeMetricFamily("pulseboard_build", "The running build", labels=["build"])
         build.add_metric([self._services.build_id], 1)
         yield build

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from flask_caching.backends import SimpleCache
@@ -69,6 +69,13 @@ class Services:
             raise KeyError(request.page)
         return self.loads.do(request.key, lambda: page.load(self, request, self.now()))
 
+    def with_trouble(self, view: EncodedView) -> EncodedView:
+        """The view, marked as stale when it was made from data that could not be read again."""
+        trouble = self.hot.trouble()
+        if trouble is None:
+            return view
+        return replace(view, error=trouble[0], stale_since=trouble[1])
+
     def close(self) -> None:
         """Ends all worker threads."""
         self.hot.close()
@@ -88,7 +95,7 @@ class Services:
             "props": view.props,
             "charts": view.charts,
         }
-        return encode(content, view.as_of, now, _component_json)
+        return self.with_trouble(encode(content, view.as_of, now, _component_json))
 
 
 def build_services(

@@ -1,0 +1,94 @@
+"""Services: pages are loaded once for all who ask, and what could not be read again is said."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import orjson
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from dashboard.data.request import ViewRequest
+from tests.dashboard.data.feeding import NOW, every, put, samples
+from tests.dashboard.small import SMALL, TICK, Dashboard
+
+SEEN = ViewRequest("small", "production")
+
+
+@pytest.fixture
+def dashboard() -> Iterator[Dashboard]:
+    dashboard = Dashboard()
+    put(dashboard.table, samples("consumer_lag_records", every(10, -1200, value=100), partition="0"))
+    yield dashboard
+    dashboard.services.close()
+
+
+def test_a_view_carries_what_the_page_needs(dashboard: Dashboard) -> None:
+    body = orjson.loads(dashboard.services.view(SEEN).raw)
+    assert body == {
+        "page": "small",
+        "build": "build-1",
+        "as_of": NOW,
+        "refresh_ms": 60_000,
+        "live": True,
+        "props": {"verdict": {"children": "healthy"}},
+        "charts": {},
+    }
+
+
+def test_an_unknown_page_is_a_key_error(dashboard: Dashboard) -> None:
+    with pytest.raises(KeyError):
+        dashboard.services.view(ViewRequest("nowhere", "production"))
+    with pytest.raises(KeyError):
+        dashboard.services.load(ViewRequest("nowhere", "production"))
+
+
+def test_equal_data_keeps_its_etag_while_time_passes(dashboard: Dashboard) -> None:
+    first = dashboard.services.view(SEEN)
+    dashboard.go_on(3 * TICK)
+    again = dashboard.services.view(SEEN)
+    assert again.made_at == first.made_at + 3 * TICK
+    assert again.etag == first.etag
+
+
+def test_many_viewers_cost_what_one_costs(dashboard: Dashboard) -> None:
+    dashboard.services.view(SEEN)
+    dashboard.go_on(120)
+    dashboard.table.queries.clear()
+    dashboard.services.view(SEEN)
+    one = len(dashboard.table.queries)
+    dashboard.go_on(120)
+    dashboard.table.queries.clear()
+    barrier = threading.Barrier(20)
+
+    def look() -> None:
+        barrier.wait(10)
+        dashboard.services.view(SEEN)
+
+    threads = [threading.Thread(target=look) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert 0 < len(dashboard.table.queries) <= one
+
+
+def test_a_view_made_of_data_that_could_not_be_read_again_says_since_when(dashboard: Dashboard) -> None:
+    assert dashboard.services.view(SEEN).error is None
+    dashboard.table.broken = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+    dashboard.go_on(3 * TICK)
+    view = dashboard.services.view(SEEN)
+    assert orjson.loads(view.raw)["props"]["verdict"]["children"] == "healthy"
+    assert view.error is not None
+    assert view.error.startswith("EndpointConnectionError")
+    assert view.stale_since == NOW
+    dashboard.table.broken = None
+    dashboard.go_on(3 * TICK)
+    assert dashboard.services.view(SEEN).error is None
+
+
+def test_pages_refresh_as_configured_unless_they_say_otherwise(dashboard: Dashboard) -> None:
+    assert dashboard.services.refresh_seconds(SMALL) == 60
+    assert dashboard.services.page("small") is SMALL
+    assert dashboard.services.page("other") is None
