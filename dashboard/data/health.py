@@ -5,12 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from backend.contract.bucket import Samples
+from backend.contract.bucket import LOOKBACK_SECONDS, Samples
 from backend.contract.catalogue import Catalogue
 from backend.contract.tables import HOUR, LEVEL_SECONDS, LIVE, MINUTE
-from backend.contract.verdict import Reading, State, Verdict, duration, judge, judge_signal, usual_interval
+from backend.contract.verdict import (
+    LONGEST_INTERVAL,
+    SILENT_INTERVALS,
+    Reading,
+    State,
+    Status,
+    Verdict,
+    duration,
+    judge,
+    judge_signal,
+)
+from dashboard.data.flight import SingleFlight
 from dashboard.data.hot import HotStore, Wanted
 from dashboard.data.levels import BucketsByMetric, Levels
 from dashboard.data.lines import line_of, trend_of
@@ -24,17 +35,23 @@ from dashboard.data.signals import (
     history,
     history_interval,
     reading,
+    recent_interval,
     threshold_metric,
 )
 from dashboard.data.slo import PERIOD_SECONDS, slo_cards
 from dashboard.data.ticks import same_tick
 from dashboard.data.timeline import Moment, SignalPast, days, incidents, moments, since
 
-LIVE_SECONDS: Final = 1800
+LIVE_SECONDS: Final = SILENT_INTERVALS * int(LONGEST_INTERVAL) + LOOKBACK_SECONDS
+"""Far enough that the slowest signal is told from a silent one, and that a counter's sample before is there."""
 DAY: Final = 86400
 PAST_SECONDS: Final = 15.0
 """The verdict's history is put together again at most this often; the verdict itself with every refresh."""
+WATCHED_SECONDS: Final = 120.0
+"""A status looked at longer ago than this may have changed in between: its beginning is sought in the history."""
 SYNTHETIC_TARGET: Final = "synthetic"
+NOBODY: Final = ""
+"""Environments that never sent anything share one history, the empty one: any name may be asked for."""
 CHECKPOINTS: Final = ("checkpoints_completed_total", "checkpoint_failures_total", "checkpoint_duration_ms")
 OWN: Final = ("up", "files_processed")
 NOTES: Final = {
@@ -56,6 +73,14 @@ class _Past:
     incidents: tuple[Incident, ...]
 
 
+class _Holding(NamedTuple):
+    """A verdict's status, since when it holds, and when it was last looked at (epoch s)."""
+
+    status: str
+    began: float
+    at: float
+
+
 class HealthService:
     """Builds ``HealthData``; thread-safe, shared by all viewers."""
 
@@ -64,8 +89,9 @@ class HealthService:
         self._levels = Levels(hot)
         self._catalogue = catalogue
         self._past: dict[str, _Past] = {}
-        self._holding: dict[str, tuple[str, float]] = {}
+        self._holding: dict[str, _Holding] = {}
         self._lock = threading.Lock()
+        self._flight: SingleFlight[_Past] = SingleFlight()
 
     def load(self, request: ViewRequest, now: float) -> HealthData:
         """The page's data for one request. Raises the reader's error when nothing was ever read."""
@@ -73,7 +99,7 @@ class HealthService:
         live = self._live(environment, now)
         seen = frozenset(metric for env, metric in self._hot.seen() if env == environment)
         readings = [reading(spec, self._catalogue, live, seen, now) for spec in SIGNALS]
-        past = self._history(environment, now)
+        past = self._history(environment if seen else NOBODY, now)
         verdict = self._verdict(environment, readings, past, now)
         ranged = self._ranged(request, past, now)
         return HealthData(
@@ -88,6 +114,7 @@ class HealthService:
             incidents=past.incidents,
             as_of=max((t for samples in live.values() for t in _newest(samples)), default=0.0),
             synthetic=any(group == SYNTHETIC_TARGET for group, _ in live.get("up", {})),
+            interval_seconds=min((r.interval for r in readings if r.at is not None), default=60.0),
         )
 
     def _live(self, environment: str, now: float) -> dict[str, Samples]:
@@ -97,11 +124,11 @@ class HealthService:
 
     def _verdict(self, environment: str, readings: list[Reading], past: _Past, now: float) -> Verdict:
         fresh = judge(readings, now)
-        with self._lock:
-            status, began = self._holding.get(environment, ("", 0.0))
-            if status != fresh.status:
-                began = since(past.fine, fresh.status, now) if not status else now
-                self._holding[environment] = (fresh.status, began)
+        began = now
+        if any(reading.seen for reading in readings):  # a name that nobody sent data for is not kept
+            with self._lock:
+                began = _began(self._holding.get(environment), fresh.status, past, now)
+                self._holding[environment] = _Holding(fresh.status, began, now)
         return Verdict(fresh.status, fresh.reasons, began, fresh.signals)
 
     def _history(self, environment: str, now: float) -> _Past:
@@ -109,12 +136,22 @@ class HealthService:
             past = self._past.get(environment)
         if past is not None and same_tick(past.made_at, now, PAST_SECONDS):
             return past
+
+        def make() -> _Past:
+            made = self._put_together(environment, now)
+            with self._lock:
+                self._past[environment] = made
+            return made
+
+        return self._flight.do(environment, make)
+
+    def _put_together(self, environment: str, now: float) -> _Past:
         metrics = [self._catalogue[name] for name in dict.fromkeys([*METRICS, *CHECKPOINTS])]
         minutes = self._levels.minutes(metrics, environment, now - DAY, now)
         hours = self._levels.merged(metrics, environment, HOUR, now - PERIOD_SECONDS, now)
         fine = self._moments(minutes, now - DAY, now // 60 * 60, 60)
         coarse = self._moments(hours, now - PERIOD_SECONDS, now - DAY, 3600)
-        past = _Past(
+        return _Past(
             made_at=now,
             minutes=minutes,
             hours=hours,
@@ -123,9 +160,6 @@ class HealthService:
             days=tuple(days(fine, 60, coarse, 3600, now)),
             incidents=tuple(incidents(_joined(fine, coarse), 60, now)),
         )
-        with self._lock:
-            self._past[environment] = past
-        return past
 
     def _moments(self, merged: BucketsByMetric, start: float, end: float, step: int) -> list[Moment]:
         past = []
@@ -201,6 +235,13 @@ class _Ranged:
         return sum(known) if known else None
 
 
+def _began(held: _Holding | None, status: Status, past: _Past, now: float) -> float:
+    """From when ``status`` has held without a break, as far as was watched or the history tells."""
+    if held is None or now - held.at > WATCHED_SECONDS:
+        return since(past.fine, status, now)
+    return held.began if held.status == status else now
+
+
 def _joined(fine: list[Moment], coarse: list[Moment]) -> list[Moment]:
     """Hours as far as the minutes don't reach, then minutes; an hour stands for all its minutes."""
     start = fine[0].t if fine else float("inf")
@@ -215,8 +256,8 @@ def _newest(samples: Samples) -> list[float]:
 def _self_checks(live: Mapping[str, Samples], seen: frozenset[str], now: float) -> tuple[SelfCheck, ...]:
     """Pulseboard watching itself: who was last seen at work."""
     collected = [t for name, samples in live.items() if name != "files_processed" for t in _newest(samples)]
-    collecting = sorted({t for name in METRICS for values in live.get(name, {}).values() for t in values})
-    interval = usual_interval(collecting[-50:])
+    collecting = (values for name in METRICS for values in live.get(name, {}).values() if len(values) > 1)
+    interval = min((recent_interval(values) for values in collecting), default=60.0)
     processed = _newest(live.get("files_processed", {}))
     return (
         _self_check("collector", "Collector", max(collected, default=None), interval, bool(seen), now),

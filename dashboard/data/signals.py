@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from backend.contract.bucket import Samples, buckets
 from backend.contract.catalogue import Catalogue, Metric
-from backend.contract.rollup import Merged, Stats
+from backend.contract.rollup import OTHER, Merged, Stats
 from backend.contract.verdict import SHORTEST_INTERVAL, Reading, usual_interval
 from dashboard.data.points import spacing
 
@@ -80,13 +80,17 @@ def _source_reading(
 ) -> Reading:
     samples = live.get(source, {})
     newest = max((next(reversed(values)) for values in samples.values() if values), default=None)
-    interval = min((_recent_interval(values) for values in samples.values() if len(values) > 1), default=60.0)
+    interval = min((recent_interval(values) for values in samples.values() if len(values) > 1), default=60.0)
     partner = live.get(DERIVED.get(source, ""), {})
     end = _settled(samples, now, interval)
     if source in DERIVED:
         window = max(COMPLETENESS_WINDOW, 2 * interval)
-        late = _window(catalogue[source], samples, end, window)
-        value = _complete_percent(late, _window(catalogue[DERIVED[source]], partner, end, window))
+        operators = {group for group, _ in samples} & {group for group, _ in partner}
+        late, arrived = (
+            _window(catalogue[name], {k: v for k, v in found.items() if k[0] in operators}, end, window)
+            for name, found in ((source, samples), (DERIVED[source], partner))
+        )
+        value = _complete_percent(late, arrived)
     else:
         limit = threshold_metric(spec, catalogue).window_seconds or MINUTE_SECONDS
         merged = _window(catalogue[source], samples, end, max(limit, interval))
@@ -103,7 +107,8 @@ def _source_reading(
     )
 
 
-def _recent_interval(values: Mapping[float, Any]) -> float:
+def recent_interval(values: Mapping[float, Any]) -> float:
+    """The usual spacing of a series' newest samples, seconds."""
     return usual_interval(sorted(islice(reversed(values), RECENT_SAMPLES)))
 
 
@@ -157,12 +162,10 @@ def _tail(values: Mapping[float, Any], start: float, end: float) -> dict[float, 
 
 
 def _complete_percent(late: Merged | None, arrived: Merged | None) -> float | None:
-    """100 x (1 - late / in) at the operators that drop late records (PRODUCT section 2)."""
+    """100 x (1 - late / in); both hold only operators that report both, so nothing else is counted as arrived."""
     if late is None or arrived is None:
         return None
-    dropped = sum(stats.increase or 0.0 for stats in late.groups.values())
-    came = sum(stats.increase or 0.0 for name, stats in arrived.groups.items() if name in late.groups)
-    return complete_percent(dropped, came)
+    return complete_percent(late.total.increase or 0.0, arrived.total.increase or 0.0)
 
 
 def complete_percent(dropped: float, came: float) -> float:
@@ -195,8 +198,8 @@ def history(
 def _increase_history(series: Mapping[float, Merged], window: int, step: int) -> dict[float, float]:
     """The increase over ``window`` seconds up to each bucket's end; of a longer bucket, its average per window."""
     if step >= window:
-        scale = window / step
-        return {t: (bucket.total.increase or 0.0) * scale for t, bucket in series.items()}
+        spans = {t: max(bucket.total.span or 0.0, step) for t, bucket in series.items()}
+        return {t: (bucket.total.increase or 0.0) * window / spans[t] for t, bucket in series.items()}
     result: dict[float, float] = {}
     items = [(t, _per_window(bucket.total, window) or 0.0) for t, bucket in series.items()]
     first, total = 0, 0.0
@@ -212,12 +215,15 @@ def _increase_history(series: Mapping[float, Merged], window: int, step: int) ->
 def _completeness_history(
     late: Mapping[float, Merged], arrived: Mapping[float, Merged], step: int
 ) -> dict[float, float]:
-    rows: list[tuple[float, float, float]] = []
-    for t, bucket in late.items():
-        dropped = sum(stats.increase or 0.0 for stats in bucket.groups.values())
-        others = arrived[t].groups if t in arrived else {}
-        rows.append((t, dropped, sum(s.increase or 0.0 for name, s in others.items() if name in bucket.groups)))
+    rows = [(t, *late_and_arrived(bucket, arrived[t])) for t, bucket in late.items() if t in arrived]
     return _rolling_completeness(rows, max(COMPLETENESS_WINDOW, step))
+
+
+def late_and_arrived(late: Merged, arrived: Merged) -> tuple[float, float]:
+    """Records dropped and records that came, at the operators that both buckets keep apart."""
+    both = (late.groups.keys() & arrived.groups.keys()) - {OTHER}
+    dropped, came = (sum(bucket.groups[name].increase or 0.0 for name in both) for bucket in (late, arrived))
+    return dropped, came
 
 
 def _rolling_completeness(rows: Sequence[tuple[float, float, float]], window: float) -> dict[float, float]:

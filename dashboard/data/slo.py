@@ -13,6 +13,7 @@ from backend.contract.catalogue import Catalogue, Metric
 from backend.contract.rollup import Merged
 from backend.contract.verdict import State, duration
 from dashboard.data.models import BurnRate, SloCard
+from dashboard.data.signals import late_and_arrived
 
 PERIOD_SECONDS: Final = 30 * 86400
 LEAST_SAMPLES: Final = 3
@@ -64,11 +65,9 @@ def completeness_tallies(
     """Records kept by windows out of all that reached them; from the completeness gauge where no counts exist."""
     tallies: dict[float, Tally] = {}
     for t, bucket in late.items():
-        others = arrived[t].groups if t in arrived else {}
-        came = sum(s.increase or 0.0 for name, s in others.items() if name in bucket.groups)
-        dropped = min(sum(s.increase or 0.0 for s in bucket.groups.values()), came)
+        dropped, came = late_and_arrived(bucket, arrived[t]) if t in arrived else (0.0, 0.0)
         if came > 0:
-            tallies[t] = Tally(came - dropped, came)
+            tallies[t] = Tally(came - min(dropped, came), came)
     if tallies:
         return tallies
     return {t: Tally(b.total.average / 100 * b.total.count, b.total.count, counted=False) for t, b in gauge.items()}
@@ -94,7 +93,7 @@ def slo_card(metric: Metric, minutes: Mapping[float, Tally], hours: Mapping[floa
         source = minutes if window <= FINE_SECONDS else hours
         return burn_rate([tally for t, tally in source.items() if t >= now - window], budget)
 
-    burns = tuple(_burn(pair, over(pair.long), over(pair.short), spent) for pair in PAIRS)
+    burns = tuple(_burn(slo.title, pair, over(pair.long), over(pair.short), spent) for pair in PAIRS)
     left = 100 * (1 - spent)
     state: State = "healthy"
     if left < 0 or any(b.state == "page" for b in burns):
@@ -155,12 +154,12 @@ def burn_rate(tallies: Sequence[Tally], budget: float) -> float | None:
     return (1 - sum(tally.good for tally in tallies) / total) / budget
 
 
-def _burn(pair: Pair, long_rate: float | None, short_rate: float | None, spent: float) -> BurnRate:
+def _burn(title: str, pair: Pair, long_rate: float | None, short_rate: float | None, spent: float) -> BurnRate:
     if long_rate is None or short_rate is None:
         sentence = "Not enough data in these windows"
         return BurnRate(pair.name, pair.limit, long_rate, short_rate, "not_enough_data", sentence)
     if long_rate > pair.limit and short_rate > pair.limit:
-        sentence = f"Burning {long_rate:.1f} times too fast; {_exhausted(long_rate, spent)}"
+        sentence = f"{title}: the budget burns at {long_rate:.1f} times its even pace {_exhausted(long_rate, spent)}"
         return BurnRate(pair.name, pair.limit, long_rate, short_rate, pair.call, sentence)
     sentence = f"Burning at {long_rate:.1f} times the even pace, limit {pair.limit:g}"
     return BurnRate(pair.name, pair.limit, long_rate, short_rate, "ok", sentence)
@@ -168,5 +167,5 @@ def _burn(pair: Pair, long_rate: float | None, short_rate: float | None, spent: 
 
 def _exhausted(rate: float, spent: float) -> str:
     if spent >= 1:
-        return "the budget is gone"
-    return f"the budget is gone in {duration((1 - spent) * PERIOD_SECONDS / rate)}"
+        return "and is gone"
+    return f"and is gone in {duration((1 - spent) * PERIOD_SECONDS / rate)}"

@@ -83,19 +83,28 @@ def days(
     fine: Sequence[Moment], fine_step: int, coarse: Sequence[Moment], coarse_step: int, now: float
 ) -> list[DayState]:
     """The last 30 UTC days, oldest first; a day counts minutes where there are minutes, else hours."""
-    bad: dict[str, int] = {}
+    bad: dict[str, float] = {}
+    known: dict[str, float] = {}
     worst: dict[str, DayStatus] = {}
     fine_from = fine[0].t if fine else now
-    for moment, step in [*((m, coarse_step) for m in coarse if m.t < fine_from), *((m, fine_step) for m in fine)]:
+    hours = ((m, min(float(coarse_step), fine_from - m.t)) for m in coarse if m.t < fine_from)
+    for moment, seconds in [*hours, *((m, float(fine_step)) for m in fine)]:
         if moment.status is None:
             continue
         date = _date(moment.t)
         if _RANK[moment.status] > _RANK[worst.get(date, "no_data")]:
             worst[date] = moment.status
-        bad[date] = bad.get(date, 0) + (step // 60 if moment.status != "healthy" else 0)
+        known[date] = known.get(date, 0.0) + seconds
+        bad[date] = bad.get(date, 0.0) + (seconds if moment.status != "healthy" else 0.0)
     today = now // DAY_SECONDS * DAY_SECONDS
-    dates = [_date(today - back * DAY_SECONDS) for back in range(STRIP_DAYS - 1, -1, -1)]
-    return [_day(date, worst.get(date, "no_data"), bad.get(date, 0)) for date in dates]
+    starts = [today - back * DAY_SECONDS for back in range(STRIP_DAYS - 1, -1, -1)]
+    result = []
+    for start in starts:
+        date, passed = _date(start), min(now - start, DAY_SECONDS)
+        whole = known.get(date, 0.0) >= passed - 2 * max(coarse_step, fine_step)
+        covered = None if whole else known.get(date, 0.0)
+        result.append(_day(date, worst.get(date, "no_data"), int(bad.get(date, 0.0) // 60), covered))
+    return result
 
 
 def incidents(past: Sequence[Moment], step: int, now: float) -> list[Incident]:
@@ -119,12 +128,15 @@ def _incident(run: Sequence[Moment], step: int, now: float) -> Incident:
     return Incident(run[0].t, None if end > now - JOIN_SECONDS else end, worst, ", ".join(titles))
 
 
-def _day(date: str, status: DayStatus, bad_minutes: int) -> DayState:
+def _day(date: str, status: DayStatus, bad_minutes: int, covered: float | None) -> DayState:
+    """``covered``: how many seconds of the day there is data for, None for (nearly) all that have passed."""
     if status == "no_data":
         return DayState(date, status, 0, "no data")
-    if not bad_minutes:
-        return DayState(date, status, 0, "healthy all day")
-    return DayState(date, status, bad_minutes, f"{status} at worst, not healthy for {duration(bad_minutes * 60)}")
+    partly = "" if covered is None else f" in {duration(covered)} with data"
+    if status == "healthy":
+        return DayState(date, status, 0, f"healthy{partly}" if partly else "healthy all day")
+    lasted = f"{status} at worst, not healthy for {duration(bad_minutes * 60)}"
+    return DayState(date, status, bad_minutes, lasted + partly)
 
 
 def _date(t: float) -> str:

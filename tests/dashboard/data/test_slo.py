@@ -1,0 +1,150 @@
+"""SLOs: attainment from counts, burn only where there is enough data, and a sentence that says it all."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.contract.bucket import buckets
+from backend.contract.catalogue import load_catalogue
+from backend.contract.sketch import Sketch
+from dashboard.data.models import BurnRate, SloCard
+from dashboard.data.slo import (
+    Tally,
+    burn_rate,
+    completeness_tallies,
+    latency_tallies,
+    slo_card,
+    slo_cards,
+)
+
+CATALOGUE = load_catalogue()
+LATENCY = CATALOGUE["latency_ms"]
+NOW = 1_795_266_000.0
+EVEN = Tally(990, 1000)
+"""Exactly the 1 % that the budget allows."""
+
+
+def minutes(tally: Tally, count: int = 360) -> dict[float, Tally]:
+    return {NOW - 60 * (i + 1): tally for i in range(count)}
+
+
+def hours(tally: Tally, count: int = 720) -> dict[float, Tally]:
+    return {NOW - 3600 * (i + 1): tally for i in range(count)}
+
+
+def burns(card: SloCard) -> dict[str, BurnRate]:
+    return {burn.name: burn for burn in card.burn}
+
+
+def test_latency_is_attained_by_counts_of_the_sketch() -> None:
+    values = [100.0] * 990 + [6000.0] * 10
+    pack = [sum(values), max(values), *Sketch.of([v, 1] for v in values).flat()]
+    merged = buckets(LATENCY, {("eu", "h"): {NOW - 30: pack}}, NOW - 60, NOW)
+    (tally,) = latency_tallies(LATENCY, merged).values()
+    assert (tally.good, tally.total) == (990, 1000)
+    card = slo_card(LATENCY, {}, {NOW - 3600: tally}, NOW)
+    assert card.attained_percent == pytest.approx(99)
+    assert card.budget_left_percent == pytest.approx(0)
+
+
+def test_completeness_is_attained_by_records_at_the_operators_that_drop() -> None:
+    def merged(metric: str, **grown: float) -> dict:  # type: ignore[type-arg]
+        samples = {(name, "h"): {NOW - 90: 0.0, NOW - 30: by} for name, by in grown.items()}
+        return buckets(CATALOGUE[metric], samples, NOW - 60, NOW)  # type: ignore[return-value]
+
+    late = merged("late_records_dropped", window=20.0)
+    came = merged("records_in", window=1000.0, source=50_000.0)
+    assert list(completeness_tallies(late, came, {}).values()) == [Tally(980, 1000)]
+    assert list(completeness_tallies(merged("late_records_dropped", window=0.0), came, {}).values()) == [
+        Tally(1000, 1000)
+    ]
+
+
+def test_where_only_a_percentage_is_known_it_counts_as_a_ratio() -> None:
+    gauge = buckets(CATALOGUE["window_completeness"], {("w", "h"): {NOW - 30: 95.0}}, NOW - 60, NOW)
+    (tally,) = completeness_tallies({}, {}, gauge).values()
+    assert (tally.good / tally.total, tally.counted) == (0.95, False)
+
+
+def test_what_never_sent_anything_is_not_connected() -> None:
+    cards = slo_cards(CATALOGUE, {}, {}, NOW)
+    assert [(card.key, card.state, card.attained_percent) for card in cards] == [
+        ("latency_ms", "not_connected", None),
+        ("window_completeness", "not_connected", None),
+        ("events_ingested", "not_connected", None),
+    ]
+    assert [card.target_percent for card in cards] == [99, 99, 99.9]
+
+
+def test_an_even_pace_uses_the_budget_up_and_does_not_page() -> None:
+    card = slo_card(LATENCY, minutes(EVEN), hours(EVEN), NOW)
+    assert card.attained_percent == pytest.approx(99)
+    assert card.budget_left_percent == pytest.approx(0, abs=1e-9)
+    assert [burn.long_rate for burn in card.burn] == pytest.approx([1, 1, 1])
+    assert {burn.state for burn in card.burn} <= {"ok", "ticket"}
+
+
+def test_a_fast_burn_pages_and_says_what_how_fast_and_until_when() -> None:
+    bad = Tally(800, 1000)
+    good = hours(Tally(1000, 1000))
+    card = slo_card(LATENCY, minutes(bad, 60), {**good, NOW - 3600: bad}, NOW)
+    burn = burns(card)["1 h and 5 min"]
+    assert (burn.state, burn.long_rate, burn.short_rate) == ("page", pytest.approx(20), pytest.approx(20))
+    spent = 200 / (720 * 1000 * 0.01)
+    hours_left = (1 - spent) * 720 / 20
+    assert 34.9 < hours_left < 35
+    sentence = "Records under 5 s: the budget burns at 20.0 times its even pace and is gone in 34 h 59 min"
+    assert burn.sentence == sentence
+    assert (card.state, card.detail) == ("critical", burn.sentence)
+
+
+def test_a_burn_that_is_over_does_not_page() -> None:
+    fine = {**minutes(Tally(800, 1000), 60), **minutes(Tally(1000, 1000), 5)}
+    card = slo_card(LATENCY, fine, hours(Tally(1000, 1000)), NOW)
+    assert burns(card)["1 h and 5 min"].state == "ok"
+
+
+def test_a_slow_burn_is_a_ticket() -> None:
+    slow = Tally(985, 1000)
+    card = slo_card(LATENCY, minutes(slow), {**hours(Tally(1000, 1000)), **hours(slow, 73)}, NOW)
+    assert burns(card)["3 d and 6 h"].state == "ticket"
+    assert card.state == "degraded"
+
+
+def test_a_spent_budget_is_said_to_be_gone() -> None:
+    card = slo_card(LATENCY, minutes(Tally(500, 1000)), hours(Tally(500, 1000)), NOW)
+    assert card.budget_left_percent == pytest.approx(-4900)
+    assert card.state == "critical"
+    assert card.detail.endswith("times its even pace and is gone")
+
+
+@pytest.mark.parametrize(
+    ("tallies", "enough"),
+    [
+        ([], False),
+        ([Tally(500, 1000)] * 2, False),
+        ([Tally(10, 33)] * 3, False),
+        ([Tally(10, 34)] * 3, True),
+        ([Tally(0, 0)] * 5, False),
+        ([Tally(0.9, 1, counted=False)] * 3, True),
+        ([Tally(0.9, 1, counted=False)] * 2, False),
+    ],
+)
+def test_too_little_data_is_never_a_burn(tallies: list[Tally], enough: bool) -> None:
+    assert (burn_rate(tallies, 0.01) is not None) is enough
+
+
+def test_windows_without_enough_data_say_so() -> None:
+    card = slo_card(LATENCY, minutes(Tally(0, 1000), 2), hours(Tally(0, 1000), 2), NOW)
+    assert {burn.state for burn in card.burn} == {"not_enough_data"}
+    assert burns(card)["1 h and 5 min"].sentence == "Not enough data in these windows"
+
+
+def test_a_card_says_how_much_of_the_period_it_covers() -> None:
+    assert slo_card(LATENCY, {}, hours(EVEN, 48), NOW).covered_days == pytest.approx(2)
+    assert slo_card(LATENCY, {}, hours(EVEN, 800), NOW).covered_days == pytest.approx(30, abs=0.1)
+
+
+def test_a_metric_without_a_target_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="has no SLO"):
+        slo_card(CATALOGUE["cpu_utilization"], {}, {}, NOW)
