@@ -13,9 +13,12 @@ SIGNIFICANT: Final = 4
 
 
 def rounded(value: float, digits: int = SIGNIFICANT) -> float:
-    """``value`` to ``digits`` significant digits: what a screen can show, at a third of the bytes."""
+    """``value`` to ``digits`` significant digits: what a screen can show, at a third of the bytes.
+
+    What is no finite number stays one: it travels as null, never as zero.
+    """
     if value == 0 or not math.isfinite(value):
-        return 0.0
+        return value
     return round(value, digits - 1 - math.floor(math.log10(abs(value))))
 
 
