@@ -143,11 +143,12 @@ def test_checkpoints_and_self_checks_tell_what_they_know(bench: Bench) -> None:
 
 
 def test_sources_that_report_in_turn_are_not_called_silent(bench: Bench) -> None:
-    """Two collectors, each every minute: what is seen every few seconds in between says nothing about either."""
+    """Three collectors, each every minute: how soon one follows the other says nothing about any of them."""
     put(
         bench.table,
         samples("consumer_lag_records", every(60, -1800, value=100), partition="0"),
-        samples("dlq_records", every(60, -1795, 0, value=1)),
+        samples("dlq_records", every(60, -1797, 0, value=1)),
+        samples("job_restarts_total", every(60, -1794, 0, value=1), job="a"),
     )
     bench.clock.now = NOW + 50
     assert bench.load().self_checks[0].state == "healthy"
