@@ -36,6 +36,8 @@ ATHENA_PREFIX: Final = "athena-results/"
 _PARAMETERS: Final = {"CollectorEnabled": "DISABLED"}
 """The agent collects, every few seconds; the function would do the same again every five minutes."""
 
+_PASSED_ON: Final = ("PULSEBOARD_REFRESH_SECONDS", "PULSEBOARD_HOT_REFRESH_SECONDS")
+
 Say = Callable[[str], None]
 
 
@@ -106,9 +108,10 @@ def _engine(options: Options, logs: Path) -> Iterator[Engine]:
 
 
 def _environment(options: Options, engine: Engine, outputs: Mapping[str, str]) -> dict[str, str]:
-    """What the dashboard and the agent run with: nothing of the caller's AWS settings."""
+    """What the dashboard and the agent run with: nothing of the caller's AWS settings, and how often they refresh."""
     config = (options.directory / CONFIG_NAME).resolve()
-    return {**without_aws(os.environ), **engine.environment(), **outputs, "PULSEBOARD_CONFIG": str(config)}
+    chosen = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {**without_aws(os.environ), **chosen, **engine.environment(), **outputs, "PULSEBOARD_CONFIG": str(config)}
 
 
 def _exports(options: Options, engine: Engine, environment: Mapping[str, str]) -> dict[str, str]:

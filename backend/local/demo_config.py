@@ -8,7 +8,7 @@ from typing import Final
 
 from backend.settings import load_config
 
-TOP_LEVEL: Final = {"refresh_seconds": "5.0"}
+TOP_LEVEL: Final = {"refresh_seconds": "5.0", "hot_refresh_seconds": "1.0"}
 TABLES: Final = {
     # Objects come every 5 seconds; ten minutes of live items keep the engine's table small.
     "retention": "[retention]\nlive_seconds = 600\nraw_seconds = 600\n",
