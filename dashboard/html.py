@@ -46,7 +46,8 @@ def render(node: Any, now: float) -> str:
     name = node._type.lower()
     tag = _TAGS.get(name, name)
     props = {key: getattr(node, key) for key in node._prop_names if hasattr(node, key)}
-    props |= {key: value for key, value in vars(node).items() if key.startswith(("data-", "aria-"))}
+    # Dash keeps these in no order of its own.
+    props |= {key: value for key, value in sorted(vars(node).items()) if key.startswith(("data-", "aria-"))}
     if node._namespace != "dash_html_components" or not _NAME.fullmatch(tag):
         return f"<div{_attributes({'id': props.get('id')})}></div>"
     opening = f"<{tag}{_attributes(props)}>"

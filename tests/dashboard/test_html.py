@@ -19,7 +19,7 @@ def test_it_renders_elements_attributes_and_text() -> None:
         **{"data-state": "ok", "aria-label": "b"},
     )
     assert render(node, 0) == (
-        '<div id="a" hidden data-state="ok" aria-label="b" style="max-width:3rem;--spark:none">'
+        '<div id="a" hidden aria-label="b" data-state="ok" style="max-width:3rem;--spark:none">'
         '<p class="note">3 &lt; 4 &amp; 5</p><br>7</div>'
     )
 
