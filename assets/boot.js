@@ -1,5 +1,5 @@
-// Starts Dash after the first paint: the verdict is on the glass before a megabyte of script runs. The scripts are
-// being fetched meanwhile (they are preloaded); here they are put in, in their order, the renderer's start last.
+// Starts Dash after the first paint: the verdict is on the glass before a megabyte of script is fetched and run. The
+// scripts are put in here, in their order, the renderer's start last.
 (() => {
   "use strict";
   function boot() {
