@@ -133,13 +133,15 @@ def amount(value: float, unit: str) -> str:
 def _sentence(reading: Reading, state: State) -> str:
     metric, value = reading.metric, reading.value
     assert value is not None  # noqa: S101 - the caller judged silence before
-    shown = amount(value, reading.unit)
+    counted = reading.unit.startswith("in ")
+    shown = f"{reading.title}{':' if counted else ' ' + _is(reading.title)} {amount(value, reading.unit)}"
     threshold = metric.critical if state == "critical" else metric.warning
     if state == "healthy" or threshold is None:
-        return f"{reading.title} {_is(reading.title)} {shown}"
+        return shown
     side = "below" if metric.direction == "lower_is_worse" else "above"
-    limit = f"{_word(state)} threshold of {amount(threshold, reading.unit)}"
-    return f"{reading.title} {_is(reading.title)} {shown}, {side} the {limit}"
+    if counted:
+        return f"{shown}, {_word(state)} {side} {threshold:g}"
+    return f"{shown}, {side} the {_word(state)} threshold of {amount(threshold, reading.unit)}"
 
 
 def _is(title: str) -> str:

@@ -75,7 +75,7 @@ def health(
         environments=("production", "staging"),
         verdict=verdict,
         signals=cards,
-        checkpoints=CheckpointCard("healthy", "Checkpoint failures is 0 in 5 min", 358, 0, 100.0, 842.0, age),
+        checkpoints=CheckpointCard("healthy", "Checkpoint failures: 0 in 5 min", 358, 0, 100.0, 842.0, age),
         slos=slos(),
         self_checks=self_checks(age),
         days=days(now),
@@ -125,7 +125,7 @@ def critical(now: float = NOW) -> HealthData:
     return health(
         now, CRITICAL, slos=burning, silent=("window_completeness",),
         checkpoints=CheckpointCard(
-            "critical", "Checkpoint failures is 3 in 5 min, above the critical threshold of 0", 341, 17, 95.3, 31_400, 9
+            "critical", "Checkpoint failures: 3 in 5 min, critical above 0", 341, 17, 95.3, 31_400, 9
         ),
     )  # fmt: skip
 
@@ -224,7 +224,7 @@ def days(now: float) -> tuple[DayState, ...]:
 def incidents(now: float, open_since: float | None = None) -> tuple[Incident, ...]:
     """Four that are over, and one still open when asked for."""
     past = [
-        (3.2, 0.2, "degraded", "Job restarts is 1 in 5 min, above the warning threshold of 0 in 5 min"),
+        (3.2, 0.2, "degraded", "Job restarts: 1 in 5 min, warning above 0"),
         (11.4, 0.5, "degraded", "Window completeness is 93.1%, below the warning threshold of 95%"),
         (12.1, 1.6, "critical", "DLQ rate is 412 records/min, above the critical threshold of 100 records/min"),
         (20.3, 0.7, "degraded", "Consumer lag is 12,480 records, above the warning threshold of 10,000 records"),

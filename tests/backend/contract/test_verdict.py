@@ -114,7 +114,7 @@ def test_sentences_read_as_english() -> None:
     failed = reading("checkpoint_failures_total", 2, title="Checkpoint failures", unit="in 5 min")
     assert (
         judge_signal(failed, NOW).detail
-        == "Checkpoint failures are 2 in 5 min, above the critical threshold of 0 in 5 min"
+        == "Checkpoint failures: 2 in 5 min, critical above 0"
     )
     absent = reading("job_restarts_total", None, None, seen=False, title="Job restarts")
     assert judge_signal(absent, NOW).detail == "Job restarts are not connected"
