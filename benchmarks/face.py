@@ -27,27 +27,19 @@ STATIC = """<!doctype html><html lang="en"><head><title>Static</title></head>
 
 def serve(port: int) -> None:
     """Runs the dashboard over fake health data until it is told to end; ``/static.html`` is there to compare with."""
-    from gunicorn.app.base import BaseApplication
-
     from dashboard import api
     from dashboard.app import create_app
+    from pulseboard.commands.serve import Server
     from tests.dashboard import fakes
 
-    class Server(BaseApplication):  # type: ignore[misc]
-        def load_config(self) -> None:
-            for name, value in {
-                "bind": f"127.0.0.1:{port}", "worker_class": "gthread", "threads": 8, "loglevel": "warning",
-            }.items():  # fmt: skip
-                self.cfg.set(name, value)
+    def make() -> object:
+        services = fakes.services(fakes.FakeHealth(), hot_refresh_seconds=0.5)
+        app = create_app(services)
+        api.register(app.server, services)
+        app.server.add_url_rule("/static.html", "static_page", lambda: STATIC)
+        return app.server
 
-        def load(self) -> object:
-            services = fakes.services(fakes.FakeHealth(), hot_refresh_seconds=0.5)
-            app = create_app(services)
-            api.register(app.server, services)
-            app.server.add_url_rule("/static.html", "static_page", lambda: STATIC)
-            return app.server
-
-    Server().run()
+    Server(make, "127.0.0.1", port).run()
 
 
 @contextmanager

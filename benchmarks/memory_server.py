@@ -13,7 +13,6 @@ import time
 
 from flask import Flask
 from flask_caching.backends import SimpleCache
-from gunicorn.app.base import BaseApplication
 
 from backend.collector.sources.synthetic import SyntheticSource
 from backend.settings import load_settings
@@ -21,6 +20,7 @@ from dashboard import api
 from dashboard.app import build_id, create_app
 from dashboard.pages import PAGES
 from dashboard.services import build_services
+from pulseboard.commands.serve import Server
 from tests.memory_table import MemoryTable
 
 ENVIRONMENTS = ("production", "staging")
@@ -70,26 +70,5 @@ def _keep_filling(table: MemoryTable, sources: list[SyntheticSource]) -> None:
         since = now
 
 
-class Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn as the product runs it: one process, threads."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        super().__init__()
-
-    def load_config(self) -> None:
-        for name, value in {
-            "bind": f"127.0.0.1:{self._port}",
-            "worker_class": "gthread",
-            "threads": 8,
-            "keepalive": 60,
-            "loglevel": "error",
-        }.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Flask:
-        return build_server()
-
-
 if __name__ == "__main__":
-    Server(int(sys.argv[1])).run()
+    Server(build_server, "127.0.0.1", int(sys.argv[1])).run()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping
-from typing import Any
+import sys
+from collections.abc import Callable
+from typing import Any, Final
 
 import click
 from gunicorn.app.base import BaseApplication
@@ -14,13 +15,16 @@ from backend.contract.errors import InvalidInput
 from backend.settings import load_settings
 
 AUTH_MODES = ("none",)
+THREADS: Final = 8
+SWITCH_SECONDS: Final = 0.0005
 
 
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn in this process's image: one worker, because views and hot data are shared by its threads."""
 
-    def __init__(self, environ: Mapping[str, str], host: str, port: int, threads: int) -> None:
-        self._environ = environ
+    def __init__(self, make: Callable[[], Any], host: str, port: int, threads: int = THREADS) -> None:
+        """``make`` gives the WSGI application; it is called in the worker."""
+        self._make = make
         self._options = {
             "bind": f"{f'[{host}]' if ':' in host else host}:{port}",
             "workers": 1,
@@ -42,9 +46,9 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """The WSGI application, made in the worker."""
-        from dashboard.app import create_server
-
-        return create_server(self._environ)
+        # A view being made must not hold the interpreter for 5 ms at a time while others wait for finished ones.
+        sys.setswitchinterval(SWITCH_SECONDS)
+        return self._make()
 
 
 @click.command()
@@ -60,7 +64,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 @click.option(
     "--threads",
     envvar="PULSEBOARD_THREADS",
-    default=8,
+    default=THREADS,
     show_default=True,
     type=click.IntRange(1, 64),
     help="Requests served at once.",
@@ -76,7 +80,13 @@ def command(host: str, port: int, threads: int, auth: str) -> None:
     """Serve the dashboard."""
     check_access(host, auth)
     load_settings(os.environ)
-    Server(os.environ, host, port, threads).run()
+
+    def make() -> Any:
+        from dashboard.app import create_server
+
+        return create_server(os.environ)
+
+    Server(make, host, port, threads).run()
 
 
 def check_access(host: str, auth: str) -> None:
