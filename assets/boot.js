@@ -8,14 +8,34 @@
     const start = later.find((script) => !script.src);
     const ready = () => {
       awaited -= 1;
-      if (awaited === 0) start.replaceWith(copy(start));
+      if (awaited > 0) return;
+      sessionStorage.removeItem("pulseboard-boots");
+      start.replaceWith(copy(start));
     };
     for (const script of later.filter((candidate) => candidate.src)) {
       const running = copy(script);
       running.async = false; // inserted scripts run as they arrive unless told to keep their order
       running.onload = ready;
+      running.onerror = recover;
       script.replaceWith(running);
     }
+  }
+
+  // A script that was lost, say while the server restarted, leaves a picture that nothing refreshes: the page is loaded
+  // anew once the server answers, each time a little later, so that a script that is gone for good does no harm.
+  let recovering = false;
+  function recover() {
+    if (recovering) return;
+    recovering = true;
+    const tries = Number(sessionStorage.getItem("pulseboard-boots") || 0) + 1;
+    sessionStorage.setItem("pulseboard-boots", String(tries));
+    const wait = Math.min(2000 * 2 ** tries, 300000);
+    const again = () =>
+      fetch("/healthz", { cache: "no-store" }).then(
+        (answer) => (answer.ok ? location.reload() : setTimeout(again, wait)),
+        () => setTimeout(again, wait),
+      );
+    setTimeout(again, wait);
   }
 
   function copy(script) {

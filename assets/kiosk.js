@@ -44,6 +44,7 @@
   const every = /^\d+$/.test(params.get("every") || "") ? Math.max(Number(params.get("every")), 5) : 30;
   if (round.length > 1)
     setInterval(() => {
+      if (root.dataset.live === "error") return; // the last good picture stays, with the banner that says so
       const next = round[(round.indexOf(location.pathname) + 1) % round.length];
       go(next, { replace: true }); // replaced, so that weeks of rotation leave no history behind
     }, every * 1000);

@@ -11,13 +11,17 @@
   const { clock, now, duration, stamp, pages } = window.pulseboard;
 
   const TIMEOUT_MS = 10000;
+  const SLOW_MS = 3000;
   const SLOWEST_RETRY_MS = 60000;
   const FILTERS = ["from", "to", "environment", "host", "operator"];
   const STALE_REFRESHES = 3;
   const LEAST_STALE_SECONDS = 180;
 
-  const kept = new Map(); // page -> its last view, for when Dash draws that page's layout again
+  const LOAD_MS = 30000; // Dash draws the page long before; if it never does, the picture is frozen
+
+  const kept = new Map(); // page -> { url, body } of its last view, for when Dash draws that page's layout again
   const applied = new Map(); // component id -> property -> JSON of what it was last set to
+  let frozenSince = null; // since when there is a view that never reached the screen
   let waiting = false; // some component of the view is not on the page yet
   let shown = null; // what the server said last: { url, etag, page, asOf, refreshMs, staleSeconds }
   let flight = null; // { url, abort }
@@ -57,8 +61,10 @@
     if (!page()) return;
     const url = viewUrl();
     if (flight?.url === url) return;
+    // A kiosk may turn the page before a hanging server's time is up: that is a failure all the same.
+    if (flight && Date.now() - flight.since > SLOW_MS) failed("unreachable", "Pulseboard can't be reached");
     flight?.abort.abort();
-    const own = (flight = { url, abort: new AbortController() });
+    const own = (flight = { url, abort: new AbortController(), since: Date.now() });
     const late = setTimeout(() => own.abort.abort(), TIMEOUT_MS);
     try {
       const headers = shown?.url === url && shown.etag ? { "If-None-Match": shown.etag } : {};
@@ -108,25 +114,32 @@
     }
     shown = {
       url, etag: response.headers.get("ETag"), page: body.page,
-      asOf: body.as_of, live: body.live !== false, refreshMs: body.refresh_ms, staleSeconds,
+      asOf: body.as_of, live: body.live !== false, refreshMs: body.refresh_ms, staleSeconds, applied: false,
     };
     if (body.build && body.build !== root.dataset.build)
       document.dispatchEvent(new CustomEvent("pulseboard:build", { detail: body.build }));
-    kept.set(body.page, body);
-    apply(body);
+    kept.set(body.page, { url, body });
+    put(body);
   }
 
   // ------------------------------------------------------------------- applying
+  function put(view) {
+    shown.applied = apply(view);
+    frozenSince = shown.applied ? null : frozenSince ?? Date.now();
+  }
+
+  // Whether the view is on the screen; if not yet, the observer comes back here.
   function apply(view) {
     applyShell(view.props || {});
     const dash = window.dash_clientside;
-    if (!dash?.set_props || !react.querySelector(`#page-${view.page}`)) return; // the observer comes back here
+    if (!dash?.set_props || !react.querySelector(`#page-${view.page}`)) return false;
     const drawn = react.querySelector(`#page-${view.page}`);
     if (drawn.dataset.filled === "no") applied.clear(); // a fresh layout holds nothing yet
     waiting = false;
     for (const [id, props] of Object.entries(view.props || {})) set(dash, id, props);
     for (const [id, traces] of Object.entries(view.charts || {}))
       set(dash, id, { traces }, () => ({ figure: new dash.Patch().assign(["data"], traces).build() }));
+    return true;
   }
 
   // Sets what differs from the last time; ``build`` makes the properties of the changed values.
@@ -183,8 +196,12 @@
     const drawn = react.querySelector('[id^="page-"]');
     if (!drawn) return;
     const view = kept.get(page());
-    const mine = view && drawn.id === `page-${view.page}` && shown?.url === viewUrl();
-    if (mine && (waiting || drawn.dataset.filled === "no")) apply(view);
+    const mine = view && drawn.id === `page-${view.body.page}` && view.url === viewUrl();
+    const owed = shown && !shown.applied && shown.url === view?.url;
+    if (mine && (waiting || owed || drawn.dataset.filled === "no")) {
+      if (shown?.url === view.url) put(view.body);
+      else apply(view.body);
+    }
     reveal();
   }).observe(react, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-filled"] });
 
@@ -197,8 +214,24 @@
     return Math.max(own, Number.isFinite(every) ? (STALE_REFRESHES * every) / 1000 : 0);
   }
 
+  // What no answer tells: that none comes, and that what came never reached the screen.
+  function noticeSilence() {
+    if (document.hidden || trouble) return;
+    const every = interval() / 1000;
+    if (Number.isFinite(every) && now() - lastContact > every + (2 * TIMEOUT_MS) / 1000)
+      silent("unreachable", "Pulseboard can't be reached");
+    else if (frozenSince !== null && Date.now() - frozenSince > LOAD_MS)
+      silent("error", "This page did not finish loading, its picture stands still");
+  }
+
+  function silent(kind, text) {
+    failures = Math.max(failures, 2);
+    trouble = { kind, text };
+  }
+
   function tick() {
-    const asOf = shown?.page === page() ? shown?.asOf : null;
+    noticeSilence();
+    const asOf = shown?.page === page() && shown.applied ? shown.asOf : null;
     const old = asOf ? Math.max(now() - asOf, 0) : null;
     const paused = root.hasAttribute("data-paused");
     const words = [];
@@ -247,8 +280,11 @@
 
   // ----------------------------------------------------------------------- start
   document.addEventListener("pulseboard:url", () => {
-    failures = 0;
-    trouble = null;
+    frozenSince = null;
+    if (trouble?.kind === "refused") {
+      failures = 0; // another address may be a good one; a server that is away is away for every page
+      trouble = null;
+    }
     refresh();
     if (!flight) schedule(interval());
     tick();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -72,7 +73,15 @@ def _health(services: Services) -> Response:
         content = _verdict_json(data.verdict, wanted.environment)
         return services.with_trouble(encode(content, data.as_of, now, str))
 
-    return _send(services, services.answers.get(f"verdict?{wanted.environment}", every, make))
+    answer = services.answers.get(f"verdict?{wanted.environment}", every, make)
+    if answer.error is not None:
+        # A held answer's ages would stand still: what is known is judged again as of now.
+        now = services.now()
+        verdict = services.health.rejudged(wanted.environment, now)
+        if verdict is not None:
+            again = encode(_verdict_json(verdict, wanted.environment), answer.data_as_of, now, str)
+            answer = replace(again, error=answer.error, stale_since=answer.stale_since or answer.made_at)
+    return _send(services, answer)
 
 
 def _series(services: Services) -> Response:

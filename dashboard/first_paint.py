@@ -58,7 +58,8 @@ class FirstPaint:
         try:
             return page.view(reading.result(WAIT_SECONDS), now)
         except Unfinished:
-            return None
+            latest = self._services.latest(wanted)
+            return None if latest is None else page.view(latest, now)
         except Exception:  # noqa: BLE001 - a courtesy: whatever is wrong, the view route says it with its own error
             _LOG.warning("first paint of %s without data", page.name, exc_info=True)
             return None

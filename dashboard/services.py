@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from flask_caching.backends import SimpleCache
@@ -23,6 +24,8 @@ from dashboard.pages.base import Page
 
 READ_CONNECTIONS: Final = 16
 READ_TIMEOUT_SECONDS: Final = 10.0
+MAX_RECENT: Final = 64
+RECENT_SECONDS: Final = 120.0
 MAX_VIEWS: Final = 500
 """Encoded views kept in memory: pages x ranges x environments in use, with room for absolute ranges."""
 
@@ -42,6 +45,7 @@ class Services:
     views: ViewCache
     answers: ViewCache
     loads: SingleFlight[Any]
+    recent: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
 
     def page(self, name: str) -> Page | None:
         """The page of that name."""
@@ -67,7 +71,20 @@ class Services:
         page = self.page(request.page)
         if page is None:
             raise KeyError(request.page)
-        return self.loads.do(request.key, lambda: page.load(self, request, self.now()))
+
+        def read() -> Any:
+            data = page.load(self, request, self.now())
+            self.recent[request.key] = data, self.now()
+            while len(self.recent) > MAX_RECENT:
+                self.recent.popitem(last=False)
+            return data
+
+        return self.loads.do(request.key, read)
+
+    def latest(self, request: ViewRequest) -> Any:
+        """The page's data as last loaded, at most two minutes ago; None where there is none. Never waits."""
+        data, at = self.recent.get(request.key, (None, 0.0))
+        return data if self.now() - at <= RECENT_SECONDS else None
 
     def with_trouble(self, view: EncodedView) -> EncodedView:
         """The view, marked as stale when it was made from data that could not be read again."""

@@ -47,7 +47,10 @@ def cli() -> None:
 def main() -> None:
     """Runs the command line; bad input ends in one line with the remedy and exit code 2."""
     try:
-        cli(standalone_mode=False)
+        # Outside of its standalone mode click returns the code that a command exits with.
+        code = cli(standalone_mode=False)
+        if isinstance(code, int) and code:
+            sys.exit(code)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.Abort:

@@ -154,5 +154,5 @@ def _epoch(value: object, zone: ZoneInfo) -> object:
 
 
 def unique(samples: Iterable[Sample]) -> list[Sample]:
-    """Each id once: what stands last in a file is what counts."""
-    return list({sample.metric_id: sample for sample in samples}.values())
+    """Each sample once: what stands last in a file is what counts. An id may be one series', so its time counts too."""
+    return list({(s.metric_id, s.timestamp, s.environment, s.region): s for s in samples}.values())

@@ -14,8 +14,10 @@ from backend.contract.sketch import Sketch
 
 Samples = Mapping[tuple[str, str], Mapping[float, Any]]
 """(group, series) -> {epoch s: value}, as ``rollup.gather`` gives it; times in any order."""
-LOOKBACK_SECONDS: Final = 900
-"""How far before a bucket a counter's previous sample may lie; an older one is a new beginning."""
+MINUTE_SECONDS: Final = 60
+LOOKBACK_SECONDS: Final = 2700
+"""How far before a bucket a counter's previous sample may lie: three of the longest intervals (15 min), as silence is
+judged. An older one is a new beginning."""
 
 
 def buckets(metric: Metric, samples: Samples, start: float, end: float, step: int = 60) -> dict[float, Merged]:
@@ -44,7 +46,28 @@ def longer(metric: Metric, parts: Sequence[Merged]) -> Merged:
         total=in_sequence([part.total for part in parts]),
         group_count=max(part.group_count for part in parts),
         bands=_sum(bands) if bands else None,
+        worst=_worst_level(metric, parts),
     )
+
+
+def level_of(metric: Metric, stats: Stats, window: float = MINUTE_SECONDS) -> float | None:
+    """What a bucket is judged by: growth of a counter over ``window`` s, p99 of a histogram, newest value of a gauge.
+
+    Of a counter that reports less often than ``window`` it is the even share.
+    """
+    if metric.kind != "counter":
+        return stats.sketch.quantile(0.99) if stats.sketch is not None else stats.last
+    if stats.increase is None or not stats.span or stats.span <= window:
+        return stats.increase
+    return stats.increase * window / stats.span
+
+
+def _worst_level(metric: Metric, parts: Sequence[Merged]) -> float | None:
+    levels = [part.worst if part.worst is not None else level_of(metric, part.total) for part in parts]
+    known = [level for level in levels if level is not None]
+    if not known:
+        return None
+    return min(known) if metric.direction == "lower_is_worse" else max(known)
 
 
 def badness(metric: Metric, stats: Stats) -> float:

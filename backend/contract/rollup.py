@@ -81,12 +81,17 @@ class Stats:
 
 @dataclass(slots=True)
 class Merged:
-    """One merged bucket of a metric. ``bands`` is a sketch of the groups' averages, kept beyond 20 groups."""
+    """One merged bucket of a metric. ``bands`` is a sketch of the groups' averages, kept beyond 20 groups.
+
+    ``worst`` belongs to buckets longer than a minute: the worst minute's level (``bucket.level_of``), so that a short
+    incident does not vanish in an hour's average.
+    """
 
     groups: dict[str, Stats]
     total: Stats
     group_count: int
     bands: Sketch | None = field(default=None)
+    worst: float | None = None
 
     def encode(self) -> str:
         """The ``data`` attribute of a 1m or 1h item."""
@@ -97,6 +102,8 @@ class Merged:
         }
         if self.bands is not None:
             record["b"] = self.bands.flat()
+        if self.worst is not None:
+            record["w"] = self.worst
         return orjson.dumps(record).decode()
 
     @classmethod
@@ -108,6 +115,7 @@ class Merged:
             total=Stats.decode(record["all"]),
             group_count=record["n"],
             bands=Sketch.from_flat(record["b"]) if "b" in record else None,
+            worst=record.get("w"),
         )
 
 

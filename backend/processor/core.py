@@ -57,9 +57,19 @@ class Processed:
 
 
 def process(
-    body: bytes, source: ObjectPart, *, now: float, catalogue: Catalogue, limits: Limits, retention: Retention
+    body: bytes,
+    source: ObjectPart,
+    *,
+    now: float,
+    catalogue: Catalogue,
+    limits: Limits,
+    retention: Retention,
+    published_environment: str | None = None,
 ) -> Processed:
-    """The items of one object part at time ``now`` (epoch seconds); bad lines are quarantined, good ones kept."""
+    """The items of one object part at time ``now`` (epoch seconds); bad lines are quarantined, good ones kept.
+
+    CloudWatch's metrics have no dimensions, so only ``published_environment`` goes there (None: all).
+    """
     result = Processed()
     samples = _checked(
         result, read(body, source.format, source.first_line), source, _Check(now, catalogue, limits, source)
@@ -75,7 +85,8 @@ def process(
         result.late = True
         result.items.append(late_item(source.origin, ranges, whole_now))
     if not source.backfill:
-        publish(result.published, samples, catalogue)
+        shown = [s for s in samples if published_environment in (None, s.environment)]
+        publish(result.published, shown, catalogue)
     return result
 
 
@@ -83,7 +94,7 @@ def _checked(
     result: Processed, entries: Iterable[Entry | Unreadable], source: ObjectPart, check: _Check
 ) -> list[Sample]:
     """The good samples, each key once (the last line wins); counts and quarantine go to ``result``."""
-    samples: dict[tuple[str, float], Sample] = {}
+    samples: dict[tuple[str, float, str], Sample] = {}
     for entry in entries:
         result.samples += 1
         if isinstance(entry, Unreadable):
@@ -97,7 +108,8 @@ def _checked(
             text = cut_text(entry.text or orjson.dumps(entry.record))
             result.quarantined.append(Quarantined(error.code, source.key, entry.line, text, str(error)))
             continue
-        samples[sample.metric_id, sample.timestamp] = sample
+        # An id does not tell environments apart; their live items do.
+        samples[sample.metric_id, sample.timestamp, sample.environment] = sample
     result.stored = len(samples)
     result.merged = result.samples - result.stored - len(result.quarantined)
     return list(samples.values())

@@ -139,6 +139,7 @@ class Processor:
             catalogue=self._settings.catalogue,
             limits=config.limits,
             retention=config.retention,
+            published_environment=self._settings.config.environment,
         )
         processed.refuse(loaded.refused)
         quarantine = self._quarantine(loaded.part, processed, now)

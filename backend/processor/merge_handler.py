@@ -43,6 +43,7 @@ class Merge:
                 self._settings.config.retention,
                 time.time(),
                 began + remaining_seconds - RESERVE_SECONDS,
+                self._settings.config.environment,
             )
             lost = put_data(self._cloudwatch, report.published.data(time.time()), self._logger)
             fields = _fields(report) | {"cloudwatch_lost": lost}

@@ -30,18 +30,31 @@ Pair = tuple[str, str]
 
 
 def run_merge(
-    store: MetricsStore, catalogue: Catalogue, retention: Retention, now: float, deadline: float | None = None
+    store: MetricsStore,
+    catalogue: Catalogue,
+    retention: Retention,
+    now: float,
+    deadline: float | None = None,
+    published_environment: str | None = None,
 ) -> MergeReport:
     """Merges what is due at ``now`` (epoch s) and stops at ``deadline`` (of ``time.monotonic``), keeping its place.
 
+    Increases of ``published_environment`` (None: all) are in the report for CloudWatch.
+
     Raises WriteThrottled and botocore's errors when the table can't be read or written; nothing is lost by that.
     """
-    return _Run(store, catalogue, retention, int(now), deadline).run()
+    return _Run(store, catalogue, retention, int(now), deadline, published_environment).run()
 
 
 class _Run:
     def __init__(
-        self, store: MetricsStore, catalogue: Catalogue, retention: Retention, now: int, deadline: float | None
+        self,
+        store: MetricsStore,
+        catalogue: Catalogue,
+        retention: Retention,
+        now: int,
+        deadline: float | None,
+        published_environment: str | None,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
@@ -50,6 +63,7 @@ class _Run:
         self._deadline = deadline
         self._report = MergeReport()
         self._published = {metric.key for metric in catalogue.published if metric.cumulative}
+        self._published_environment = published_environment
         self._work: dict[Pair, PartitionMerge] = {}
 
     def run(self) -> MergeReport:
@@ -137,7 +151,7 @@ class _Run:
                 environment,
                 now=self._now,
                 minute_seconds=self._catalogue.tier_of(metric_type).retention_days * 86400,
-                publish=metric_type in self._published,
+                publish=metric_type in self._published and self._published_environment in (None, environment),
                 out_of_time=self._out_of_time,
                 report=self._report,
             )

@@ -53,7 +53,8 @@ SYNTHETIC_TARGET: Final = "synthetic"
 NOBODY: Final = ""
 """Environments that never sent anything share one history, the empty one: any name may be asked for."""
 CHECKPOINTS: Final = ("checkpoints_completed_total", "checkpoint_failures_total", "checkpoint_duration_ms")
-OWN: Final = ("up", "files_processed")
+OWN: Final = ("up", "files_processed", "cpu_utilization")
+"""What else tells that samples come in, in an environment of hosts too."""
 NOTES: Final = {
     "latency_p99_ms": "worst subtask",
     "late_records_dropped": "from late records dropped",
@@ -67,7 +68,7 @@ class _Past:
     made_at: float
     minutes: BucketsByMetric
     hours: BucketsByMetric
-    fine: list[Moment]
+    moments: list[Moment]
     slos: tuple[SloCard, ...]
     days: tuple[DayState, ...]
     incidents: tuple[Incident, ...]
@@ -90,6 +91,7 @@ class HealthService:
         self._catalogue = catalogue
         self._past: dict[str, _Past] = {}
         self._holding: dict[str, _Holding] = {}
+        self._readings: dict[str, list[Reading]] = {}
         self._lock = threading.Lock()
         self._flight: SingleFlight[_Past] = SingleFlight()
 
@@ -129,7 +131,20 @@ class HealthService:
             with self._lock:
                 began = _began(self._holding.get(environment), fresh.status, past, now)
                 self._holding[environment] = _Holding(fresh.status, began, now)
+                self._readings[environment] = readings
         return Verdict(fresh.status, fresh.reasons, began, fresh.signals)
+
+    def rejudged(self, environment: str, now: float) -> Verdict | None:
+        """The verdict at ``now`` over the readings last made: what holds while nothing newer can be read.
+
+        Ages grow and signals fall silent as they would. None where nothing was ever read.
+        """
+        with self._lock:
+            readings, held = self._readings.get(environment), self._holding.get(environment)
+        if readings is None or held is None:
+            return None
+        fresh = judge(readings, now)
+        return Verdict(fresh.status, fresh.reasons, held.began if held.status == fresh.status else now, fresh.signals)
 
     def _history(self, environment: str, now: float) -> _Past:
         with self._lock:
@@ -151,14 +166,15 @@ class HealthService:
         hours = self._levels.merged(metrics, environment, HOUR, now - PERIOD_SECONDS, now)
         fine = self._moments(minutes, now - DAY, now // 60 * 60, 60)
         coarse = self._moments(hours, now - PERIOD_SECONDS, now - DAY, 3600)
+        joined = _joined(fine, coarse)
         return _Past(
             made_at=now,
             minutes=minutes,
             hours=hours,
-            fine=fine,
+            moments=joined,
             slos=slo_cards(self._catalogue, minutes, hours, now),
             days=tuple(days(fine, 60, coarse, 3600, now)),
-            incidents=tuple(incidents(_joined(fine, coarse), 60, now)),
+            incidents=tuple(incidents(joined, 60, now)),
         )
 
     def _moments(self, merged: BucketsByMetric, start: float, end: float, step: int) -> list[Moment]:
@@ -238,7 +254,7 @@ class _Ranged:
 def _began(held: _Holding | None, status: Status, past: _Past, now: float) -> float:
     """From when ``status`` has held without a break, as far as was watched or the history tells."""
     if held is None or now - held.at > WATCHED_SECONDS:
-        return since(past.fine, status, now)
+        return since(past.moments, status, now)
     return held.began if held.status == status else now
 
 

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from backend.contract.bucket import Samples, buckets
+from backend.contract.bucket import Samples, buckets, level_of
 from backend.contract.catalogue import Catalogue, Metric
-from backend.contract.rollup import OTHER, Merged, Stats
+from backend.contract.rollup import OTHER, Merged
 from backend.contract.verdict import SHORTEST_INTERVAL, Reading, usual_interval
 from dashboard.data.points import spacing
 
 COMPLETENESS_WINDOW: Final = 300
 """Late against incoming records are counted over this many seconds: windows close in bursts."""
 MINUTE_SECONDS: Final = 60
+ARRIVAL_SECONDS: Final = 10
+"""How long after its end a bucket may still get samples: an agent flushes every 5 s, the way here takes another few."""
 RECENT_SAMPLES: Final = 50
 """How many of the newest samples a series' usual interval is taken from."""
 WINDOW_EDGE: Final = 1e-4
@@ -94,7 +96,7 @@ def _source_reading(
     else:
         limit = threshold_metric(spec, catalogue).window_seconds or MINUTE_SECONDS
         merged = _window(catalogue[source], samples, end, max(limit, interval))
-        value = None if merged is None else value_of(catalogue[source], merged.total, limit)
+        value = None if merged is None else level_of(catalogue[source], merged.total, limit)
     return Reading(
         key=spec.key,
         metric=threshold_metric(spec, catalogue),
@@ -115,28 +117,15 @@ def recent_interval(values: Mapping[float, Any]) -> float:
 def _settled(samples: Samples, now: float, interval: float) -> float:
     """The end of the newest closed bucket with a sample in it; the newest closed bucket where there is none.
 
-    Buckets are as long as the interval, at most a minute. How old the sample may be is judged by its age.
+    Buckets are as long as the interval, at most a minute. One is closed once a later sample has arrived, or some time
+    after its end: samples take seconds to arrive, and a window that lacks its last ones would sag. How old the sample
+    may be is judged by its age.
     """
     width = min(max(interval, SHORTEST_INTERVAL), MINUTE_SECONDS)
-    closed = now // width * width
+    latest = max((next((t for t in reversed(v) if t <= now), 0.0) for v in samples.values()), default=0.0)
+    closed = max(latest // width * width, (now - ARRIVAL_SECONDS) // width * width)
     newest = max((next((t for t in reversed(v) if t <= closed), 0.0) for v in samples.values()), default=0.0)
     return min(-(-newest // width) * width, closed) if newest else closed
-
-
-def value_of(metric: Metric, stats: Stats, window: float) -> float | None:
-    """What thresholds are compared with: an increase over ``window`` seconds, a p99, or the newest value."""
-    if metric.basis == "increase":
-        return _per_window(stats, window)
-    if stats.sketch is not None:
-        return stats.sketch.quantile(0.99)
-    return stats.last
-
-
-def _per_window(stats: Stats, window: float) -> float | None:
-    """The increase; of a source that reports less often than ``window``, its even share."""
-    if stats.increase is None or not stats.span or stats.span <= window:
-        return stats.increase
-    return stats.increase * window / stats.span
 
 
 def _window(metric: Metric, samples: Samples, end: float, window: float) -> Merged | None:
@@ -189,19 +178,27 @@ def history(
             return _completeness_history(series, merged.get(DERIVED[source], {}), step)
         window = threshold_metric(spec, catalogue).window_seconds
         if metric.basis == "increase" and window:
-            return _increase_history(series, window, step)
-        values = {t: value_of(metric, bucket.total, MINUTE_SECONDS) for t, bucket in series.items()}
+            return _increase_history(metric, series, window, step)
+        values = {
+            t: level_of(metric, bucket.total) if bucket.worst is None else bucket.worst for t, bucket in series.items()
+        }
         return {t: value for t, value in values.items() if value is not None}
     return {}
 
 
-def _increase_history(series: Mapping[float, Merged], window: int, step: int) -> dict[float, float]:
-    """The increase over ``window`` seconds up to each bucket's end; of a longer bucket, its average per window."""
+def _increase_history(metric: Metric, series: Mapping[float, Merged], window: int, step: int) -> dict[float, float]:
+    """The increase over ``window`` seconds up to each bucket's end.
+
+    Of a longer bucket its average per window, or its worst minute where that is more.
+    """
     if step >= window:
         spans = {t: max(bucket.total.span or 0.0, step) for t, bucket in series.items()}
-        return {t: (bucket.total.increase or 0.0) * window / spans[t] for t, bucket in series.items()}
+        return {
+            t: max((bucket.total.increase or 0.0) * window / spans[t], bucket.worst or 0.0)
+            for t, bucket in series.items()
+        }
     result: dict[float, float] = {}
-    items = [(t, _per_window(bucket.total, window) or 0.0) for t, bucket in series.items()]
+    items = [(t, level_of(metric, bucket.total, window) or 0.0) for t, bucket in series.items()]
     first, total = 0, 0.0
     for t, grown in items:
         total += grown

@@ -16,6 +16,8 @@ LAST_INCIDENTS: Final = 5
 JOIN_SECONDS: Final = 300
 """Bad stretches closer together than this are one incident."""
 SHORTEST_INCIDENT: Final = 120
+OPEN_SECONDS: Final = 90
+"""An incident is open while the newest minute is bad; the minute being filled is not judged yet."""
 _RANK: Final[Mapping[str, int]] = {"no_data": 0, "healthy": 1, "unknown": 2, "degraded": 3, "critical": 4}
 
 
@@ -125,7 +127,7 @@ def _incident(run: Sequence[Moment], step: int, now: float) -> Incident:
     end = run[-1].t + step
     worst: Status = max((m.status for m in run if m.status), key=lambda s: _RANK[s])
     titles = list(dict.fromkeys(title for moment in run for title in moment.worst))
-    return Incident(run[0].t, None if end > now - JOIN_SECONDS else end, worst, ", ".join(titles))
+    return Incident(run[0].t, None if end > now - OPEN_SECONDS else end, worst, ", ".join(titles))
 
 
 def _day(date: str, status: DayStatus, bad_minutes: int, covered: float | None) -> DayState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import Face, ready
 from tests.dashboard import fakes
@@ -142,3 +142,36 @@ def test_what_did_not_change_is_not_drawn_again(tab: Page, face: Face) -> None:
     before = tab.locator("#card-latency_ms time").get_attribute("data-t")
     expect(tab.locator("#card-latency_ms time")).not_to_have_attribute("data-t", before or "")
     assert tab.evaluate("window.word.isConnected")
+
+
+def test_a_rotating_display_says_that_the_server_is_gone_and_keeps_its_page(tab: Page, face: Face) -> None:
+    tab.goto(f"{face.url}/?kiosk&rotate=health,performance&every=5&refresh=1s")
+    expect(tab.locator("#react-entry-point #verdict")).to_be_visible()
+    face.stop()
+    expect(tab.locator("#banner")).to_be_visible(timeout=20_000)
+    shown = tab.evaluate("location.pathname")
+    tab.wait_for_timeout(6_000)  # longer than a turn of the page
+    expect(tab.locator("#banner")).to_be_visible()
+    assert tab.evaluate("location.pathname") == shown
+    face.start()
+    expect(tab.locator("#banner")).to_be_hidden(timeout=20_000)
+
+
+def test_a_lost_script_is_fetched_again_with_the_page(chromium: Browser, face: Face) -> None:
+    """On a page of its own: the scripts that come after the lost one complain in the console, as they should."""
+    lost: list[str] = []
+
+    def lose_once(route: Route) -> None:
+        if lost:
+            route.continue_()
+        else:
+            lost.append(route.request.url)
+            route.abort()
+
+    context = chromium.new_context(base_url=face.url)
+    page = context.new_page()
+    page.route("**/dash_renderer*", lose_once)
+    page.goto("/")
+    expect(page.locator("#react-entry-point #page-health[data-filled=yes]")).to_be_attached(timeout=20_000)
+    assert lost
+    context.close()

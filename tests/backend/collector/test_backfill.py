@@ -150,3 +150,10 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
 def test_of_repeats_the_last_counts() -> None:
     samples: list[Sample] = read("timestamp,value\n2014-02-14,1\n2014-02-15,5\n2014-02-14,2\n").samples
     assert [s.value for s in unique(samples)] == [2, 5]
+
+
+def test_one_id_at_two_times_or_in_two_environments_is_as_many_samples() -> None:
+    first = cpu(1.0, 2014, 2, 14)
+    later = first._replace(timestamp=first.timestamp + 100, value=2.0)
+    elsewhere = first._replace(environment="staging", value=3.0)
+    assert unique([first, later, elsewhere, first._replace(value=4.0)]) == [first._replace(value=4.0), later, elsewhere]

@@ -202,3 +202,14 @@ def test_a_longer_bucket_keeps_twenty_groups_and_joins_the_others() -> None:
 def test_buckets_reach_from_start_to_end_only() -> None:
     found = buckets(CPU, one({-60: 1, 0: 2, 59: 3, 60: 4, 120: 5}), T0, T0 + 120)
     assert {t: m.total.last for t, m in found.items()} == {T0: 3, T0 + 60: 4}
+
+
+def test_an_hour_remembers_its_worst_minute() -> None:
+    """Four minutes past critical would be 8 a minute in the hour's average: the hour still says 120."""
+    metric = load_catalogue()["dlq_records"]
+    samples = {("parse", "x"): {60.0 * m + 30: 120.0 if m < 4 else 0.0 for m in range(60)}}
+    hour = longer(metric, list(buckets(metric, samples, 0, 3600).values()))
+    assert Merged.decode(hour.encode()).worst == 120
+    lag = load_catalogue()["consumer_lag_records"]
+    values = {("0", "x"): {60.0 * m + 30: 100_000.0 if m < 50 else 100.0 for m in range(60)}}
+    assert longer(lag, list(buckets(lag, values, 0, 3600).values())).worst == 100_000

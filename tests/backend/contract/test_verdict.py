@@ -112,10 +112,7 @@ def test_sentences_read_as_english() -> None:
     low = reading("window_completeness", 88, title="Window completeness", unit="%")
     assert judge_signal(low, NOW).detail == "Window completeness is 88%, below the critical threshold of 90%"
     failed = reading("checkpoint_failures_total", 2, title="Checkpoint failures", unit="in 5 min")
-    assert (
-        judge_signal(failed, NOW).detail
-        == "Checkpoint failures: 2 in 5 min, critical above 0"
-    )
+    assert judge_signal(failed, NOW).detail == "Checkpoint failures: 2 in 5 min, critical above 0"
     absent = reading("job_restarts_total", None, None, seen=False, title="Job restarts")
     assert judge_signal(absent, NOW).detail == "Job restarts are not connected"
 

@@ -63,7 +63,17 @@ def test_the_bucket_still_filling_never_decides() -> None:
     found = read("consumer_lag_records", now=35, consumer_lag_records=lag)
     assert found.value == 100
     assert found.at == NOW + 30
-    assert read("consumer_lag_records", now=61, consumer_lag_records=lag).value == 99_999
+    assert read("consumer_lag_records", now=61, consumer_lag_records=lag).value == 100, (
+        "its last samples may be under way"
+    )
+    assert read("consumer_lag_records", now=71, consumer_lag_records=lag).value == 99_999
+
+
+def test_a_window_does_not_sag_while_its_last_samples_are_under_way() -> None:
+    """Five-second counts that arrive up to 5 s late: 12 of them make a minute, never 11."""
+    counts = ramp(5, -300, 20, first=8)
+    values = {read("dlq_records", now=now, dlq_records=counts).value for now in (20.0, 21.0, 23.0, 25.0)}
+    assert values == {96}
 
 
 @pytest.mark.parametrize("step", [10, 60, 300, 900])
@@ -112,7 +122,7 @@ def test_a_restarted_counter_is_no_burst() -> None:
 
 def test_latency_is_the_p99_of_all_regions_together() -> None:
     regions = {("eu", "h"): {-10.0: packed(*[100.0] * 99)}, ("us", "h"): {-10.0: packed(*[9000.0] * 3)}}
-    found = read("latency_ms", latency_ms=regions)
+    found = read("latency_ms", now=10, latency_ms=regions)
     assert found.value == pytest.approx(9000, rel=0.011)
     assert state(found) == "critical"
 
