@@ -142,13 +142,18 @@ def _collector() -> Collector:
     clients = Clients(settings.region)
     demo = os.environ.get(DEMO_VARIABLE)
     started, seed = float(demo) if demo else None, int(os.environ.get(SEED_VARIABLE) or DEFAULT_SEED)
-    sources = [
-        (
-            make_source(spec, settings, clients, demo_started_at=started, seed=seed),
-            spec.interval_seconds or SCHEDULE_SECONDS,
-        )
-        for spec in settings.config.collect
-    ]
+    sources: list[tuple[Source, float]] = []
+    wrong: list[InvalidInput] = []
+    for spec in settings.config.collect:
+        try:
+            source = make_source(spec, settings, clients, demo_started_at=started, seed=seed)
+        except InvalidInput as error:
+            logger.error("Source can't be made", source=spec.source, error_message=str(error))
+            wrong.append(error)
+        else:
+            sources.append((source, spec.interval_seconds or SCHEDULE_SECONDS))
+    if wrong and not sources:
+        raise wrong[0]
     return Collector(
         sources,
         s3_put(clients.s3, settings.bucket),

@@ -13,6 +13,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from backend.aws import Clients
+from backend.collector.build import make_source
 from backend.contract.errors import InvalidInput
 from backend.contract.tables import EXPIRES_AT, METRIC_TYPE, METRIC_TYPE_INDEX, METRICS_PREFIX, TIMESTAMP
 from backend.settings import CLOUDWATCH_NAMESPACE, CONFIG_NAME, Settings, load_settings
@@ -60,6 +61,15 @@ def command(config: Path | None) -> None:
         sys.exit(1)
 
 
+def _sources(settings: Settings, clients: Clients) -> Iterator[Finding]:
+    """A problem for each ``[[collect]]`` that no source can be made of; nothing where all is well."""
+    for index, spec in enumerate(settings.config.collect):
+        try:
+            make_source(spec, settings, clients)
+        except InvalidInput as error:
+            yield Finding("problem", f"collect[{index}] {spec.source}", str(error))
+
+
 def diagnose(environ: Mapping[str, str], config: Path | None = None) -> Iterator[Finding]:
     """Every check in order; without valid settings nothing else is looked at."""
     try:
@@ -70,6 +80,7 @@ def diagnose(environ: Mapping[str, str], config: Path | None = None) -> Iterator
     place = environ.get("AWS_ENDPOINT_URL") or f"AWS, region {settings.region}"
     yield Finding("ok", "configuration", f"{len(settings.catalogue)} metrics; looking at {place}")
     clients = Clients(settings.region, timeout=5.0, attempts=1)
+    yield from _sources(settings, clients)
     checks: list[tuple[str, Callable[[Settings, Clients], Finding]]] = [
         (f"bucket {settings.bucket}", _bucket),
         ("bucket notification", _notification),

@@ -70,3 +70,14 @@ def test_problems_end_in_exit_code_1(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     result = CliRunner().invoke(command, ["--config", str(config)])
     assert result.exit_code == 1
     assert result.output.startswith("problem  configuration: ")
+
+
+def test_a_source_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = tmp_path / "pulseboard.toml"
+    config.write_text(
+        '[[collect]]\nsource = "host"\n\n[[collect]]\nsource = "prometheus"\nmapping = "none.toml"\n', "utf-8"
+    )
+    environ = {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}
+    problems = {f.subject: f.text for f in findings(monkeypatch, environ, config) if f.state == "problem"}
+    assert "none.toml" in problems["collect[1] prometheus"]
+    assert "collect[0] host" not in problems
