@@ -13,7 +13,7 @@
   const TIMEOUT_MS = 10000;
   const SLOW_MS = 3000;
   const SLOWEST_RETRY_MS = 60000;
-  const FILTERS = ["from", "to", "environment", "host", "operator"];
+  const SHELL = ["theme", "tz", "rotate", "every", "refresh"]; // what the view does not depend on
   const STALE_REFRESHES = 3;
   const LEAST_STALE_SECONDS = 180;
 
@@ -34,9 +34,9 @@
   const page = () => pages[location.pathname];
 
   function viewUrl() {
-    const asked = new URLSearchParams(location.search);
-    const params = new URLSearchParams();
-    for (const name of FILTERS) if (asked.get(name)) params.set(name, asked.get(name));
+    const params = new URLSearchParams(location.search);
+    for (const name of SHELL) params.delete(name);
+    for (const [name, value] of [...params]) if (!value && name !== "kiosk") params.delete(name);
     return `/api/v1/view/${page()}?${params}`;
   }
 
@@ -279,6 +279,12 @@
   }
 
   // ----------------------------------------------------------------------- start
+  // After an action the page shows its result at once: whatever is on its way was asked before it.
+  document.addEventListener("pulseboard:acted", () => {
+    flight?.abort.abort();
+    flight = null;
+    refresh();
+  });
   document.addEventListener("pulseboard:url", () => {
     frozenSince = null;
     if (trouble?.kind === "refused") {

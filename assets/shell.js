@@ -13,6 +13,13 @@
     return params.toString().replace(/(^|&)kiosk=(?=&|$)/, "$1kiosk");
   }
 
+  // What is open on a page stays there; filters go along to the next one.
+  const PAGE_ONLY = ["event", "replay", "queue", "tab", "token", "panel"];
+  function kept(params) {
+    for (const name of PAGE_ONLY) params.delete(name);
+    return params;
+  }
+
   function address(path, params) {
     const search = text(params);
     return path + (search ? `?${search}` : "");
@@ -32,7 +39,7 @@
   // Goes to another page inside Dash. Dash's router listens for "popstate", as for the Back button.
   function go(path, { replace = false } = {}) {
     if (path === location.pathname) return;
-    history[replace ? "replaceState" : "pushState"]({}, "", address(path, query()));
+    history[replace ? "replaceState" : "pushState"]({}, "", address(path, kept(query())));
     dispatchEvent(new PopStateEvent("popstate", { state: {} }));
   }
 
@@ -46,7 +53,7 @@
   function syncControls() {
     const params = query();
     for (const link of document.querySelectorAll("a[data-nav]")) {
-      link.href = address(link.dataset.nav, params);
+      link.href = address(link.dataset.nav, kept(query()));
       if (link.closest("nav")) {
         if (link.dataset.nav === location.pathname) link.setAttribute("aria-current", "page");
         else link.removeAttribute("aria-current");
@@ -230,7 +237,12 @@
     if (button && !kiosk) return void actions[button.dataset.action]?.(button);
     const link = event.target.closest("a");
     if (link && plain) {
-      const take = { nav: go, from: (from) => change({ from, to: null }), remove: (name) => change({ [name]: null }) };
+      const take = {
+        nav: go,
+        from: (from) => change({ from, to: null }),
+        remove: (name) => change({ [name]: null }),
+        set: (values) => change(JSON.parse(values)),
+      };
       for (const [kind, follow] of Object.entries(take)) {
         if (link.dataset[kind] === undefined) continue;
         event.preventDefault();
@@ -261,5 +273,5 @@
 
   theme(root.dataset.bsTheme);
   syncControls();
-  window.pulseboard = { clock, now, duration, stamp, go, pages, kiosk };
+  window.pulseboard = { change, query, clock, now, duration, stamp, go, pages, kiosk };
 })();

@@ -11,7 +11,16 @@ from typing import Any, Final
 from backend.contract.build import build
 from backend.contract.catalogue import Catalogue, load_catalogue
 from backend.contract.errors import InvalidInput
-from backend.contract.tables import LIVE_RETENTION_SECONDS, METRICS_TABLE, RAW_RETENTION_SECONDS
+from backend.contract.tables import (
+    AGGREGATES_TABLE,
+    EVENTS_TABLE,
+    GATE_TABLE,
+    LIVE_RETENTION_SECONDS,
+    METRICS_TABLE,
+    RAW_RETENTION_SECONDS,
+    REPLAYS_TABLE,
+    TOKENS_TABLE,
+)
 
 CONFIG_NAME: Final = "pulseboard.toml"
 CLOUDWATCH_NAMESPACE: Final = "Pulseboard"
@@ -49,6 +58,66 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class EventType:
+    """One type of events. ``fields`` maps a required payload field to its JSON type, ``aliases`` to other names of it.
+
+    ``operator`` is who handles it: what its errors are counted under.
+    """
+
+    fields: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, Any] = field(default_factory=dict)
+    operator: str = "event-processor"
+    late_seconds: float | None = None
+    expected_interval_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """The four plug-ins by dotted path, ``package.module:name``; empty is the built-in one (docs/plugins.md)."""
+
+    event_schema: str = ""
+    key_layout: str = ""
+    replay_message: str = ""
+    aggregate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """How events are taken and kept. ``shards`` are those of the day indexes; entity keys are logged by their name."""
+
+    retention_days: int = 90
+    late_seconds: float = 300.0
+    shards: int = 8
+    event_bytes: int = 262_144
+    body_bytes: int = 4_000_000
+    body_events: int = 1_000
+    depth: int = 32
+    entity_keys: list[str] = field(default_factory=lambda: ["order_id", "customer_id", "session_id", "dlq"])
+    types: dict[str, EventType] = field(default_factory=dict)
+    plugins: Plugins = field(default_factory=Plugins)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayLimits:
+    """Bounds of replays. ``max_replays`` stops loops; ``targets`` adds queues (name to URL) to the processor's own."""
+
+    max_events: int = 100_000
+    rate_per_second: float = 100.0
+    max_replays: int = 5
+    slice_seconds: float = 600.0
+    targets: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What raw payloads never show: field names at any depth, compared without case."""
+
+    redacted_fields: list[str] = field(
+        default_factory=lambda: ["password", "secret", "token", "authorization", "card_number", "cvv", "iban"]
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What a user may set: ``pulseboard.toml``, defaults built in. ``environment`` is the one shown by default."""
 
@@ -57,6 +126,9 @@ class Config:
     collect: list[CollectorSource] = field(default_factory=lambda: [CollectorSource("synthetic")])
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
+    events: Events = field(default_factory=Events)
+    replay: ReplayLimits = field(default_factory=ReplayLimits)
+    access: Access = field(default_factory=Access)
     refresh_seconds: float = 60.0
     hot_refresh_seconds: float = 5.0
 
@@ -72,6 +144,14 @@ class Settings:
     dead_letter_queue_url: str = ""
     alerts_topic_arn: str = ""
     warnings_topic_arn: str = ""
+    events_table: str = EVENTS_TABLE
+    gate_table: str = GATE_TABLE
+    aggregates_table: str = AGGREGATES_TABLE
+    replays_table: str = REPLAYS_TABLE
+    tokens_table: str = TOKENS_TABLE
+    event_queue_url: str = ""
+    event_dead_letter_queue_url: str = ""
+    replay_queue_url: str = ""
     config: Config = field(default_factory=Config)
     catalogue: Catalogue = field(default_factory=load_catalogue)
 
@@ -84,6 +164,14 @@ _VARIABLES: Final = {
     "dead_letter_queue_url": "DEAD_LETTER_QUEUE_URL",
     "alerts_topic_arn": "ALERTS_TOPIC_ARN",
     "warnings_topic_arn": "WARNINGS_TOPIC_ARN",
+    "events_table": "EVENTS_TABLE",
+    "gate_table": "GATE_TABLE",
+    "aggregates_table": "AGGREGATES_TABLE",
+    "replays_table": "REPLAYS_TABLE",
+    "tokens_table": "TOKENS_TABLE",
+    "event_queue_url": "EVENT_QUEUE_URL",
+    "event_dead_letter_queue_url": "EVENT_DEAD_LETTER_QUEUE_URL",
+    "replay_queue_url": "REPLAY_QUEUE_URL",
 }
 
 
@@ -117,6 +205,7 @@ def load_config(path: Path | None) -> Config:
     data["collect"] = [build(CollectorSource, entry, f"collect[{index}]") for index, entry in enumerate(sources)] or [
         CollectorSource("synthetic")
     ]
+    _build_event_types(data)
     config = build(Config, data, CONFIG_NAME)
     _check_positive(config, CONFIG_NAME)
     for index, source in enumerate(config.collect):
@@ -124,13 +213,38 @@ def load_config(path: Path | None) -> Config:
     return config
 
 
-def _check_positive(part: Config | Limits | Retention | CollectorSource, where: str) -> None:
+JSON_TYPES: Final = ("string", "number", "integer", "boolean", "object", "array")
+
+
+def _build_event_types(data: dict[str, Any]) -> None:
+    """Turns the tables under ``[events.types.<name>]`` into EventType in place."""
+    events = data.get("events")
+    types = events.get("types") if isinstance(events, dict) else None
+    if not isinstance(events, dict) or not isinstance(types, dict):
+        return
+    built = {name: build(EventType, entry, f"events.types.{name}") for name, entry in types.items()}
+    for name, event_type in built.items():
+        where = f"events.types.{name}"
+        _check_positive(event_type, where)
+        for key, kind in event_type.fields.items():
+            if kind not in JSON_TYPES:
+                raise InvalidInput(f"{where}.fields.{key}", kind, f"must be one of {', '.join(JSON_TYPES)}")
+        for key, others in event_type.aliases.items():
+            if not isinstance(others, list) or not all(isinstance(other, str) for other in others):
+                raise InvalidInput(f"{where}.aliases.{key}", others, 'must be a list of names, such as ["cust_id"]')
+    data["events"] = {**events, "types": built}
+
+
+_Part = Config | Limits | Retention | CollectorSource | EventType | Events | ReplayLimits
+
+
+def _check_positive(part: _Part, where: str) -> None:
     """Every number that may be set is a length, a size or a share: zero and below would switch something off."""
     for entry in fields(part):
         value = getattr(part, entry.name)
         if isinstance(value, int | float) and value <= 0:
             raise InvalidInput(f"{where}.{entry.name}", value, "must be above 0")
-        if isinstance(value, Limits | Retention):
+        if isinstance(value, Limits | Retention | Events | ReplayLimits):
             _check_positive(value, f"{where}.{entry.name}")
 
 

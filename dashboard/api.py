@@ -15,6 +15,7 @@ from flask import Blueprint, Flask, Request, Response, request
 
 from backend.contract.errors import InvalidInput
 from backend.contract.verdict import Verdict
+from dashboard.auth import current_role
 from dashboard.data.request import ViewRequest, parse_view_request
 from dashboard.data.series import parse_series_request
 from dashboard.data.views import EncodedView, encode
@@ -110,8 +111,13 @@ def _ready(services: Services) -> Response:
     return _json(200, {"status": "ready", "metrics_seen": len(seen), "environments": services.hot.environments()})
 
 
-def _view_request(services: Services, page: str) -> ViewRequest:
-    return parse_view_request(page, request.args, services.settings.config.environment, services.now())
+def _view_request(services: Services, name: str) -> ViewRequest:
+    page = services.page(name)
+    environment, now = services.settings.config.environment, services.now()
+    if page is None:
+        return parse_view_request(name, request.args, environment, now)
+    role = current_role(request.args) if page.by_role else "viewer"
+    return parse_view_request(name, request.args, environment, now, page.parameters, role)
 
 
 def _verdict_json(verdict: Verdict, environment: str) -> dict[str, Any]:

@@ -27,7 +27,8 @@ from dashboard.html import render
 from dashboard.pages import PAGES
 from dashboard.services import Services, connect_services
 
-SCRIPTS: Final = ("boot.js", "shell.js", "live.js", "kiosk.js")
+SCRIPTS: Final = ("boot.js", "shell.js", "forms.js", "explore.js", "live.js", "kiosk.js")
+STYLES: Final = ("pulseboard.css", "forms.css", "events.css", "replay.css")
 EARLY: Final = (
     "(function(d){var t=new URLSearchParams(location.search).get('theme');"
     "try{t=/^(dark|light)$/.test(t)?t:localStorage.getItem('pulseboard-theme')}catch(e){}"
@@ -73,7 +74,7 @@ class PulseboardDash(dash.Dash):  # type: ignore[misc]  # dash has no types
             },
             title=f"{page.title} · Pulseboard" if page else "Not found · Pulseboard",
             attributes=_root_attributes(self._services, state),
-            style=self._bundles.text("pulseboard.css"),
+            style="".join(self._bundles.text(name) for name in STYLES),
             shell=render(shell(pages, page, state, environments), now),
             body=render(body, now),
         )

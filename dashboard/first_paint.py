@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from backend.contract.errors import InvalidInput
+from dashboard.auth import current_role
 from dashboard.components.url_state import UrlState
 from dashboard.data.request import ViewRequest, parse_view_request
 from dashboard.html import fill
@@ -44,7 +45,8 @@ class FirstPaint:
         default = self._services.settings.config.environment
         alone = (state.get("environment") or default,)
         try:
-            wanted = parse_view_request(page.name, args, default, now)
+            role = current_role(args) if page.by_role else "viewer"
+            wanted = parse_view_request(page.name, args, default, now, page.parameters, role)
         except InvalidInput:
             return Painted(layout, alone)  # the shell says which value is wrong
         view = self._view(page, wanted, now)

@@ -46,6 +46,8 @@ class Services:
     answers: ViewCache
     loads: SingleFlight[Any]
     recent: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
+    actions: int = 0
+    """Actions taken by this process: who acts sees the result at once, not what was shared before."""
 
     def page(self, name: str) -> Page | None:
         """The page of that name."""
@@ -64,7 +66,8 @@ class Services:
         if page is None:
             raise KeyError(request.page)
         every = self.settings.config.hot_refresh_seconds
-        return self.views.get(request.key, every, lambda: self._make(page, request))
+        key = f"{request.key}&actions={self.actions}" if page.by_role else request.key
+        return self.views.get(key, every, lambda: self._make(page, request))
 
     def load(self, request: ViewRequest) -> Any:
         """The page's data, for the first paint on the server. Raises as ``view`` does."""
@@ -93,6 +96,10 @@ class Services:
             return view
         return replace(view, error=trouble[0], stale_since=trouble[1])
 
+    def acted(self) -> None:
+        """After an action: views of pages that show what can be acted on are made anew."""
+        self.actions += 1
+
     def close(self) -> None:
         """Ends all worker threads."""
         self.hot.close()
@@ -107,7 +114,7 @@ class Services:
             "page": page.name,
             "build": self.build_id,
             "as_of": None if view.as_of is None else round(view.as_of, 3),
-            "refresh_ms": int(self.refresh_seconds(page) * 1000),
+            "refresh_ms": int((view.refresh_seconds or self.refresh_seconds(page)) * 1000),
             "live": wanted.live,
             "props": view.props,
             "charts": view.charts,

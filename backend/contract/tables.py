@@ -49,3 +49,60 @@ LATENESS_ALLOWANCE_SECONDS: Final = 120
 def partition(metric_type: str, level: str, environment: str) -> str:
     """The index partition of one metric, level and environment: ``cpu_utilization@1m#production``."""
     return f"{metric_type}@{level}#{environment}"
+
+
+# S3: events and what belongs to them
+EVENTS_PREFIX: Final = "events/"
+REPLAYS_PREFIX: Final = "replays/"
+"""Frozen selections: ``replays/<replay_id>/page-<n>.jsonl``."""
+ERRORS_PREFIX: Final = "errors/"
+"""Full texts of errors that the table keeps shortened."""
+
+# DynamoDB: events
+GATE_TABLE: Final = "EventGate"
+EVENTS_TABLE: Final = "PipelineEvents"
+AGGREGATES_TABLE: Final = "Aggregates"
+REPLAYS_TABLE: Final = "Replays"
+TOKENS_TABLE: Final = "AccessTokens"
+
+EVENT_ID: Final = "event_id"
+ENTITY_ID: Final = "entity_id"
+RECEIVED_KEY: Final = "received_key"
+"""Sort key of PipelineEvents: ``<received_at>#<event_id>``, received_at as text of ``contract.events.utc_text``."""
+RECEIVED_AT: Final = "received_at"
+"""Sort key of the indexes below, the same text without the id."""
+EVENT_ID_INDEX: Final = "event_id-index"
+CORRELATION_INDEX: Final = "correlation_id-received_at-index"
+TYPE_DAY_INDEX: Final = "type_day-received_at-index"
+SOURCE_DAY_INDEX: Final = "source_day-received_at-index"
+ERROR_DAY_INDEX: Final = "error_day-received_at-index"
+"""Sparse: only events whose status is failed carry ``error_day``."""
+TYPE_DAY: Final = "type_day"
+SOURCE_DAY: Final = "source_day"
+ERROR_DAY: Final = "error_day"
+KNOWN: Final = "@known"
+"""Item of EventGate with the string sets ``types`` and ``sources`` that ever arrived."""
+TRACE: Final = "@trace#"
+"""Partition of PipelineEvents, followed by an event id: its errors and replays, sort key ``<at>#<stage>#<n>``.
+
+Entity ids may not begin with ``@``, so the two never meet.
+"""
+
+# DynamoDB: replays and audit
+REPLAY_ID: Final = "replay_id"
+ITEM: Final = "item"
+"""Sort key of Replays: ``meta``, ``audit``, ``result#<page>``."""
+DAY: Final = "day"
+CREATED_AT: Final = "created_at"
+DAY_INDEX: Final = "day-created_at-index"
+"""``day`` is ``replay#2026-11-21`` or ``audit#2026-11-21``, created_at text of ``contract.events.utc_text``."""
+
+
+def shard_of(event_id: str, shards: int) -> int:
+    """The shard 0 to ``shards`` - 1 of an event id: spreads one day's writes over several partitions of an index."""
+    return int(event_id[:8], 16) % shards
+
+
+def day_partition(name: str, day: str, shard: int) -> str:
+    """Partition of ``type_day`` and ``source_day``: ``order_placed#2026-11-21#3``; of ``error_day`` with no name."""
+    return f"{name}#{day}#{shard}" if name else f"{day}#{shard}"

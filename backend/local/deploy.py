@@ -23,6 +23,14 @@ ENVIRONMENT_OF_OUTPUT: Final = {
     "DeadLetterQueueUrl": "DEAD_LETTER_QUEUE_URL",
     "AlertsTopicArn": "ALERTS_TOPIC_ARN",
     "WarningsTopicArn": "WARNINGS_TOPIC_ARN",
+    "EventsTableName": "EVENTS_TABLE",
+    "GateTableName": "GATE_TABLE",
+    "AggregatesTableName": "AGGREGATES_TABLE",
+    "ReplaysTableName": "REPLAYS_TABLE",
+    "TokensTableName": "TOKENS_TABLE",
+    "EventQueueUrl": "EVENT_QUEUE_URL",
+    "EventDeadLetterQueueUrl": "EVENT_DEAD_LETTER_QUEUE_URL",
+    "ReplayQueueUrl": "REPLAY_QUEUE_URL",
 }
 """Output of the stack to the variable by which ``backend.settings`` reads it."""
 
@@ -95,15 +103,11 @@ def _mend(client: MakeClient, parameters: Mapping[str, str], outputs: Mapping[st
     """What the engine's CloudFormation drops (ministack 1.5.33), taken from the template and set by API."""
     template = load_template()
     bucket = properties(template, "DataBucket", parameters)
-    table = properties(template, "MetricsTable", parameters)
     source = properties(template, "ProcessorSource", parameters)
-    name = outputs["TableName"]
     dynamodb, functions = client("dynamodb"), client("lambda")
-    if dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED":
-        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=table["TimeToLiveSpecification"])
-    dynamodb.update_continuous_backups(
-        TableName=name, PointInTimeRecoverySpecification=table["PointInTimeRecoverySpecification"]
-    )
+    for resource, entry in template["Resources"].items():
+        if entry["Type"] == "AWS::DynamoDB::Table":
+            _mend_table(dynamodb, properties(template, resource, parameters))
     client("s3").put_bucket_lifecycle_configuration(
         Bucket=outputs["BucketName"],
         LifecycleConfiguration={"Rules": [_lifecycle_rule(r) for r in bucket["LifecycleConfiguration"]["Rules"]]},
@@ -111,6 +115,16 @@ def _mend(client: MakeClient, parameters: Mapping[str, str], outputs: Mapping[st
     # It keeps the parameter as text and then can't compare it with a number, which stops every event source.
     for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
         functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=source["ScalingConfig"])
+
+
+def _mend_table(dynamodb: Any, table: Mapping[str, Any]) -> None:
+    name, expiry = table["TableName"], table.get("TimeToLiveSpecification")
+    state = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"]
+    if expiry and state == "DISABLED":
+        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
+    dynamodb.update_continuous_backups(
+        TableName=name, PointInTimeRecoverySpecification=table["PointInTimeRecoverySpecification"]
+    )
 
 
 def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:

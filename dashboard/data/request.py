@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlencode
 
 from backend.contract.errors import InvalidInput
 from backend.contract.ranges import TimeRange, parse_range, parse_time
 
+Role = Literal["viewer", "operator", "display"]
+"""Who looks. Displays see what viewers see, with entity ids masked; neither is ever shown an action."""
 MAX_NAME: Final = 256
 DEFAULT_FROM: Final = "now-1h"
 STEP_SECONDS: Final = 15
@@ -27,6 +29,14 @@ class ViewRequest:
     end: str = "now"
     host: str | None = None
     operator: str | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
+    """The page's own parameters, sorted by name."""
+    role: Role = "viewer"
+    """Viewer on pages that look the same to everybody (``Page.by_role``)."""
+
+    def get(self, name: str) -> str | None:
+        """One of the page's own parameters, None where the URL does not carry it."""
+        return dict(self.parameters).get(name)
 
     def range(self, now: float) -> TimeRange:
         """The range at ``now``. Raises InvalidInput naming ``from`` or ``to``."""
@@ -35,17 +45,25 @@ class ViewRequest:
     @property
     def key(self) -> str:
         """The same for every viewer who sees the same thing; themes, kiosks and time zones share it."""
-        return urlencode([(name, getattr(self, name) or "") for name in self.__slots__])
+        names = ("page", "environment", "start", "end", "host", "operator", "role")
+        return urlencode([*((name, getattr(self, name) or "") for name in names), *self.parameters])
 
     def query(self) -> str:
         """The canonical query string of the filters, defaults left out."""
         pairs = [("from", self.start), ("to", self.end), ("environment", self.environment)]
-        pairs += [("host", self.host), ("operator", self.operator)]  # type: ignore[list-item]
+        pairs += [("host", self.host), ("operator", self.operator), *self.parameters]  # type: ignore[list-item]
         return urlencode([(name, value) for name, value in pairs if value])
 
 
-def parse_view_request(page: str, args: Mapping[str, str], default_environment: str, now: float) -> ViewRequest:
-    """The request of a URL's query; unknown parameters are ignored.
+def parse_view_request(
+    page: str,
+    args: Mapping[str, str],
+    default_environment: str,
+    now: float,
+    parameters: tuple[str, ...] = (),
+    role: Role = "viewer",
+) -> ViewRequest:
+    """The request of a URL's query; parameters other than the common ones and the page's own are ignored.
 
     Raises InvalidInput naming the parameter that is wrong.
     """
@@ -59,6 +77,8 @@ def parse_view_request(page: str, args: Mapping[str, str], default_environment: 
         end=_on_grid(end, "to", now, math.ceil),
         host=names["host"],
         operator=names["operator"],
+        parameters=tuple((name, value) for name in sorted(parameters) if (value := parse_name(args, name))),
+        role=role,
     )
 
 

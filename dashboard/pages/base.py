@@ -25,6 +25,8 @@ class View:
     props: Mapping[str, Mapping[str, Any]]
     as_of: float | None
     charts: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    refresh_seconds: float | None = None
+    """How soon to ask again, where this view wants another pace than the page's: a running replay is watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class Page:
     refresh_seconds: float | None = None
     filters: tuple[str, ...] = ()
     """The URL's filters that this page applies: ``environment``, ``range``, ``host``, ``operator``."""
+    parameters: tuple[str, ...] = ()
+    """The URL's parameters that are this page's own, such as ``error_type``; the page shows and removes them itself."""
+    by_role: bool = False
+    """Whether the page looks different to operators: then ``request.role`` says who looks."""
 
     def register(self) -> None:
         """Makes the page reachable. Call it once a Dash app exists: registering on import fails without one."""

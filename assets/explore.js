@@ -1,0 +1,1 @@
+// Clicks on charts set the address, and the drawer of one event opens and closes with the keyboard.

@@ -1,0 +1,1 @@
+// Forms: some set the address, some ask the server to act.

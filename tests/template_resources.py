@@ -1,0 +1,29 @@
+"""Tables and queues exactly as ``infra/template.yaml`` says, made by API: for moto and for a bare engine."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from backend.local.template import load_template, properties
+
+TABLES = ("GateTable", "EventsTable", "AggregatesTable", "ReplaysTable", "TokensTable")
+
+
+def create_event_tables(dynamodb: Any) -> None:
+    """EventGate, PipelineEvents, Aggregates, Replays and AccessTokens."""
+    template = load_template()
+    for resource in TABLES:
+        table = properties(template, resource, {})
+        wanted = ("TableName", "BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+        dynamodb.create_table(**{name: table[name] for name in wanted if name in table})
+
+
+def create_event_queues(sqs: Any) -> dict[str, str]:
+    """The queues of events and replays; settings' field to URL."""
+    letters = sqs.create_queue(QueueName="event-processor-dlq")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=letters, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
+    events = sqs.create_queue(QueueName="event-processor-queue", Attributes={"RedrivePolicy": policy})["QueueUrl"]
+    replays = sqs.create_queue(QueueName="replay-runner-queue")["QueueUrl"]
+    return {"event_queue_url": events, "event_dead_letter_queue_url": letters, "replay_queue_url": replays}
