@@ -129,8 +129,9 @@ def _error_of(attributes: Mapping[str, Any]) -> EventError:
     )
 
 
-_STEP_TEXTS: Final = ("stage", "detail", "event_type", "entity_id", "operator", "error_type", "replay_id", "traceparent",
-                      "xray_id")  # fmt: skip
+_STEP_TEXTS: Final = (
+    "stage", "detail", "event_type", "entity_id", "operator", "error_type", "replay_id", "traceparent", "xray_id",
+)  # fmt: skip
 
 
 def trace_item(step: TraceStep, number: int | str, expires_at: int) -> Item:

@@ -65,6 +65,7 @@ SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**53) + 1, 2**53 - 1), st.floats(allow_nan=False, allow_infinity=False),
     st.text(st.characters(exclude_categories=["Cs"])),
 )  # fmt: skip
+NAMES = st.text(st.characters(exclude_categories=["Cs"]))
 PAYLOADS = st.recursive(
     SCALARS,
     lambda inner: (
