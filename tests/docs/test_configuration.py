@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,18 @@ import pytest
 
 from backend.collector.mapping import ready_mappings
 from backend.local.template import load_template
-from backend.settings import CollectorSource, Config, Limits, Retention, load_config, load_settings
+from backend.settings import (
+    Access,
+    CollectorSource,
+    Config,
+    Events,
+    EventType,
+    Limits,
+    ReplayLimits,
+    Retention,
+    load_config,
+    load_settings,
+)
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/configuration.md").read_text("utf-8")
@@ -21,6 +32,7 @@ EXAMPLE = ROOT / "pulseboard.example.toml"
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| `")]
 DEFAULTS = {row[0].strip("`"): row[1].strip("`") for row in ROWS if len(row) == 4 and row[2] != ""}
 OWN_VARIABLE = re.compile(r"PULSEBOARD_[A-Z0-9_]+")
+TABLES = ("collect", "limits", "retention", "events", "replay", "access")
 AWS_OWN = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED", "AWS_SESSION_TOKEN"}
 """boto3's own, which the demo sets and `pulseboard env` prints; they are boto3's to document."""
 
@@ -28,23 +40,28 @@ AWS_OWN = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISAB
 def settable() -> Iterator[tuple[str, Any]]:
     """Every field a pulseboard.toml may have, with its default; MISSING where it must be given."""
     for field in fields(Config):
-        default = getattr(Config(), field.name)
-        if field.name in ("collect", "thresholds"):
-            continue
-        if is_dataclass(default):
-            yield from ((f"{field.name}.{f.name}", getattr(default, f.name)) for f in fields(default))
-        else:
-            yield field.name, default
-    for field in fields(CollectorSource):
-        default = field.default_factory() if field.default_factory is not MISSING else field.default
-        yield f"collect.{field.name}", default
+        if field.name not in ("collect", "thresholds"):
+            yield from _settable(field.name, getattr(Config(), field.name))
+    for where, entry in (("collect", CollectorSource), ("events.types.<name>", EventType)):
+        for field in fields(entry):
+            default = field.default_factory() if field.default_factory is not MISSING else field.default
+            yield f"{where}.{field.name}", default
+
+
+def _settable(name: str, default: Any) -> Iterator[tuple[str, Any]]:
+    if not is_dataclass(default):
+        yield name, default
+        return
+    for field in fields(default):
+        if f"{name}.{field.name}" != "events.types":
+            yield from _settable(f"{name}.{field.name}", getattr(default, field.name))
 
 
 def shown(default: Any) -> str:
     """A default as the page writes it."""
     if default is MISSING:
         return "none, required"
-    return "none" if default is None else str(default)
+    return {None: "none", "": "empty"}.get(default, str(default)) if isinstance(default, str | None) else str(default)
 
 
 def variables_in(path: Path) -> Iterator[str]:
@@ -94,7 +111,7 @@ def test_each_field_is_documented_with_its_default(name: str, default: Any) -> N
 
 def test_no_field_is_documented_that_does_not_exist() -> None:
     known = {name for name, _ in settable()}
-    dotted = {name for name in DEFAULTS if name.partition(".")[0] in ("collect", "limits", "retention")}
+    dotted = {name for name in DEFAULTS if name.partition(".")[0] in TABLES}
     assert dotted - known == set()
 
 
@@ -127,5 +144,6 @@ def test_the_example_shows_every_field() -> None:
 def test_the_example_shows_the_defaults() -> None:
     config = load_config(EXAMPLE)
     assert (config.limits, config.retention) == (Limits(), Retention())
+    assert (replace(config.events, types={}), config.replay, config.access) == (Events(), ReplayLimits(), Access())
     for name in ("environment", "refresh_seconds", "hot_refresh_seconds"):
         assert getattr(config, name) == getattr(Config(), name)
