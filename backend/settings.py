@@ -156,7 +156,7 @@ class Settings:
     catalogue: Catalogue = field(default_factory=load_catalogue)
 
 
-_VARIABLES: Final = {
+VARIABLES: Final = {
     "bucket": "S3_BUCKET",
     "table": "DYNAMODB_TABLE",
     "region": "REGION",
@@ -173,6 +173,7 @@ _VARIABLES: Final = {
     "event_dead_letter_queue_url": "EVENT_DEAD_LETTER_QUEUE_URL",
     "replay_queue_url": "REPLAY_QUEUE_URL",
 }
+"""Field of Settings to the environment variable that sets it."""
 
 
 def load_settings(environ: Mapping[str, str], config_path: Path | None = None) -> Settings:
@@ -180,7 +181,7 @@ def load_settings(environ: Mapping[str, str], config_path: Path | None = None) -
 
     Raises InvalidInput naming the variable or the TOML field that is wrong.
     """
-    values = {name: environ[variable] for name, variable in _VARIABLES.items() if environ.get(variable)}
+    values = {name: environ[variable] for name, variable in VARIABLES.items() if environ.get(variable)}
     if "region" not in values and (region := environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")):
         values["region"] = region
     config = replace(load_config(config_path or _config_path(environ)), **_config_overrides(environ))
