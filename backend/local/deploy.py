@@ -34,6 +34,14 @@ ENVIRONMENT_OF_OUTPUT: Final = {
 }
 """Output of the stack to the variable by which ``backend.settings`` reads it."""
 
+_SMALL: Final = {
+    "ProcessorConcurrency": "2",
+    "EventProcessorConcurrency": "2",
+    "ReplayConcurrency": "2",
+    "LogLevel": "WARNING",
+}
+"""Parameters that fit one machine."""
+
 MakeClient = Callable[[str], Any]
 """Service name to boto3 client: ``Engine.client``."""
 
@@ -49,7 +57,7 @@ def deploy(
 
     ``config`` is the text of a ``pulseboard.toml`` to bundle with the functions. Raises DeployError.
     """
-    given = {"ProcessorConcurrency": "2", "LogLevel": "WARNING", **(parameters or {})}
+    given = {**_SMALL, **(parameters or {})}
     body = write_zip(code_entries(config))
     s3 = client("s3")
     s3.create_bucket(Bucket=CODE_BUCKET)
@@ -103,7 +111,6 @@ def _mend(client: MakeClient, parameters: Mapping[str, str], outputs: Mapping[st
     """What the engine's CloudFormation drops (ministack 1.5.33), taken from the template and set by API."""
     template = load_template()
     bucket = properties(template, "DataBucket", parameters)
-    source = properties(template, "ProcessorSource", parameters)
     dynamodb, functions = client("dynamodb"), client("lambda")
     for resource, entry in template["Resources"].items():
         if entry["Type"] == "AWS::DynamoDB::Table":
@@ -113,8 +120,21 @@ def _mend(client: MakeClient, parameters: Mapping[str, str], outputs: Mapping[st
         LifecycleConfiguration={"Rules": [_lifecycle_rule(r) for r in bucket["LifecycleConfiguration"]["Rules"]]},
     )
     # It keeps the parameter as text and then can't compare it with a number, which stops every event source.
+    scaling = _scaling_of_functions(template, parameters)
     for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
-        functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=source["ScalingConfig"])
+        name = mapping["FunctionArn"].rpartition(":")[2]
+        functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling[name])
+
+
+def _scaling_of_functions(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Name of each function that reads a queue to the ``ScalingConfig`` of its event source."""
+    found: dict[str, Any] = {}
+    for resource, entry in template["Resources"].items():
+        if entry["Type"] == "AWS::Lambda::EventSourceMapping":
+            source = properties(template, resource, parameters)
+            function = properties(template, source["FunctionName"]["Ref"], parameters)
+            found[function["FunctionName"]] = source["ScalingConfig"]
+    return found
 
 
 def _mend_table(dynamodb: Any, table: Mapping[str, Any]) -> None:

@@ -27,8 +27,10 @@ def code(name: str) -> str:
 def test_each_parameter_of_the_template_is_documented_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", text("docs/deploy.md"), re.MULTILINE))
     parameters = load_template()["Parameters"]
-    expected = {name: f"`{p['Default']}`" if "Default" in p else "none, required" for name, p in parameters.items()}
-    assert rows == expected
+    shown = {
+        name: f"`{p['Default'] or 'empty'}`" if "Default" in p else "none, required" for name, p in parameters.items()
+    }
+    assert rows == shown
 
 
 @pytest.mark.parametrize("page", PAGES)

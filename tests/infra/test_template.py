@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.api import lint_file
 
-from backend.contract.tables import EXPIRES_AT, METRIC_ID, METRIC_TYPE, METRIC_TYPE_INDEX, METRICS_TABLE, TIMESTAMP
+from backend.contract.tables import (
+    ERRORS_PREFIX,
+    EVENTS_PREFIX,
+    EXPIRES_AT,
+    METRIC_ID,
+    METRIC_TYPE,
+    METRIC_TYPE_INDEX,
+    METRICS_TABLE,
+    REPLAYS_PREFIX,
+    TIMESTAMP,
+)
 from backend.local.template import load_template, properties, template_path
-from backend.settings import CLOUDWATCH_NAMESPACE, Settings
+from backend.settings import CLOUDWATCH_NAMESPACE, VARIABLES, Events, Settings
 
 TEMPLATE = load_template()
-FUNCTIONS = ("CollectorFunction", "ProcessorFunction", "MergeFunction")
-ROLES = ("CollectorRole", "ProcessorRole", "MergeRole")
+FUNCTIONS = tuple(name for name, entry in TEMPLATE["Resources"].items() if entry["Type"] == "AWS::Lambda::Function")
+ROLES = tuple(name for name, entry in TEMPLATE["Resources"].items() if entry["Type"] == "AWS::IAM::Role")
+SOURCES = (
+    ("ProcessorSource", "ProcessorFunction", "MetricsQueue"),
+    ("EventProcessorSource", "EventProcessorFunction", "EventQueue"),
+    ("ReplayRunnerSource", "ReplayRunnerFunction", "ReplayQueue"),
+)
 
 
 def of(resource: str) -> Any:
@@ -40,6 +56,9 @@ def test_it_is_clean_for_cfn_lint() -> None:
         ("CollectorFunction", "data-collector", 128, 60, "backend.collector.handler.handler"),
         ("ProcessorFunction", "log-processor", 256, 120, "backend.processor.handler.handler"),
         ("MergeFunction", "metrics-merge", 256, 120, "backend.processor.merge_handler.handler"),
+        ("ApiFunction", "ingest-api", 512, 29, "backend.events.api.handler"),
+        ("EventProcessorFunction", "event-processor", 512, 60, "backend.events.processor_handler.handler"),
+        ("ReplayRunnerFunction", "replay-runner", 512, 900, "backend.replay.handler.handler"),
     ],
 )
 def test_functions(resource: str, name: str, memory: int, timeout: int, handler: str) -> None:
@@ -49,12 +68,16 @@ def test_functions(resource: str, name: str, memory: int, timeout: int, handler:
     assert (function["MemorySize"], function["Timeout"], function["Handler"]) == (memory, timeout, handler)
 
 
-def test_the_functions_get_the_variables_that_settings_read() -> None:
-    known = {"S3_BUCKET", "DYNAMODB_TABLE", "REGION", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL"}
-    known |= {"ALERTS_TOPIC_ARN", "WARNINGS_TOPIC_ARN", "POWERTOOLS_SERVICE_NAME", "LOG_LEVEL"}
+def test_the_functions_get_only_variables_that_settings_read() -> None:
+    known = set(VARIABLES.values()) | {"POWERTOOLS_SERVICE_NAME", "LOG_LEVEL"}
     for resource in FUNCTIONS:
-        assert set(of(resource)["Environment"]["Variables"]) <= known
-    assert set(of("ProcessorFunction")["Environment"]["Variables"]) == known
+        assert set(of(resource)["Environment"]["Variables"]) <= known, resource
+
+
+def test_each_variable_that_settings_read_reaches_a_function() -> None:
+    given = {name for resource in FUNCTIONS for name in of(resource)["Environment"]["Variables"]}
+    # Display tokens are the dashboard's.
+    assert set(VARIABLES.values()) - given == {"TOKENS_TABLE"}
 
 
 def test_names_agree_with_the_contract() -> None:
@@ -80,12 +103,22 @@ def test_the_table_has_the_contracts_keys_and_index() -> None:
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
-def test_messages_outlast_the_processor_and_die_after_three_receives() -> None:
-    queue = of("MetricsQueue")
-    assert queue["VisibilityTimeout"] == 6 * of("ProcessorFunction")["Timeout"]
-    assert queue["RedrivePolicy"]["maxReceiveCount"] == 3
-    assert of("DeadLetterQueue")["MessageRetentionPeriod"] == 14 * 86400
-    assert of("ProcessorSource")["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+@pytest.mark.parametrize(("source", "function", "queue"), SOURCES)
+def test_messages_outlast_the_function_that_takes_them(source: str, function: str, queue: str) -> None:
+    assert of(source)["FunctionName"] == {"Ref": function}
+    assert of(source)["EventSourceArn"] == {"Fn::GetAtt": f"{queue}.Arn"}
+    assert of(source)["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert of(queue)["VisibilityTimeout"] == 6 * of(function)["Timeout"]
+
+
+@pytest.mark.parametrize(
+    ("queue", "letters"), [("MetricsQueue", "DeadLetterQueue"), ("EventQueue", "EventDeadLetterQueue")]
+)
+def test_messages_die_after_three_receives_and_stay_for_two_weeks(queue: str, letters: str) -> None:
+    policy = of(queue)["RedrivePolicy"]
+    assert policy == {"deadLetterTargetArn": {"Fn::GetAtt": f"{letters}.Arn"}, "maxReceiveCount": 3}
+    assert of(letters)["MessageRetentionPeriod"] == 14 * 86400
+    assert "RedrivePolicy" not in of(letters)
 
 
 def test_only_json_objects_under_metrics_are_announced() -> None:
@@ -99,6 +132,9 @@ def test_objects_go_after_their_time() -> None:
     rules = {rule["Id"]: rule for rule in of("DataBucket")["LifecycleConfiguration"]["Rules"]}
     assert (rules["metrics"]["Prefix"], rules["metrics"]["ExpirationInDays"]) == ("metrics/", 30)
     assert (rules["quarantine"]["Prefix"], rules["quarantine"]["ExpirationInDays"]) == ("quarantine/", 90)
+    for prefix in (EVENTS_PREFIX, REPLAYS_PREFIX, ERRORS_PREFIX):
+        (rule,) = (rule for rule in rules.values() if rule.get("Prefix") == prefix)
+        assert rule["ExpirationInDays"] >= Events().retention_days, prefix
 
 
 def test_the_bucket_is_private_and_encrypted() -> None:
@@ -135,7 +171,7 @@ def test_roles_name_resources_wherever_the_service_knows_them(role: str) -> None
 
 
 def test_every_function_has_a_role_and_a_log_group_of_its_own() -> None:
-    assert len({of(resource)["Role"]["Fn::GetAtt"] for resource in FUNCTIONS}) == 3
+    assert len({of(resource)["Role"]["Fn::GetAtt"] for resource in FUNCTIONS}) == len(FUNCTIONS) == 6
     for resource in FUNCTIONS:
         logs = of(of(resource)["LoggingConfig"]["LogGroup"]["Ref"])
         assert logs["LogGroupName"] == f"/aws/lambda/{of(resource)['FunctionName']}"
@@ -145,7 +181,14 @@ def test_every_function_has_a_role_and_a_log_group_of_its_own() -> None:
 def test_schedules() -> None:
     assert of("CollectorRule")["ScheduleExpression"] == "rate(5 minutes)"
     assert of("MergeRule")["ScheduleExpression"] == "rate(1 minute)"
-    for rule, function in (("CollectorRule", "CollectorFunction"), ("MergeRule", "MergeFunction")):
+    assert of("ReplaySweepRule")["ScheduleExpression"] == "rate(1 minute)"
+    assert json.loads(of("ReplaySweepRule")["Targets"][0]["Input"]) == {"sweep": True}
+    rules = (
+        ("CollectorRule", "CollectorFunction"),
+        ("MergeRule", "MergeFunction"),
+        ("ReplaySweepRule", "ReplayRunnerFunction"),
+    )
+    for rule, function in rules:
         assert of(rule)["Targets"][0]["Arn"] == {"Fn::GetAtt": f"{function}.Arn"}
 
 
@@ -153,3 +196,47 @@ def test_every_parameter_is_described() -> None:
     for name, parameter in TEMPLATE["Parameters"].items():
         assert parameter["Description"], name
         assert name == "CodeBucket" or "Default" in parameter, name
+
+
+ROUTES = [name for name, entry in TEMPLATE["Resources"].items() if entry["Type"] == "AWS::ApiGatewayV2::Route"]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_each_route_asks_for_a_signature(route: str) -> None:
+    assert of(route)["AuthorizationType"] == "AWS_IAM"
+    assert of(route)["Target"] == {"Fn::Sub": "integrations/${HttpApiIntegration}"}
+
+
+def test_the_api_hands_over_events_of_format_2_and_waits_longer_than_the_function_runs() -> None:
+    integration = of("HttpApiIntegration")
+    assert integration["PayloadFormatVersion"] == "2.0"
+    assert integration["IntegrationUri"] == {"Fn::GetAtt": "ApiFunction.Arn"}
+    assert of("ApiFunction")["Timeout"] * 1000 < integration["TimeoutInMillis"] <= 30_000
+
+
+def test_requests_are_throttled_and_logged() -> None:
+    stage = of("HttpApiStage")
+    assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": 200, "ThrottlingBurstLimit": 400}
+    line = json.loads(stage["AccessLogSettings"]["Format"])
+    assert {"caller", "route", "status"} <= set(line)
+    assert stage["AccessLogSettings"]["DestinationArn"] == {"Fn::GetAtt": "HttpApiLogs.Arn"}
+
+
+def test_a_producer_may_send_events_and_nothing_else() -> None:
+    (statement,) = of("ProducerPolicy")["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "execute-api:Invoke"
+    assert statement["Resource"]["Fn::Sub"].endswith("/$default/POST/ingest")
+
+
+@pytest.mark.parametrize("policy", ["DashboardReadPolicy", "DashboardActPolicy"])
+def test_the_dashboards_policies_name_actions_and_resources(policy: str) -> None:
+    for statement in of(policy)["PolicyDocument"]["Statement"]:
+        actions = as_list(statement["Action"])
+        assert not [action for action in actions if "*" in action]
+        assert statement["Resource"] != "*" or all(action.startswith("cloudwatch:Get") for action in actions)
+
+
+def test_looking_never_deletes_or_sends() -> None:
+    statements = of("DashboardReadPolicy")["PolicyDocument"]["Statement"]
+    actions = {action for statement in statements for action in as_list(statement["Action"])}
+    assert not [action for action in actions if "Delete" in action or "Send" in action or action == "s3:PutObject"]
