@@ -130,19 +130,20 @@
     return hours ? `${days} d ${hours} h` : `${days} d`;
   }
 
-  function stamp(at) {
+  function stamp(at, seconds = false) {
     const local = root.dataset.tz === "browser";
     const parts = new Intl.DateTimeFormat("en-GB", {
-      day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
+      day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit",
       hourCycle: "h23", timeZone: local ? undefined : "UTC",
     }).formatToParts(at * 1000);
     const part = (type) => parts.find((p) => p.type === type).value;
     const month = part("month").slice(0, 3);
-    return `${part("day")} ${month}, ${part("hour")}:${part("minute")}${local ? "" : " UTC"}`;
+    const clock = ["hour", "minute", ...(seconds ? ["second"] : [])].map(part).join(":");
+    return `${part("day")} ${month}, ${clock}${local ? "" : " UTC"}`;
   }
 
   function write(at, form) {
-    if (form === "stamp") return stamp(at);
+    if (form === "stamp" || form === "exact") return stamp(at, form === "exact");
     const length = duration(now() - at);
     return form === "ago" ? `${length} ago` : length;
   }

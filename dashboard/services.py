@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from flask_caching.backends import SimpleCache
 
@@ -19,6 +19,7 @@ from dashboard.data.hot import HotStore
 from dashboard.data.reader import MetricsReader
 from dashboard.data.request import ViewRequest
 from dashboard.data.series import SeriesService
+from dashboard.data.ticks import same_tick
 from dashboard.data.views import KEEP_SECONDS, EncodedView, Store, ViewCache, encode
 from dashboard.pages.base import Page
 
@@ -26,8 +27,12 @@ READ_CONNECTIONS: Final = 16
 READ_TIMEOUT_SECONDS: Final = 10.0
 MAX_RECENT: Final = 64
 RECENT_SECONDS: Final = 120.0
+MAX_READINGS: Final = 16
+"""Ranges in use at once, more or less; each reading may hold thousands of records."""
 MAX_VIEWS: Final = 500
 """Encoded views kept in memory: pages x ranges x environments in use, with room for absolute ranges."""
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -46,6 +51,7 @@ class Services:
     answers: ViewCache
     loads: SingleFlight[Any]
     recent: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
+    readings: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     actions: int = 0
     """Actions taken by this process: who acts sees the result at once, not what was shared before."""
 
@@ -83,6 +89,25 @@ class Services:
             return data
 
         return self.loads.do(request.key, read)
+
+    def shared(self, key: str, read: Callable[[], T]) -> T:
+        """What several views draw from, read once a refresh for all of them. Raises what ``read`` raises.
+
+        ``key`` names what is read, with everything it depends on but the time.
+        """
+        every = self.settings.config.hot_refresh_seconds
+        key = f"{key}&actions={self.actions}"
+
+        def once() -> T:
+            answer, at = self.readings.get(key, (None, None))
+            if at is None or not same_tick(at, self.now(), every):
+                answer = read()
+                self.readings[key] = answer, self.now()
+                while len(self.readings) > MAX_READINGS:
+                    self.readings.popitem(last=False)
+            return cast("T", answer)
+
+        return cast("T", self.loads.do(f"shared?{key}", once))
 
     def latest(self, request: ViewRequest) -> Any:
         """The page's data as last loaded, at most two minutes ago; None where there is none. Never waits."""

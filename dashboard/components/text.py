@@ -8,6 +8,7 @@ from backend.contract.verdict import amount
 
 STEADY: Final = 0.02
 """Changes below this share are called steady."""
+MASK_KEEPS: Final = 2
 
 
 def number_and_unit(value: float, unit: str) -> tuple[str, str]:
@@ -43,3 +44,8 @@ def change(trend: float | None) -> tuple[str, str]:
 def count(number: int, one: str, many: str | None = None) -> str:
     """``1 day``, ``3 days``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def masked(ident: str) -> str:
+    """An entity's id as displays show it: its first two and last two characters, nothing of a short one."""
+    return f"{ident[:MASK_KEEPS]}…{ident[-MASK_KEEPS:]}" if len(ident) > 2 * MASK_KEEPS else "…"

@@ -19,6 +19,11 @@ def stamp(at: float, class_name: str = "") -> html.Time:
     return _time(at, "stamp", class_name)
 
 
+def exact(at: float, class_name: str = "") -> html.Time:
+    """A point in time to the second: ``21 Nov, 14:05:07 UTC``."""
+    return _time(at, "exact", class_name)
+
+
 def ago(at: float, class_name: str = "") -> html.Time:
     """How long something is over: ``12 s ago``."""
     return _time(at, "ago", class_name)
@@ -30,10 +35,11 @@ def lasting(since: float, class_name: str = "") -> html.Time:
 
 
 def written(at: float, form: str, now: float) -> str:
-    """The text of an instant in one of the formats ``stamp``, ``ago``, ``for``. The twin of ``write`` in shell.js."""
-    if form == "stamp":
+    """The text of an instant as ``stamp``, ``exact``, ``ago`` or ``for``. The twin of ``write`` in shell.js."""
+    if form in ("stamp", "exact"):
         instant = datetime.fromtimestamp(at, UTC)
-        return f"{instant.day} {instant:%b, %H:%M} UTC"
+        clock = f"{instant:%H:%M}" if form == "stamp" else f"{instant:%H:%M:%S}"
+        return f"{instant.day} {instant:%b}, {clock} UTC"
     text = duration(max(now - at, 0.0))
     return f"{text} ago" if form == "ago" else text
 
@@ -52,7 +58,7 @@ def short_day(date: str) -> str:
 def _time(at: float, form: str, class_name: str) -> html.Time:
     second = round(at)
     # Only what does not depend on the moment of drawing: ``dashboard.html`` writes ages into the first paint.
-    text = written(second, "stamp", second)
+    text = written(second, "exact" if form == "exact" else "stamp", second)
     attributes: dict[str, Any] = {"data-t": str(second), "data-f": form}
     if class_name:
         attributes["className"] = class_name

@@ -92,3 +92,27 @@ def test_pages_refresh_as_configured_unless_they_say_otherwise(dashboard: Dashbo
     assert dashboard.services.refresh_seconds(SMALL) == 60
     assert dashboard.services.page("small") is SMALL
     assert dashboard.services.page("other") is None
+
+
+def test_what_views_share_is_read_once_a_refresh_and_again_after_an_action(dashboard: Dashboard) -> None:
+    services, reads = dashboard.services, []
+
+    def read() -> int:
+        reads.append(dashboard.clock.now)
+        return len(reads)
+
+    assert [services.shared("errors", read) for _ in range(3)] == [1, 1, 1]
+    assert services.shared("others", read) == 2
+    dashboard.go_on(TICK)
+    assert services.shared("errors", read) == 3
+    services.acted()
+    assert services.shared("errors", read) == 4
+
+
+def test_a_shared_reading_that_failed_is_tried_again(dashboard: Dashboard) -> None:
+    def fail() -> int:
+        raise EndpointConnectionError(endpoint_url="http://nowhere")
+
+    with pytest.raises(EndpointConnectionError):
+        dashboard.services.shared("errors", fail)
+    assert dashboard.services.shared("errors", lambda: 7) == 7

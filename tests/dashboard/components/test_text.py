@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.components.text import change, count, number_and_unit, percent
+from dashboard.components.text import change, count, masked, number_and_unit, percent
 from dashboard.components.times import iso, short_day, written
 from tests.dashboard.fakes import NOW
 
@@ -54,3 +54,12 @@ def test_instants_are_written_in_their_format() -> None:
     assert written(NOW + 5, "ago", NOW) == "0 s ago"
     assert iso(NOW) == "2026-11-21T14:15:00Z"
     assert short_day("2026-10-03") == "3 Oct"
+
+
+@pytest.mark.parametrize(("ident", "shown"), [("order-10042", "or…42"), ("ab12", "…"), ("a", "…"), ("ab123", "ab…23")])
+def test_a_masked_id_keeps_its_ends_and_a_short_one_nothing(ident: str, shown: str) -> None:
+    assert masked(ident) == shown
+
+
+def test_an_exact_time_has_seconds() -> None:
+    assert written(NOW + 7, "exact", NOW) == "21 Nov, 14:15:07 UTC"
