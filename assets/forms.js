@@ -1,1 +1,270 @@
-// Forms: some set the address, some ask the server to act.
+// Forms and buttons of the pages. form[data-url] sets parameters of the address. form[data-post] and button[data-post]
+// ask the server to act: inputs by name as JSON, with the token that a foreign page can't read.
+//
+// Names make the body: "a.b" nests, "a[]" is a list, and a ticked box named "a:value" adds its value to the list "a".
+// Number inputs send numbers, empty ones nothing. data-body holds JSON that the inputs are put into. data-confirm asks
+// first, data-reason asks for a reason (its value is the label). A submit button with data-dry-run only tries.
+// The answer's message goes to the form's [role=status]; {at, go} leads on to the page and parameters named.
+(() => {
+  "use strict";
+  const { change, query, kiosk } = window.pulseboard;
+  if (kiosk) return; // a display never acts, whoever is signed in on it
+
+  const TIMEOUT_MS = 60000;
+  const TOAST_MS = 10000;
+  const UNKNOWN = "It is not known whether it was done: look before you try again";
+
+  // --------------------------------------------------------------------- bodies
+  const controls = (form) => [...form.elements].filter((box) => box.name && !box.disabled && box.type !== "submit");
+
+  function valueOf(box) {
+    const text = box.value.trim();
+    if (text === "") return undefined;
+    return box.type === "number" ? Number(text) : text;
+  }
+
+  function place(body, path, value) {
+    const names = path.split(".");
+    const last = names.pop();
+    const parent = names.reduce((inner, name) => (inner[name] ??= {}), body);
+    if (last.endsWith("[]")) (parent[last.slice(0, -2)] ??= []).push(value);
+    else parent[last] = value;
+  }
+
+  function bodyOf(form) {
+    const body = JSON.parse(form.dataset.body || "{}");
+    for (const box of controls(form)) {
+      const tick = box.type === "checkbox" || box.type === "radio";
+      if (tick && !box.checked) continue;
+      const [, list, entry] = /^([^:]+):(.+)$/.exec(box.name) || [];
+      if (list) place(body, `${list}[]`, entry);
+      else if (box.type === "checkbox" && box.value === "on") place(body, box.name, true);
+      else {
+        const value = valueOf(box);
+        if (value !== undefined) place(body, box.name, value);
+      }
+    }
+    return body;
+  }
+
+  // ------------------------------------------------------------- what is on screen
+  // React keeps values of its own: they are set as if typed.
+  function put(box, value) {
+    const property = box.type === "checkbox" || box.type === "radio" ? "checked" : "value";
+    if (box[property] === value) return;
+    if (property === "checked") return void box.click();
+    const kind = { SELECT: HTMLSelectElement, TEXTAREA: HTMLTextAreaElement }[box.tagName] || HTMLInputElement;
+    Object.getOwnPropertyDescriptor(kind.prototype, property).set.call(box, value);
+    for (const name of ["input", "change"]) box.dispatchEvent(new Event(name, { bubbles: true }));
+  }
+
+  const initial = new WeakMap(); // input -> what it held before anyone typed
+  const held = (box) => (box.type === "checkbox" || box.type === "radio" ? box.checked : box.value);
+  function remember(form) {
+    for (const box of controls(form)) if (!initial.has(box)) initial.set(box, held(box));
+  }
+  function reset(form) {
+    for (const box of controls(form)) if (initial.has(box)) put(box, initial.get(box));
+  }
+
+  function say(status, text, kind, link) {
+    if (!status) return void toast(text, kind, link);
+    status.replaceChildren(text, ...(link ? [" ", link] : []));
+    status.dataset.kind = kind;
+  }
+
+  let shownToast = 0;
+  function toast(text, kind, link) {
+    let box = document.getElementById("toast");
+    if (!box) {
+      box = Object.assign(document.createElement("div"), { id: "toast", className: "toast" });
+      box.setAttribute("role", "status");
+      document.body.append(box);
+    }
+    say(box, text, kind, link);
+    clearTimeout(shownToast);
+    shownToast = setTimeout(() => box.replaceChildren(), kind === "error" ? 3 * TOAST_MS : TOAST_MS);
+  }
+
+  function clearErrors(form) {
+    for (const box of form.querySelectorAll("[aria-invalid]")) box.removeAttribute("aria-invalid");
+  }
+
+  // The control that an error's field means: "selection.entity_id", or just its last part.
+  function mark(form, field) {
+    const box =
+      field && controls(form).find(({ name }) => [name, name.split(".").pop()].some((n) => n.replace("[]", "") === field));
+    if (!box) return;
+    box.setAttribute("aria-invalid", "true");
+    box.focus();
+  }
+
+  // -------------------------------------------------------------------- the server
+  let session = null; // { role, token }
+  async function tokenOf(fresh) {
+    if (fresh || !session) {
+      const answer = await fetch("/api/v1/session", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
+      session = answer.ok ? await answer.json() : null;
+    }
+    return session?.token || "";
+  }
+
+  async function send(url, body, fresh = false) {
+    const headers = { "Content-Type": "application/json", "X-Pulseboard-Token": await tokenOf(fresh) };
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(body), signal, cache: "no-store" });
+    const content = await answer.json().catch(() => null);
+    // The server may have been started anew since the token was fetched.
+    if (answer.status === 403 && content?.error?.code === "bad_token" && !fresh) return send(url, body, true);
+    return { ok: answer.ok, status: answer.status, content };
+  }
+
+  function refusal(status, error) {
+    if (status === 401) return "You are signed out. Reload the page to sign in again";
+    return error?.message || `The server answered with an error (${status}). ${UNKNOWN}`;
+  }
+
+  // The answer's content, or null after saying what is wrong.
+  async function ask(url, body, where) {
+    say(where.status, "Working…", "busy");
+    where.busy(true);
+    try {
+      const { ok, status, content } = await send(url, body);
+      if (ok && content) return content;
+      say(where.status, refusal(status, content?.error), "error");
+      if (content?.error?.field) where.mark(content.error.field);
+    } catch (error) {
+      const why = error.name === "TimeoutError" ? "No answer came" : "Pulseboard can't be reached";
+      say(where.status, `${why}. ${UNKNOWN}`, "error");
+    } finally {
+      where.busy(false);
+    }
+    return null;
+  }
+
+  function done(answer, status) {
+    const { at, go } = answer;
+    const here = !at || at === location.pathname;
+    let link = null;
+    if (go && !here) {
+      link = Object.assign(document.createElement("a"), { href: `${at}?${target(go)}`, textContent: "Show it" });
+    }
+    say(status, answer.message || "Done", "done", link);
+    document.dispatchEvent(new CustomEvent("pulseboard:acted", { detail: answer }));
+    if (go && here) change(go);
+  }
+
+  function target(go) {
+    const params = query();
+    for (const [name, value] of Object.entries(go)) value ? params.set(name, value) : params.delete(name);
+    return params;
+  }
+
+  // ------------------------------------------------------------------------- forms
+  const statusOf = (node) => node.querySelector("[role=status]");
+
+  function busy(buttons) {
+    const before = buttons.map((button) => button.disabled);
+    return (on) => buttons.forEach((button, i) => { button.disabled = on || before[i]; });
+  }
+
+  async function post(form, button) {
+    const tried = button?.dataset.dryRun !== undefined;
+    const status = statusOf(form);
+    const buttons = [...form.elements].filter((box) => box.type === "submit");
+    clearErrors(form);
+    const body = { ...bodyOf(form), ...(tried ? { dry_run: true } : {}) };
+    const where = { status, busy: busy(buttons), mark: (field) => mark(form, field) };
+    const question = !tried && (button?.dataset.confirm || form.dataset.confirm);
+    if (question) return void confirm(question, { ...button?.dataset, ...form.dataset }, form.dataset.post, body, form);
+    const answer = await ask(form.dataset.post, body, where);
+    if (!answer) return;
+    if (tried) return void say(status, answer.message, "done");
+    reset(form);
+    done(answer, status);
+  }
+
+  // Asks in a dialog, and for a reason where one is wanted; stays open until it is done or given up.
+  function confirm(question, { reason, confirmLabel }, url, body, form = null) {
+    const dialog = document.createElement("dialog");
+    dialog.className = "confirm";
+    dialog.setAttribute("aria-labelledby", "confirm-question");
+    const inner = document.createElement("form");
+    inner.method = "dialog";
+    const text = Object.assign(document.createElement("p"), { id: "confirm-question", textContent: question });
+    const status = document.createElement("p");
+    status.setAttribute("role", "status");
+    const box = reason === undefined ? null : Object.assign(document.createElement("input"), {
+      name: "reason", required: true, minLength: 3, maxLength: 500, autocomplete: "off", className: "form-control",
+    });
+    const label = box && document.createElement("label");
+    label?.append(Object.assign(document.createElement("span"), { className: "label", textContent: reason || "Reason" }), box);
+    const yes = Object.assign(document.createElement("button"), { type: "submit", textContent: confirmLabel || "Go on", className: "primary" });
+    const no = Object.assign(document.createElement("button"), { type: "button", textContent: "Back" });
+    const row = Object.assign(document.createElement("div"), { className: "buttons" });
+    row.append(no, yes);
+    inner.append(text, ...(label ? [label] : []), status, row);
+    dialog.append(inner);
+    document.body.append(dialog);
+    const opener = document.activeElement;
+    no.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (opener?.isConnected) opener.focus();
+    });
+    inner.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      event.stopPropagation();
+      const wanted = box ? { ...body, reason: box.value.trim() } : body;
+      const mine = (field) => {
+        mark(inner, field);
+        if (form) mark(form, field);
+      };
+      const answer = await ask(url, wanted, { status, busy: busy([yes]), mark: mine });
+      if (!answer || !dialog.isConnected) return;
+      dialog.close();
+      if (form) reset(form);
+      done(answer, form && statusOf(form));
+    });
+    dialog.showModal();
+  }
+
+  async function press(button) {
+    const body = JSON.parse(button.dataset.body || "{}");
+    const { confirm: question, reason } = button.dataset;
+    if (question !== undefined || reason !== undefined)
+      return confirm(question || `${button.textContent.trim()}?`, button.dataset, button.dataset.post, body);
+    const answer = await ask(button.dataset.post, body, { status: null, busy: busy([button]), mark() {} });
+    if (answer) done(answer, null);
+  }
+
+  // Searching begins a list anew: its page token goes.
+  function setUrl(form) {
+    const values = { token: null };
+    for (const box of controls(form)) {
+      if ((box.type === "checkbox" || box.type === "radio") && !box.checked) values[box.name] ??= null;
+      else values[box.name] = valueOf(box) === undefined ? null : String(valueOf(box));
+    }
+    change(values);
+  }
+
+  document.addEventListener("focusin", (event) => {
+    const form = event.target.form || event.target.closest?.("form");
+    if (form?.dataset.post) remember(form);
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const { url, post: action } = form.dataset;
+    if (url === undefined && action === undefined) return;
+    event.preventDefault();
+    if (url !== undefined) setUrl(form);
+    else post(form, event.submitter);
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-post]");
+    if (button && !button.disabled) press(button);
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target.getAttribute?.("aria-invalid")) event.target.removeAttribute("aria-invalid");
+  });
+})();

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from flask_caching.backends import SimpleCache
 
@@ -22,6 +22,13 @@ from dashboard.data.series import SeriesService
 from dashboard.data.ticks import same_tick
 from dashboard.data.views import KEEP_SECONDS, EncodedView, Store, ViewCache, encode
 from dashboard.pages.base import Page
+
+if TYPE_CHECKING:
+    from backend.audit import AuditLog
+    from backend.events.investigation import Investigation
+    from backend.replay.dead_letters import DeadLetters
+    from backend.replay.service import ReplayService
+    from dashboard.access.tokens import DisplayTokens
 
 READ_CONNECTIONS: Final = 16
 READ_TIMEOUT_SECONDS: Final = 10.0
@@ -50,6 +57,12 @@ class Services:
     views: ViewCache
     answers: ViewCache
     loads: SingleFlight[Any]
+    events: Investigation | None = None
+    """This and the next ones are None where nothing is connected: pages say so."""
+    replays: ReplayService | None = None
+    dead_letters: DeadLetters | None = None
+    audit: AuditLog | None = None
+    tokens: DisplayTokens | None = None
     recent: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     readings: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     actions: int = 0

@@ -12,7 +12,10 @@ ROOT = Path(__file__).parents[1]
 LONGEST_FILE = 400
 WIRING = {"dashboard/app.py", "dashboard/services.py"}
 """The only files of the dashboard that may name what they wire."""
-WIRED = ("backend.settings", "backend.aws")
+WIRED = (
+    "backend.settings", "backend.aws", "backend.audit", "backend.events.investigation", "backend.replay.request",
+    "backend.replay.service", "backend.replay.dead_letters",
+)  # fmt: skip
 OUTSIDE = {
     "boto3", "botocore", "aiohttp", "requests", "urllib3", "socket", "ssl", "http", "subprocess", "sqlite3", "shutil",
     "tempfile", "threading", "asyncio", "os", "time", "flask", "dash", "aws_lambda_powertools", "logging", "pathlib",
