@@ -85,6 +85,8 @@ class Services:
         if page is None:
             raise KeyError(request.page)
         every = self.settings.config.hot_refresh_seconds
+        if page.tick_seconds is not None:
+            every = min(every, page.tick_seconds)
         key = f"{request.key}&actions={self.actions}" if page.by_role else request.key
         return self.views.get(key, every, lambda: self._make(page, request))
 
@@ -103,12 +105,13 @@ class Services:
 
         return self.loads.do(request.key, read)
 
-    def shared(self, key: str, read: Callable[[], T]) -> T:
+    def shared(self, key: str, read: Callable[[], T], every: float | None = None) -> T:
         """What several views draw from, read once a refresh for all of them. Raises what ``read`` raises.
 
-        ``key`` names what is read, with everything it depends on but the time.
+        ``key`` names what is read, with everything it depends on but the time. ``every`` is for what may be read more
+        seldom only, in seconds.
         """
-        every = self.settings.config.hot_refresh_seconds
+        every = max(self.settings.config.hot_refresh_seconds, every or 0.0)
         key = f"{key}&actions={self.actions}"
 
         def once() -> T:

@@ -48,6 +48,9 @@ class Page:
     """The URL's filters that this page applies: ``environment``, ``range``, ``host``, ``operator``."""
     parameters: tuple[str, ...] = ()
     """The URL's parameters that are this page's own, such as ``error_type``; the page shows and removes them itself."""
+    tick_seconds: float | None = None
+    """How long a view of this page may be shared, where that is shorter than for pages of samples: what moves by the
+    second is made anew each second, by its own reader's rules."""
     by_role: bool = False
     """Whether the page looks different to operators: then ``request.role`` says who looks."""
 

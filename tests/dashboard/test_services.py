@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from dashboard.data.request import ViewRequest
+from dashboard.pages.base import View
 from tests.dashboard.data.feeding import NOW, every, put, samples
 from tests.dashboard.small import SMALL, TICK, Dashboard
 
@@ -116,3 +119,36 @@ def test_a_shared_reading_that_failed_is_tried_again(dashboard: Dashboard) -> No
     with pytest.raises(EndpointConnectionError):
         dashboard.services.shared("errors", fail)
     assert dashboard.services.shared("errors", lambda: 7) == 7
+
+
+def test_what_may_be_read_seldom_only_is_shared_for_longer(dashboard: Dashboard) -> None:
+    services, reads = dashboard.services, []
+
+    def read() -> int:
+        reads.append(dashboard.clock.now)
+        return len(reads)
+
+    dashboard.clock.now -= dashboard.clock.now % 30
+    assert services.shared("queue", read, every=30) == 1
+    dashboard.go_on(29)
+    assert services.shared("queue", read, every=30) == 1
+    dashboard.go_on(1)
+    assert services.shared("queue", read, every=30) == 2
+
+
+def test_a_page_of_what_moves_by_the_second_is_made_each_second(dashboard: Dashboard) -> None:
+    services = dashboard.services
+    made: list[float] = []
+    dashboard.clock.now -= dashboard.clock.now % TICK
+
+    def view_of(data: Any, now: float) -> View:
+        made.append(now)
+        return View({}, now)
+
+    services.pages = (replace(SMALL, load=lambda *_: None, view=view_of, tick_seconds=1.0),)
+    for _ in range(3):
+        services.view(ViewRequest("small", "production"))
+        dashboard.go_on(1.0)
+        services.view(ViewRequest("small", "production"))
+        dashboard.settle()
+    assert len(made) == 4
