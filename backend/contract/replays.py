@@ -160,6 +160,16 @@ class DeadLetterFilter:
     text: str | None = None
     message_ids: tuple[str, ...] = ()
 
+    def takes(self, letter: DeadLetter) -> bool:
+        """Whether a message is meant."""
+        fields = ("error_type", "event_type", "entity_id", "operator")
+        wanted = [(getattr(self, name), getattr(letter, name)) for name in fields]
+        return (
+            all(value is None or value == found for value, found in wanted)
+            and (self.text is None or self.text in letter.body)
+            and (not self.message_ids or letter.message_id in self.message_ids)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
