@@ -28,6 +28,8 @@ from backend.contract.tables import (
 Item = dict[str, Any]
 ERROR: Final = "error"
 STATUS: Final = "status"
+PROCESSED_TRACE: Final = "processed_traceparent"
+"""Attribute of a processed event: the traceparent of what processed it."""
 
 
 def received_key(received_at: str, event_id: str) -> str:

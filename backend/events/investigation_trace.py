@@ -1,0 +1,62 @@
+"""The trace of an event: what happened to it and to the others of its correlation id, as steps in order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from backend.contract.event_items import PROCESSED_TRACE, Item, record_of, step_of
+from backend.contract.events import EventRecord, TraceStep
+
+
+def trace_of(events: Iterable[Item], gates: Mapping[str, Item], steps: Iterable[Item]) -> tuple[TraceStep, ...]:
+    """The steps of the events, oldest first.
+
+    ``events`` are items of ``PipelineEvents``, ``gates`` those of ``EventGate`` by event id, ``steps`` the stored steps.
+    """
+    found = [step_of(item) for item in steps]
+    for item in events:
+        record = record_of(item)
+        found.append(_ingested(record, gates.get(record.event_id, {})))
+        if record.processed_at is not None:
+            traceparent = item[PROCESSED_TRACE]["S"] if PROCESSED_TRACE in item else ""
+            found.append(_step(record, record.processed_at, "processed", "added to its aggregate", traceparent))
+    return tuple(sorted(found, key=lambda step: step.at))
+
+
+def duplicates_of(gate: Item) -> int:
+    """How often an event was sent again."""
+    return int(gate["duplicates"]["N"]) if "duplicates" in gate else 0
+
+
+def headers_of(gate: Item) -> dict[str, str]:
+    """The headers of the request that brought an event."""
+    return {name: value["S"] for name, value in gate["headers"]["M"].items()} if "headers" in gate else {}
+
+
+def _ingested(record: EventRecord, gate: Item) -> TraceStep:
+    detail = f"received from {record.source} {_lag(record.lag_seconds)}"
+    if repeats := duplicates_of(gate):
+        detail += f", sent again {repeats} {'time' if repeats == 1 else 'times'} and stored once"
+    traceparent, xray_id = (gate[name]["S"] if name in gate else "" for name in ("traceparent", "xray_id"))
+    return _step(record, record.received_at, "ingested", detail, traceparent, xray_id)
+
+
+def _lag(seconds: float) -> str:
+    if seconds < 0:
+        return f"{-seconds:.1f} s before it occurred by the producer's clock"
+    return f"{seconds:.1f} s after it occurred"
+
+
+def _step(
+    record: EventRecord, at: float, stage: str, detail: str, traceparent: str = "", xray_id: str = ""
+) -> TraceStep:
+    return TraceStep(
+        at,
+        stage,
+        record.event_id,
+        detail,
+        event_type=record.event_type,
+        entity_id=record.entity_id,
+        traceparent=traceparent,
+        xray_id=xray_id,
+    )
