@@ -88,6 +88,10 @@ TRACE: Final = "@trace#"
 Entity ids may not begin with ``@``, so the two never meet.
 """
 
+# DynamoDB: access
+TOKEN_ID: Final = "token_id"
+"""Key of AccessTokens: a display token's SHA-256, never the token."""
+
 # DynamoDB: replays and audit
 REPLAY_ID: Final = "replay_id"
 ITEM: Final = "item"
