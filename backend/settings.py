@@ -28,13 +28,17 @@ CLOUDWATCH_NAMESPACE: Final = "Pulseboard"
 
 @dataclass(frozen=True, slots=True)
 class CollectorSource:
-    """One source of the agent or the collector function. ``urls`` and ``mapping`` belong to ``prometheus``."""
+    """One source of the agent or the collector function. ``urls`` and ``mapping`` belong to ``prometheus``.
+
+    ``leave_out`` names metrics that are not taken from it, because something else measures them.
+    """
 
     source: str
     urls: list[str] = field(default_factory=list)
     mapping: str | None = None
     interval_seconds: float | None = None
     environment: str | None = None
+    leave_out: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

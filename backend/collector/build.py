@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -10,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from backend.aws import Clients
 from backend.collector.core import CONTENT_TYPE, Outgoing
 from backend.collector.mapping import load_mapping, ready_mappings
-from backend.collector.sources.base import Source
+from backend.collector.sources.base import Collected, Source
 from backend.collector.sources.host import HostSource
 from backend.collector.sources.prometheus import PrometheusSource
 from backend.collector.sources.synthetic import SyntheticSource
@@ -30,6 +31,24 @@ SEED_VARIABLE: Final = "PULSEBOARD_SEED"
 DEFAULT_SEED: Final = 7
 
 
+class LeavingOut:
+    """A source less the metrics that something else measures."""
+
+    def __init__(self, source: Source, metrics: Sequence[str]) -> None:
+        self._source = source
+        self._metrics = frozenset(metrics)
+
+    @property
+    def name(self) -> str:
+        """The source's own."""
+        return self._source.name
+
+    def collect(self, at: float, since: float | None) -> Collected:
+        """What the source collects, without those metrics."""
+        collected = self._source.collect(at, since)
+        return replace(collected, samples=[s for s in collected.samples if s.metric_type not in self._metrics])
+
+
 def make_source(
     spec: CollectorSource,
     settings: Settings,
@@ -40,6 +59,22 @@ def make_source(
     hostname: str | None = None,
 ) -> Source:
     """The source that ``spec`` describes. Raises InvalidInput naming what it lacks."""
+    source = _named(spec, settings, clients, demo_started_at=demo_started_at, seed=seed, hostname=hostname)
+    for metric in spec.leave_out:
+        if metric not in settings.catalogue:
+            raise InvalidInput("leave_out", metric, "is not in the catalogue; see docs/metrics.md for the names")
+    return LeavingOut(source, spec.leave_out) if spec.leave_out else source
+
+
+def _named(
+    spec: CollectorSource,
+    settings: Settings,
+    clients: Clients,
+    *,
+    demo_started_at: float | None,
+    seed: int,
+    hostname: str | None,
+) -> Source:
     environment, region = spec.environment or settings.config.environment, settings.region
     match spec.source:
         case "synthetic":
