@@ -6,16 +6,38 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
+from backend.local.orders import LATE_SECONDS, PAID, PLACED, SHIPPED
 from backend.settings import load_config
 
 TOP_LEVEL: Final = {"refresh_seconds": "5.0", "hot_refresh_seconds": "1.0"}
 TABLES: Final = {
     # Objects come every 5 seconds; ten minutes of live items keep the engine's table small.
     "retention": "[retention]\nlive_seconds = 600\nraw_seconds = 600\n",
+    # The event processor counts its own dead letters; invented ones beside them would add up to what never was.
     "collect": (
-        '[[collect]]\nsource = "synthetic"\ninterval_seconds = 5.0\n\n'
+        '[[collect]]\nsource = "synthetic"\ninterval_seconds = 5.0\nleave_out = ["dlq_records"]\n\n'
         '[[collect]]\nsource = "host"\ninterval_seconds = 5.0\n'
     ),
+    # One partition a day is plenty for the demo and makes a search one query. The types are those of the order stream.
+    "events": f"""[events]
+shards = 1
+late_seconds = {LATE_SECONDS}
+
+# A field that comes under another name too: aliases = {{ <field> = ["<its other name>"] }}
+[events.types.{PLACED}]
+operator = "order-intake"
+fields = {{ order_id = "string", customer_id = "string", amount = "number", items = "array" }}
+
+[events.types.{PAID}]
+operator = "payments"
+fields = {{ order_id = "string", amount = "number", method = "string" }}
+
+[events.types.{SHIPPED}]
+operator = "shipping"
+fields = {{ order_id = "string", carrier = "string" }}
+""",
+    # Short slices, so that a replay of some minutes shows how one runner hands over to the next.
+    "replay": "[replay]\nslice_seconds = 20.0\n",
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from backend.contract.errors import InvalidInput
 from backend.local.demo_config import demo_config
+from backend.local.orders import PAID, PLACED, SHIPPED, Shop
 from backend.settings import Config, load_config
 
 
@@ -26,6 +27,28 @@ def test_without_a_users_file_it_is_complete(tmp_path: Path) -> None:
     assert [entry.source for entry in config.collect] == ["synthetic", "host"]
     assert config.retention.live_seconds == 600
     assert config.refresh_seconds == 5.0
+    assert config.events.shards == 1
+    assert config.replay.slice_seconds == 20
+    assert set(config.events.types) == {PLACED, PAID, SHIPPED}
+
+
+def test_the_dead_letters_shown_are_the_event_processors_alone(tmp_path: Path) -> None:
+    synthetic, _ = parsed(tmp_path, None).collect
+    assert synthetic.leave_out == ["dlq_records"]
+
+
+def test_the_orders_of_calm_times_fit_the_types(tmp_path: Path) -> None:
+    types = parsed(tmp_path, None).events.types
+    python = {"string": str, "number": (int, float), "array": list}
+    calm = Shop(seed=7, started=1_795_000_000.0).between(1_795_000_000.0, 1_795_000_110.0)
+    misfits = [
+        sending.event
+        for sending in calm
+        for name, kind in types[sending.event["event_type"]].fields.items()
+        if not isinstance(sending.event["payload"].get(name), python[kind])
+    ]
+    assert len(calm) > 100
+    assert len(misfits) < len(calm) / 20
 
 
 def test_what_the_user_says_wins(tmp_path: Path) -> None:
