@@ -1,0 +1,1 @@
+"""Replays of events, dead-letter queues and redrives: selection, runner, records."""
