@@ -1,0 +1,157 @@
+"""The four places that an ingested event is written to, each write safe to repeat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from backend.contract.event_items import Item
+from backend.contract.tables import ENTITY_ID, EVENT_ID, EXPIRES_AT, KNOWN
+from backend.events.gate import DUPLICATES, OPEN, STATE, STORED, Gate, Lead, gate_of, message_entry
+from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+SEND_BATCH: Final = 10
+CONFLICT_DELAYS: Final = (0.05, 0.2, 0.5)
+"""Seconds until a put is tried again that met another one of the same key (S3 answers 409)."""
+_CONDITION: Final = "ConditionalCheckFailedException"
+
+
+class IngestStore:
+    """EventGate, the bucket, PipelineEvents and the event queue. Thread-safe; methods raise ClientError as it comes."""
+
+    def __init__(
+        self,
+        dynamodb: DynamoDBClient,
+        s3: S3Client,
+        sqs: SQSClient,
+        settings: Settings,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._s3 = s3
+        self._sqs = sqs
+        self._settings = settings
+        self._sleep = sleep
+        self._known: set[tuple[str, str]] = set()
+        self._lock = Lock()
+
+    def open_gate(self, gate: Gate, now: float) -> Gate | None:
+        """Takes the event's place; None when it is taken now, else the gate that stands there."""
+        try:
+            self._dynamodb.put_item(
+                TableName=self._settings.gate_table,
+                Item=gate.item(),
+                # What has expired may lie there for hours more.
+                ConditionExpression=f"attribute_not_exists({EVENT_ID}) OR {EXPIRES_AT} <= :now",
+                ExpressionAttributeValues={":now": {"N": str(int(now))}},
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION:
+                raise
+            return gate_of(error.response["Item"])  # type: ignore[typeddict-item]
+        return None
+
+    def is_stored(self, event_id: str) -> bool:
+        """Whether the event's gate says that it is complete."""
+        key = {EVENT_ID: {"S": event_id}}
+        answer = self._dynamodb.get_item(TableName=self._settings.gate_table, Key=key, ConsistentRead=True)
+        return answer.get("Item", {}).get(STATE, {}).get("S") == STORED
+
+    def put_raw(self, lead: Lead) -> Lead:
+        """Writes the raw object unless one is there; the event with the object that is there now."""
+        for delay in (*CONFLICT_DELAYS, None):
+            try:
+                self._s3.put_object(
+                    Bucket=self._settings.bucket,
+                    Key=lead.gate.raw_key,
+                    Body=lead.raw,
+                    ContentType="application/json",
+                    IfNoneMatch="*",
+                )
+            except ClientError as error:
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                if status == 412:
+                    found = self._s3.get_object(Bucket=self._settings.bucket, Key=lead.gate.raw_key)
+                    return lead.found(found["Body"].read())
+                if status != 409 or delay is None:
+                    raise
+                self._sleep(delay)
+            else:
+                break
+        return lead
+
+    def put_index(self, item: Item) -> None:
+        """Writes the event's item unless one is there, which may know more by now."""
+        try:
+            self._dynamodb.put_item(
+                TableName=self._settings.events_table,
+                Item=item,
+                ConditionExpression=f"attribute_not_exists({ENTITY_ID})",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION:
+                raise
+
+    def send(self, gates: Sequence[Gate]) -> list[str]:
+        """Queues the events of at most ten gates; for each what SQS has against it, empty where it took it."""
+        entries: Any = [message_entry(gate, str(number)) for number, gate in enumerate(gates)]
+        answer = self._sqs.send_message_batch(QueueUrl=self._settings.event_queue_url, Entries=entries)
+        refused = {entry["Id"]: entry.get("Message") or entry["Code"] for entry in answer.get("Failed", ())}
+        return [refused.get(str(number), "") for number in range(len(gates))]
+
+    def close_gate(self, gate: Gate) -> bool:
+        """Says that the event is complete; False where somebody else has said so."""
+        try:
+            self._dynamodb.update_item(
+                TableName=self._settings.gate_table,
+                Key={EVENT_ID: {"S": gate.event_id}},
+                UpdateExpression="SET #state = :stored, sha256 = :hash",
+                ConditionExpression="#state = :open",
+                ExpressionAttributeNames={"#state": STATE},
+                ExpressionAttributeValues={
+                    ":stored": {"S": STORED}, ":open": {"S": OPEN}, ":hash": {"S": gate.sha256},
+                },
+            )  # fmt: skip
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION:
+                raise
+            return False
+        return True
+
+    def count_duplicates(self, event_id: str, count: int) -> None:
+        """Adds to how often the event was sent again."""
+        self._dynamodb.update_item(
+            TableName=self._settings.gate_table,
+            Key={EVENT_ID: {"S": event_id}},
+            UpdateExpression=f"ADD {DUPLICATES} :count",
+            ExpressionAttributeValues={":count": {"N": str(count)}},
+        )
+
+    def register(self, types: set[str], sources: set[str]) -> None:
+        """Adds types and sources to those that ever arrived; what this store added before is left out."""
+        wanted = {("types", name) for name in types} | {("sources", name) for name in sources}
+        with self._lock:
+            new = wanted - self._known
+        if not new:
+            return
+        sets = {kind: sorted(name for k, name in new if k == kind) for kind in ("types", "sources")}
+        added = {kind: names for kind, names in sets.items() if names}
+        self._dynamodb.update_item(
+            TableName=self._settings.gate_table,
+            Key={EVENT_ID: {"S": KNOWN}},
+            UpdateExpression="ADD " + ", ".join(f"#{kind} :{kind}" for kind in added),
+            ExpressionAttributeNames={f"#{kind}": kind for kind in added},
+            ExpressionAttributeValues={f":{kind}": {"SS": names} for kind, names in added.items()},
+        )
+        with self._lock:
+            self._known |= new
