@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -17,8 +16,9 @@ from backend.collector.build import make_source
 from backend.contract.errors import InvalidInput
 from backend.contract.tables import EXPIRES_AT, METRIC_TYPE, METRIC_TYPE_INDEX, METRICS_PREFIX, TIMESTAMP
 from backend.settings import CLOUDWATCH_NAMESPACE, CONFIG_NAME, Settings, load_settings
+from pulseboard.event_checks import event_checks
+from pulseboard.findings import Finding, messages, waiting_messages
 
-State = Literal["ok", "problem", "skipped"]
 _DENIED: Final = frozenset(
     {"AccessDenied", "AccessDeniedException", "403", "AuthorizationError", "UnauthorizedOperation"}
 )
@@ -33,19 +33,6 @@ _MISSING: Final = frozenset(
         "AWS.SimpleQueueService.NonExistentQueue",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found; ``text`` names the remedy where there is a problem."""
-
-    state: State
-    subject: str
-    text: str
-
-    def line(self) -> str:
-        """As it is printed."""
-        return f"{self.state:<8} {self.subject}: {self.text}"
 
 
 @click.command()
@@ -91,6 +78,7 @@ def diagnose(environ: Mapping[str, str], config: Path | None = None) -> Iterator
         ("topic of alerts", _alerts),
         ("topic of warnings", _warnings),
         ("CloudWatch", _cloudwatch),
+        *event_checks(settings),
     ]
     for subject, check in checks:
         try:
@@ -150,15 +138,14 @@ def _time_to_live(settings: Settings, clients: Clients) -> Finding:
 def _queue(settings: Settings, clients: Clients) -> Finding:
     if not settings.queue_url:
         return Finding("skipped", "queue", "QUEUE_URL is not set; only the processor needs it")
-    waiting = _messages(clients, settings.queue_url)
-    return Finding("ok", "queue", f"answers; {waiting} message{'' if waiting == 1 else 's'} waiting")
+    return Finding("ok", "queue", f"answers; {messages(waiting_messages(clients, settings.queue_url))} waiting")
 
 
 def _dead_letters(settings: Settings, clients: Clients) -> Finding:
     subject = "dead-letter queue"
     if not settings.dead_letter_queue_url:
         return Finding("skipped", subject, "DEAD_LETTER_QUEUE_URL is not set; only the processor needs it")
-    if waiting := _messages(clients, settings.dead_letter_queue_url):
+    if waiting := waiting_messages(clients, settings.dead_letter_queue_url):
         return Finding("problem", subject, f"holds {waiting}; the log group /aws/lambda/log-processor says why")
     return Finding("ok", subject, "is empty")
 
@@ -181,11 +168,6 @@ def _topic(subject: str, variable: str, arn: str, clients: Clients) -> Finding:
 def _cloudwatch(_settings: Settings, clients: Clients) -> Finding:
     metrics = clients.cloudwatch.list_metrics(Namespace=CLOUDWATCH_NAMESPACE)["Metrics"]
     return Finding("ok", "CloudWatch", f"{len(metrics)} metrics in namespace {CLOUDWATCH_NAMESPACE}")
-
-
-def _messages(clients: Clients, url: str) -> int:
-    name: Literal["ApproximateNumberOfMessages"] = "ApproximateNumberOfMessages"
-    return int(clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
 
 
 def _remedy(error: ClientError) -> str:
