@@ -6,6 +6,7 @@ is safe to repeat; only the last one says ``stored``. So whoever finds a gate st
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -190,7 +191,7 @@ class Ingest:
 
     def _report(self, attempts: Sequence[Attempt], delivery: Delivery, seconds: float) -> None:
         if numbers := measured(attempts, self._settings):
-            self._metrics.write(numbers, delivery.request_id or attempts[0].lead.gate.event_id, delivery.received_at)
+            self._metrics.write(numbers, secrets.token_hex(8), delivery.received_at)
         for attempt in attempts:
             self._log.handled(attempt, seconds)
 

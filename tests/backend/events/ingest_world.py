@@ -1,0 +1,150 @@
+"""What the ingest writes to, on moto, with a clock that stands still and a place to break every call."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from backend.aws import Clients
+from backend.contract.bucket import buckets
+from backend.contract.events import Event
+from backend.contract.rollup import gather
+from backend.contract.tables import KNOWN, LIVE, METRIC_TYPE_INDEX, partition
+from backend.events.delivery import Delivery, delivery_of
+from backend.events.ingest import Ingest
+from backend.logs import make_logger
+from backend.settings import Config, Settings
+from tests.metrics_table import create_table
+from tests.template_resources import create_event_queues, create_event_tables
+
+NOW = 1_795_259_223.25
+BUCKET = "infra-monitoring-pipeline-data"
+SERVICES = ("s3", "dynamodb", "sqs")
+
+
+class Killed(BaseException):
+    """The process ends here; nothing of it catches that."""
+
+
+@dataclass
+class World:
+    """Tables, bucket and queue of one test. ``slept`` is what the ingest waited."""
+
+    settings: Settings
+    now: float = NOW
+    log: io.StringIO = field(default_factory=io.StringIO)
+    slept: list[float] = field(default_factory=list)
+    plain: Clients = field(default_factory=lambda: Clients("us-east-1", attempts=1))
+
+    def clients(self, before: Callable[[str], None] | None = None) -> Clients:
+        """Clients; ``before`` is called with each call's name, such as ``dynamodb.PutItem``, and gets its own."""
+        if before is None:
+            return self.plain
+        clients = Clients("us-east-1", attempts=1)
+        for service in SERVICES:
+            getattr(clients, service).meta.events.register("before-call", _named(before))
+        return clients
+
+    def ingest(self, before: Callable[[str], None] | None = None) -> Ingest:
+        """An ingest of a container of its own, as after a restart."""
+        logger = make_logger(f"ingest-{id(self)}-{id(before)}", self.log)
+        return Ingest(self.settings, self.clients(before), logger, clock=lambda: self.now, sleep=self.slept.append)
+
+    def delivery(self, **headers: str) -> Delivery:
+        """A request that arrives now."""
+        return delivery_of({"headers": headers, "requestContext": {"requestId": f"request-{self.now}"}}, self.now)
+
+    def gates(self) -> list[dict[str, Any]]:
+        """The gates, without the item of what is known."""
+        items: list[Any] = self.clients().dynamodb.scan(TableName=self.settings.gate_table)["Items"]
+        return [item for item in items if item["event_id"]["S"] != KNOWN]
+
+    def known(self) -> dict[str, Any]:
+        """The types and sources that arrived."""
+        key = {"event_id": {"S": KNOWN}}
+        item = self.clients().dynamodb.get_item(TableName=self.settings.gate_table, Key=key).get("Item", {})
+        return {name: set(value["SS"]) for name, value in item.items() if "SS" in value}
+
+    def index(self) -> list[dict[str, Any]]:
+        """The events' items."""
+        items: list[Any] = self.clients().dynamodb.scan(TableName=self.settings.events_table)["Items"]
+        return items
+
+    def objects(self) -> dict[str, bytes]:
+        """The raw objects by key."""
+        s3 = self.clients().s3
+        listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="events/").get("Contents", [])
+        return {entry["Key"]: s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in listed}
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Takes the messages of the event queue, with their attributes."""
+        sqs, url, found = self.clients().sqs, self.settings.event_queue_url, list[dict[str, Any]]()
+        wanted: Any = {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
+        while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, **wanted).get("Messages"):
+            found += batch  # type: ignore[arg-type]
+        return found
+
+    def sent(self) -> list[str]:
+        """The event ids of the messages of the event queue, sorted."""
+        return sorted(json.loads(message["Body"])["event_id"] for message in self.messages())
+
+    def measured(self, metric_type: str) -> dict[str, float | None]:
+        """By source: what a counter grew by, the highest value of a gauge."""
+        answer = self.clients().dynamodb.query(
+            TableName=self.settings.table,
+            IndexName=METRIC_TYPE_INDEX,
+            KeyConditionExpression="metric_type = :key",
+            ExpressionAttributeValues={":key": {"S": partition(metric_type, LIVE, "production")}},
+        )
+        samples = gather((int(row["timestamp"]["N"]), row["data"]["S"]) for row in answer["Items"])
+        metric, sums = self.settings.catalogue[metric_type], dict[str, float | None]()
+        for merged in buckets(metric, samples, 0, 2**33).values() if samples else ():
+            for source, stats in merged.groups.items():
+                if metric.kind == "counter":
+                    sums[source] = (sums.get(source) or 0) + (stats.increase or 0)
+                else:
+                    sums[source] = max(sums.get(source) or 0, stats.high)
+        return sums
+
+    def logged(self) -> list[dict[str, Any]]:
+        """The log's lines."""
+        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+
+
+def _named(before: Callable[[str], None]) -> Callable[..., None]:
+    def hook(model: Any, **_: Any) -> None:
+        before(f"{model.service_model.service_name}.{model.name}")
+
+    return hook
+
+
+def event(**changes: Any) -> Event:
+    """An order placed five seconds ago."""
+    values: dict[str, Any] = {
+        "source": "shop-web",
+        "event_type": "order_placed",
+        "entity_id": "order-1",
+        "occurred_at": NOW - 5,
+        "payload": {"order_id": "order-1", "amount": 12.5, "customer_id": "c-7"},
+    }
+    return Event(**(values | changes))
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Everything the ingest needs, empty."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        clients = Clients("us-east-1")
+        clients.s3.create_bucket(Bucket=BUCKET)
+        create_event_tables(clients.dynamodb)
+        create_table(clients.dynamodb)
+        yield World(Settings(bucket=BUCKET, config=Config(), **create_event_queues(clients.sqs)))
