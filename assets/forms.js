@@ -3,7 +3,8 @@
 //
 // Names make the body: "a.b" nests, "a[]" is a list, and a ticked box named "a:value" adds its value to the list "a".
 // Number inputs send numbers, empty ones nothing. data-body holds JSON that the inputs are put into. data-confirm asks
-// first, data-reason asks for a reason (its value is the label). A submit button with data-dry-run only tries.
+// first, data-reason asks for a reason (its value is the label); on a submit button they count for that button, and so
+// do data-post and data-body. A submit button with data-dry-run only tries.
 // The answer's message goes to the form's [role=status]; {at, go} leads on to the page and parameters named.
 (() => {
   "use strict";
@@ -31,8 +32,8 @@
     else parent[last] = value;
   }
 
-  function bodyOf(form) {
-    const body = JSON.parse(form.dataset.body || "{}");
+  function bodyOf(form, button) {
+    const body = JSON.parse(button?.dataset.body || form.dataset.body || "{}");
     for (const box of controls(form)) {
       const tick = box.type === "checkbox" || box.type === "radio";
       if (tick && !box.checked) continue;
@@ -61,7 +62,7 @@
   const initial = new WeakMap(); // input -> what it held before anyone typed
   const held = (box) => (box.type === "checkbox" || box.type === "radio" ? box.checked : box.value);
   function remember(form) {
-    for (const box of controls(form)) if (!initial.has(box)) initial.set(box, held(box));
+    for (const box of controls(form)) if (!initial.has(box) && box.type !== "hidden") initial.set(box, held(box));
   }
   function reset(form) {
     for (const box of controls(form)) if (initial.has(box)) put(box, initial.get(box));
@@ -100,23 +101,17 @@
   }
 
   // -------------------------------------------------------------------- the server
-  let session = null; // { role, token }
-  async function tokenOf(fresh) {
-    if (fresh || !session) {
-      const answer = await fetch("/api/v1/session", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
-      session = answer.ok ? await answer.json() : null;
-    }
-    return session?.token || "";
+  // Asked for each time: the server may have been started anew, or somebody else may have signed in, since the last.
+  async function token(signal) {
+    const answer = await fetch("/api/v1/session", { cache: "no-store", signal });
+    return (answer.ok && (await answer.json()).token) || "";
   }
 
-  async function send(url, body, fresh = false) {
-    const headers = { "Content-Type": "application/json", "X-Pulseboard-Token": await tokenOf(fresh) };
+  async function send(url, body) {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const headers = { "Content-Type": "application/json", "X-Pulseboard-Token": await token(signal) };
     const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(body), signal, cache: "no-store" });
-    const content = await answer.json().catch(() => null);
-    // The server may have been started anew since the token was fetched.
-    if (answer.status === 403 && content?.error?.code === "bad_token" && !fresh) return send(url, body, true);
-    return { ok: answer.ok, status: answer.status, content };
+    return { ok: answer.ok, status: answer.status, content: await answer.json().catch(() => null) };
   }
 
   function refusal(status, error) {
@@ -173,40 +168,38 @@
     const status = statusOf(form);
     const buttons = [...form.elements].filter((box) => box.type === "submit");
     clearErrors(form);
-    const body = { ...bodyOf(form), ...(tried ? { dry_run: true } : {}) };
+    const body = { ...bodyOf(form, button), ...(tried ? { dry_run: true } : {}) };
     const where = { status, busy: busy(buttons), mark: (field) => mark(form, field) };
-    const question = !tried && (button?.dataset.confirm || form.dataset.confirm);
-    if (question) return void confirm(question, { ...button?.dataset, ...form.dataset }, form.dataset.post, body, form);
-    const answer = await ask(form.dataset.post, body, where);
+    const asks = { ...form.dataset, ...button?.dataset };
+    if (!tried && (asks.confirm || asks.reason !== undefined)) return void confirm(asks, body, form, button);
+    const answer = await ask(asks.post, body, where);
     if (!answer) return;
     if (tried) return void say(status, answer.message, "done");
     reset(form);
     done(answer, status);
   }
 
+  function make(tag, properties, ...children) {
+    const node = Object.assign(document.createElement(tag), properties);
+    node.append(...children);
+    return node;
+  }
+
   // Asks in a dialog, and for a reason where one is wanted; stays open until it is done or given up.
-  function confirm(question, { reason, confirmLabel }, url, body, form = null) {
-    const dialog = document.createElement("dialog");
-    dialog.className = "confirm";
-    dialog.setAttribute("aria-labelledby", "confirm-question");
-    const inner = document.createElement("form");
-    inner.method = "dialog";
-    const text = Object.assign(document.createElement("p"), { id: "confirm-question", textContent: question });
-    const status = document.createElement("p");
-    status.setAttribute("role", "status");
-    const box = reason === undefined ? null : Object.assign(document.createElement("input"), {
+  function confirm({ post: url, confirm: question, reason, confirmLabel = "Go on" }, body, form, opener) {
+    const box = reason === undefined ? null : make("input", {
       name: "reason", required: true, minLength: 3, maxLength: 500, autocomplete: "off", className: "form-control",
     });
-    const label = box && document.createElement("label");
-    label?.append(Object.assign(document.createElement("span"), { className: "label", textContent: reason || "Reason" }), box);
-    const yes = Object.assign(document.createElement("button"), { type: "submit", textContent: confirmLabel || "Go on", className: "primary" });
-    const no = Object.assign(document.createElement("button"), { type: "button", textContent: "Back" });
-    const row = Object.assign(document.createElement("div"), { className: "buttons" });
-    row.append(no, yes);
-    inner.append(text, ...(label ? [label] : []), status, row);
-    dialog.append(inner);
+    const label = box && make("label", {}, make("span", { className: "label", textContent: reason || "Reason" }), box);
+    const status = make("p", { role: "status" });
+    const no = make("button", { type: "button", textContent: "Back" });
+    const yes = make("button", { type: "submit", textContent: confirmLabel, className: "primary" });
+    const inner = make("form", {},
+      make("p", { id: "confirm-question", textContent: question || `${confirmLabel}?` }),
+      ...(label ? [label] : []), status, make("div", { className: "buttons" }, no, yes));
+    const dialog = make("dialog", { className: "confirm" }, inner);
+    dialog.setAttribute("aria-labelledby", "confirm-question");
     document.body.append(dialog);
-    const opener = document.activeElement;
     no.addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => {
       dialog.remove();
@@ -214,14 +207,10 @@
     });
     inner.addEventListener("submit", async (event) => {
       event.preventDefault();
-      event.stopPropagation();
       const wanted = box ? { ...body, reason: box.value.trim() } : body;
-      const mine = (field) => {
-        mark(inner, field);
-        if (form) mark(form, field);
-      };
-      const answer = await ask(url, wanted, { status, busy: busy([yes]), mark: mine });
-      if (!answer || !dialog.isConnected) return;
+      const both = (field) => [form, inner].forEach((one) => one && mark(one, field));
+      const answer = await ask(url, wanted, { status, busy: busy([yes]), mark: both });
+      if (!answer) return;
       dialog.close();
       if (form) reset(form);
       done(answer, form && statusOf(form));
@@ -231,9 +220,8 @@
 
   async function press(button) {
     const body = JSON.parse(button.dataset.body || "{}");
-    const { confirm: question, reason } = button.dataset;
-    if (question !== undefined || reason !== undefined)
-      return confirm(question || `${button.textContent.trim()}?`, button.dataset, button.dataset.post, body);
+    const asks = { confirmLabel: button.textContent.trim(), ...button.dataset };
+    if (asks.confirm || asks.reason !== undefined) return confirm(asks, body, null, button);
     const answer = await ask(button.dataset.post, body, { status: null, busy: busy([button]), mark() {} });
     if (answer) done(answer, null);
   }
@@ -250,19 +238,20 @@
 
   document.addEventListener("focusin", (event) => {
     const form = event.target.form || event.target.closest?.("form");
-    if (form?.dataset.post) remember(form);
+    if (form) remember(form);
   });
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    const { url, post: action } = form.dataset;
+    const { url } = form.dataset;
+    const action = event.submitter?.dataset.post ?? form.dataset.post;
     if (url === undefined && action === undefined) return;
     event.preventDefault();
-    if (url !== undefined) setUrl(form);
+    if (action === undefined) setUrl(form);
     else post(form, event.submitter);
   });
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-post]");
-    if (button && !button.disabled) press(button);
+    if (button && !button.disabled && !(button.form && button.type === "submit")) press(button);
   });
   document.addEventListener("input", (event) => {
     if (event.target.getAttribute?.("aria-invalid")) event.target.removeAttribute("aria-invalid");

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlencode
 
-import orjson
-from botocore.exceptions import BotoCoreError, ClientError
 from flask import Blueprint, Flask, Request, Response, request
 
 from backend.contract.errors import InvalidInput
 from backend.contract.verdict import Verdict
+from dashboard.answers import JSON, answering, error_answer, json_answer
 from dashboard.auth import current_role
 from dashboard.data.request import ViewRequest, parse_view_request
 from dashboard.data.series import parse_series_request
@@ -22,44 +18,23 @@ from dashboard.data.views import EncodedView, encode
 from dashboard.metrics import exposition
 from dashboard.services import Services
 
-logger = logging.getLogger(__name__)
-
-Answer = Callable[..., Response]
-JSON: Final = "application/json"
-
 
 def register(server: Flask, services: Services) -> None:
     """Adds all routes of this module to the server."""
     routes = Blueprint("pulseboard_api", __name__)
     add = routes.add_url_rule
-    add("/api/v1/view/<page>", "view", _answering(lambda page: _view(services, page)))
-    add("/api/v1/health", "health", _answering(lambda: _health(services)))
-    add("/api/v1/series", "series", _answering(lambda: _series(services)))
+    add("/api/v1/view/<page>", "view", answering(lambda page: _view(services, page)))
+    add("/api/v1/health", "health", answering(lambda: _health(services)))
+    add("/api/v1/series", "series", answering(lambda: _series(services)))
     add("/healthz", "healthz", lambda: Response('{"status":"ok"}', mimetype=JSON))
-    add("/readyz", "readyz", _answering(lambda: _ready(services)))
+    add("/readyz", "readyz", answering(lambda: _ready(services)))
     add("/metrics", "metrics", lambda: Response(exposition(services), mimetype="text/plain; version=0.0.4"))
     server.register_blueprint(routes)
 
 
-def _answering(handler: Answer) -> Answer:
-    """Turns what goes wrong into ``{error: {code, message, field?}}`` with the status that fits."""
-
-    @wraps(handler)
-    def answer(**values: str) -> Response:
-        try:
-            return handler(**values)
-        except InvalidInput as error:
-            return _error(400, error.code, str(error), error.field)
-        except (BotoCoreError, ClientError, TimeoutError) as error:
-            logger.warning("no answer from AWS for %s", request.path, exc_info=True)
-            return _error(503, "unavailable", f"The data can't be read now ({type(error).__name__}); try again shortly")
-
-    return answer
-
-
 def _view(services: Services, page: str) -> Response:
     if services.page(page) is None:
-        return _error(404, "unknown_page", f"There is no page {page!r}", "page")
+        return error_answer(404, "unknown_page", f"There is no page {page!r}", "page")
     wanted = _view_request(services, page)
     return _send(services, services.view(wanted))
 
@@ -108,7 +83,7 @@ def _ready(services: Services) -> Response:
         first = ViewRequest(services.pages[0].name, services.settings.config.environment)
         services.view(first)
     seen = services.hot.seen()
-    return _json(200, {"status": "ready", "metrics_seen": len(seen), "environments": services.hot.environments()})
+    return json_answer(200, {"status": "ready", "metrics_seen": len(seen), "environments": services.hot.environments()})
 
 
 def _view_request(services: Services, name: str) -> ViewRequest:
@@ -159,17 +134,4 @@ def _send(services: Services, view: EncodedView) -> Response:
     response.headers["X-Pulseboard-Now"] = str(int(services.now() * 1000))
     if view.error is not None:
         response.headers["X-Pulseboard-Stale"] = str(int(services.now() - (view.stale_since or view.made_at)))
-    return response
-
-
-def _error(status: int, code: str, message: str, field: str | None = None) -> Response:
-    error = {"code": code, "message": message}
-    if field is not None:
-        error["field"] = field
-    return _json(status, {"error": error})
-
-
-def _json(status: int, content: Any) -> Response:
-    response = Response(orjson.dumps(content), status=status, mimetype=JSON)
-    response.headers["Cache-Control"] = "no-store"
     return response

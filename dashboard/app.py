@@ -17,7 +17,12 @@ from dash import html
 from flask import Flask, Response, g, request
 
 from backend.settings import load_settings
-from dashboard import api
+from dashboard import actions, api, events_api
+from dashboard.access import routes
+from dashboard.access.gate import Gate, install
+from dashboard.access.oidc import SignIn
+from dashboard.access.settings import AccessSettings, load_access
+from dashboard.auth import signed_in
 from dashboard.bundles import Bundles
 from dashboard.components.shell import shell
 from dashboard.components.states import note
@@ -75,7 +80,7 @@ class PulseboardDash(dash.Dash):  # type: ignore[misc]  # dash has no types
             title=f"{page.title} · Pulseboard" if page else "Not found · Pulseboard",
             attributes=_root_attributes(self._services, state),
             style="".join(self._bundles.text(name) for name in STYLES),
-            shell=render(shell(pages, page, state, environments), now),
+            shell=render(shell(pages, page, state, environments, signed_in()), now),
             body=render(body, now),
         )
 
@@ -90,10 +95,21 @@ class PulseboardDash(dash.Dash):  # type: ignore[misc]  # dash has no types
 
 def create_server(environ: Mapping[str, str]) -> Flask:
     """The whole dashboard as a WSGI application. Raises InvalidInput when a setting is wrong."""
-    settings = load_settings(environ)
+    settings, access = load_settings(environ), load_access(environ)
     services = connect_services(settings, PAGES, build_id(), environ.get("PULSEBOARD_REDIS_URL"))
+    return assemble(services, access)
+
+
+def assemble(services: Services, access: AccessSettings) -> Flask:
+    """The server over ``services``: pages and interfaces, with the gate in front of all of them."""
     server: Flask = create_app(services).server
+    sign_in = None if access.oidc is None else SignIn(server, access, access.oidc, services.now)
+    gate = Gate(access, services.tokens, services.now, sign_in)
+    install(server, gate)
+    routes.register(server, gate)
     api.register(server, services)
+    events_api.register(server, services)
+    actions.register(server, services, gate)
     return server
 
 

@@ -6,13 +6,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from flask_caching.backends import SimpleCache
 
+from backend.audit import AuditLog
 from backend.aws import Clients
 from backend.contract.ranges import TimeRange
+from backend.events.investigation import Investigation
+from backend.replay.dead_letters import DeadLetters
+from backend.replay.service import ReplayService
 from backend.settings import Settings
+from dashboard.access.tokens import DisplayTokens, TokenStore
 from dashboard.data.flight import SingleFlight
 from dashboard.data.health import HealthService
 from dashboard.data.hot import HotStore
@@ -23,15 +28,12 @@ from dashboard.data.ticks import same_tick
 from dashboard.data.views import KEEP_SECONDS, EncodedView, Store, ViewCache, encode
 from dashboard.pages.base import Page
 
-if TYPE_CHECKING:
-    from backend.audit import AuditLog
-    from backend.events.investigation import Investigation
-    from backend.replay.dead_letters import DeadLetters
-    from backend.replay.service import ReplayService
-    from dashboard.access.tokens import DisplayTokens
-
 READ_CONNECTIONS: Final = 16
 READ_TIMEOUT_SECONDS: Final = 10.0
+EVENT_CONNECTIONS: Final = 32
+TOKEN_CONNECTIONS: Final = 8
+TOKEN_TIMEOUT_SECONDS: Final = 2.0
+"""Whoever shows a token waits for it."""
 MAX_RECENT: Final = 64
 RECENT_SECONDS: Final = 120.0
 MAX_READINGS: Final = 16
@@ -194,7 +196,26 @@ def connect_services(
     """The services of a running dashboard: DynamoDB of the environment, views in memory or in Redis."""
     clients = Clients(settings.region, pool=READ_CONNECTIONS, timeout=READ_TIMEOUT_SECONDS)
     reader = MetricsReader(clients.dynamodb, settings.table)
-    return build_services(settings, reader, pages, build_id, _store(redis_url))
+    return connect_events(build_services(settings, reader, pages, build_id, _store(redis_url)))
+
+
+def connect_events(services: Services) -> Services:
+    """The services with those of events, replays and access, over clients of their own: a long search takes none of
+    the connections that the metrics are read through."""
+    settings, clock = services.settings, services.now
+    clients = Clients(settings.region, pool=EVENT_CONNECTIONS, timeout=READ_TIMEOUT_SECONDS)
+    tokens = Clients(settings.region, pool=TOKEN_CONNECTIONS, timeout=TOKEN_TIMEOUT_SECONDS, attempts=1)
+    services.events = Investigation(clients.dynamodb, clients.s3, settings, clock)
+    services.audit = AuditLog(clients.dynamodb, settings, clock)
+    services.replays = ReplayService(
+        clients.dynamodb, clients.sqs, clients.s3, services.events, services.audit, settings, clock
+    )
+    services.dead_letters = DeadLetters(
+        clients.sqs, clients.cloudwatch, clients.dynamodb, services.events, services.audit, services.replays, settings,
+        clock,
+    )  # fmt: skip
+    services.tokens = DisplayTokens(TokenStore(tokens.dynamodb, settings.tokens_table), clock)
+    return services
 
 
 def _store(redis_url: str | None) -> Store:

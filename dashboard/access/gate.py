@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-import orjson
 from flask import Flask, Response, g, redirect, request
 
 from dashboard.access.hosts import host_allowed, loopback_host
@@ -19,6 +18,7 @@ from dashboard.access.proxy import HEADER, BadTokenError, HttpKeys, KeysUnavaila
 from dashboard.access.roles import name_of, role_of
 from dashboard.access.settings import AccessSettings
 from dashboard.access.tokens import DisplayTokens, TokensUnavailableError
+from dashboard.answers import error_answer
 from dashboard.auth import LOCAL, Identity
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ PROBES: Final = ("/healthz", "/readyz")
 OPEN: Final = ("/login", "/auth/callback", "/logout", "/signed-out", "/display")
 STATIC: Final = ("/assets/", "/_dash-component-suites/")
 """Scripts and styles: the same for everybody, and without any data."""
+ACTIONS: Final = "/api/v1/actions/"
 ROUTING: Final = "/_dash-update-component"
 """How Dash turns pages; it answers with layouts and changes nothing, so displays may post to it."""
 
@@ -75,8 +76,10 @@ class Gate:
         if who is None:
             return self._stranger()
         g.identity = who
-        if who.role == "display" and request.method not in ("GET", "HEAD") and request.path != ROUTING:
-            return error(403, "display", "A display can only look")
+        looks = request.method in ("GET", "HEAD") or request.path == ROUTING
+        # The guard of actions refuses displays as well, and puts it on record.
+        if who.role == "display" and not looks and not request.path.startswith(ACTIONS):
+            return error_answer(403, "display", "A display can only look")
         return None
 
     def after(self, response: Response) -> Response:
@@ -130,21 +133,13 @@ class Gate:
 
     def _stranger(self) -> Response:
         if not _page():
-            return error(401, "signed_out", "Sign in to see this")
+            return error_answer(401, "signed_out", "Sign in to see this")
         if self.sign_in is not None:
             query = request.query_string.decode("latin-1")
             then = request.path + (f"?{query}" if query else "")
             answer: Response = redirect(f"/login?{urlencode({'next': then})}")  # type: ignore[assignment]
             return answer
         return notice(401, "Not signed in", "This address is for those who come through the sign-in, and for displays.")
-
-
-def error(status: int, code: str, message: str, field: str | None = None) -> Response:
-    """A JSON answer ``{error: {code, message, field?}}``."""
-    content = {"code": code, "message": message} | ({} if field is None else {"field": field})
-    response = Response(orjson.dumps({"error": content}), status=status, mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def local_path(text: str | None, default: str = "/") -> str:
@@ -179,11 +174,11 @@ def _page() -> bool:
 
 def _unknown(sentence: str) -> Response:
     if not _page():
-        return error(401, "signed_out", sentence)
+        return error_answer(401, "signed_out", sentence)
     return notice(401, "Not signed in", sentence, [("Sign in", "/login")])
 
 
 def _unavailable() -> Response:
     if not _page():
-        return error(503, "unavailable", "Who you are can't be checked now; try again shortly")
+        return error_answer(503, "unavailable", "Who you are can't be checked now; try again shortly")
     return notice(503, "One moment", "Who you are can't be checked now. This page tries again by itself.", retry=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import orjson
 from flask import Flask, Response, redirect, request
 
-from dashboard.access.gate import DISPLAY_COOKIE, Gate, error, local_path, set_display
+from dashboard.access.gate import DISPLAY_COOKIE, Gate, local_path, set_display
 from dashboard.access.hosts import same_origin
 from dashboard.access.notices import notice
 from dashboard.access.oidc import CALLBACK, SignInError
 from dashboard.access.tokens import TokensUnavailableError
+from dashboard.answers import error_answer, json_answer
 from dashboard.auth import identity
 
 ALB_COOKIE = "AWSELBAuthSessionCookie"
@@ -41,9 +41,7 @@ def _session(gate: Gate) -> Response:
     content = {"name": who.name, "role": who.role, "mode": gate.access.mode}
     if who.role == "operator":
         content["token"] = gate.action_token(who)
-    response = Response(orjson.dumps(content), mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return json_answer(200, content)
 
 
 def _login(gate: Gate) -> Response:
@@ -71,7 +69,7 @@ def _callback(gate: Gate) -> Response:
 
 def _logout(gate: Gate) -> Response:
     if not own_origin(gate):
-        return error(403, "cross_site", "Only a page of Pulseboard itself can sign you out")
+        return error_answer(403, "cross_site", "Only a page of Pulseboard itself can sign you out")
     if gate.sign_in is not None:
         gate.sign_in.end()
     answer = _go("/signed-out", 303)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from dash import html
 
+from dashboard.auth import Identity
 from dashboard.components.url_state import RANGES, REFRESHES, UrlState
 from dashboard.data.request import DEFAULT_FROM
 from dashboard.html import Element
@@ -18,8 +19,17 @@ from dashboard.pages.base import Page
 FILTERS: Final = ("host", "operator")
 
 
-def shell(pages: Sequence[Page], current: Page | None, state: UrlState, environments: Sequence[str]) -> list[Any]:
-    """Header and banner of a page; a kiosk gets no navigation and no controls at all."""
+def shell(
+    pages: Sequence[Page],
+    current: Page | None,
+    state: UrlState,
+    environments: Sequence[str],
+    who: Identity | None = None,
+) -> list[Any]:
+    """Header and banner of a page; a kiosk gets no navigation and no controls at all.
+
+    ``who`` is signed in; None where nobody has to.
+    """
     if state.kiosk:
         return [
             html.Header(
@@ -34,7 +44,9 @@ def shell(pages: Sequence[Page], current: Page | None, state: UrlState, environm
         ]
     return [
         html.Header(
-            [_brand(state, link=True), _navigation(pages, current, state), _age()], className="shell", role="banner"
+            [_brand(state, link=True), _navigation(pages, current, state), _age(), *_session(who)],
+            className="shell",
+            role="banner",
         ),
         _toolbar(state, environments),
         _chips(current, state),
@@ -170,6 +182,14 @@ def _chips(current: Page | None, state: UrlState) -> html.Ul:
             )
         )
     return html.Ul(chips, id="chips", className="chips", **{"aria-label": "Filters"})
+
+
+def _session(who: Identity | None) -> list[html.Form]:
+    if who is None:
+        return []
+    words = [html.Span(who.name, className="session-name", title=who.name), html.Span(who.role)]
+    out = html.Button("Sign out", type="submit")
+    return [html.Form([*words, out], action="/logout", method="post", className="session")]
 
 
 def _age() -> html.Div:
