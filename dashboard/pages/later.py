@@ -77,13 +77,4 @@ JOBS = announced(
         "Datasets with their freshness against target, and failed batches ready to be run again.",
     ),
 )
-REPLAY = announced(
-    "replay",
-    "Replay",
-    "Which events must go through again?",
-    (
-        "A search over events by entity, type, source, status and time, with gaps, duplicates and late arrivals.",
-        "A dry run with its count, then a replay at a bounded rate with progress, cancel and an audit record.",
-    ),
-)
-LATER = (PERFORMANCE, ERRORS, CAPACITY, JOBS, REPLAY)
+LATER = (PERFORMANCE, ERRORS, CAPACITY, JOBS)

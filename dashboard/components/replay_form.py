@@ -1,0 +1,114 @@
+"""What an operator may start from the Replay page: a replay of what was searched, a redrive of what was listed.
+
+The forms' controls do not depend on the data beside them, so a refresh leaves what is being typed alone.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import dash_bootstrap_components as dbc
+from dash import html
+
+from backend.contract.event_query import query_json
+from backend.contract.replays import CONFIRM_ABOVE
+from dashboard.components.replay import Children, field, heading, reason_field
+from dashboard.data.replay import ReplayData
+from dashboard.data.replay_sources import Limits
+
+NO_ACTION: dict[str, Any] = {"data-post": None, "data-body": None, "data-confirm": None}
+
+
+def action(data: ReplayData) -> dict[str, Any]:
+    """What the form around the open tab's rows asks for: attributes of its element, all None where nothing may be."""
+    if not data.acts:
+        return NO_ACTION
+    if data.search is not None and data.search.page.events:
+        body: dict[str, Any] = {"selection": query_json(data.search.query)}
+        return {**NO_ACTION, "data-post": "/api/v1/actions/replay", "data-body": json.dumps(body)}
+    if data.queues is not None and data.queues.chosen is not None:
+        wanted = data.queues.wanted
+        names = ("error_type", "event_type", "entity_id", "operator", "text")
+        body = {name: value for name in names if (value := getattr(wanted, name)) is not None}
+        content = json.dumps({"queue": data.queues.chosen, **body})
+        return {**NO_ACTION, "data-post": "/api/v1/actions/redrive", "data-body": content}
+    return NO_ACTION
+
+
+def panel(data: ReplayData) -> Children:
+    """The controls of the open tab's form; none for who may not act, or where there is nothing to act on."""
+    if not data.acts:
+        return []
+    if data.search is not None and data.search.page.events:
+        return [_replay_panel(data.search.targets, data.limits)]
+    if data.queues is not None and data.queues.messages:
+        return [_redrive_panel(data.limits)]
+    return []
+
+
+def _replay_panel(targets: tuple[str, ...], limits: Limits) -> html.Section:
+    to_queue = dbc.Select(
+        id="order-target", name="target", value=targets[0] if targets else "",
+        options=[{"label": name, "value": name} for name in targets],
+    )  # fmt: skip
+    most = dbc.Input(
+        id="order-most", name="max_events", type="number", min=1, max=limits.max_events, step=1,
+        placeholder=f"{limits.max_events:,}",
+    )  # fmt: skip
+    confirm = dbc.Input(id="order-confirm", name="confirm", type="number", min=0, step=1, autocomplete="off")
+    return html.Section(
+        [
+            heading("Replay"),
+            html.P(
+                "Sends the ticked events again; with none ticked, all that match the search, on every page of it. "
+                f"An event is replayed at most {limits.max_replays} times.",
+                className="hint",
+            ),
+            html.Div(
+                [
+                    field("To", to_queue),
+                    _rate_field("order-rate", limits),
+                    field("At most", most, "events; the rest is left out"),
+                    field("Number of events", confirm, f"Typed to confirm more than {CONFIRM_ABOVE:,}"),
+                    reason_field("order-reason"),
+                ],
+                className="fields",
+            ),
+            html.Div(
+                [
+                    html.Button("Dry run", type="submit", formNoValidate=True, **{"data-dry-run": ""}),
+                    html.Button("Replay", type="submit", className="primary"),
+                ],
+                className="buttons",
+            ),
+            html.P(className="form-status", role="status"),
+        ],
+        key="replay",
+        className="card order",
+        **{"aria-label": "Replay"},
+    )
+
+
+def _redrive_panel(limits: Limits) -> html.Section:
+    return html.Section(
+        [
+            heading("Redrive"),
+            html.P(
+                "Sends the ticked messages back; with none ticked, all of the queue that match the filter, "
+                "also those that the sample does not show.",
+                className="hint",
+            ),
+            html.Div([_rate_field("redrive-rate", limits), reason_field("redrive-reason")], className="fields"),
+            html.Div([html.Button("Redrive", type="submit", className="primary")], className="buttons"),
+            html.P(className="form-status", role="status"),
+        ],
+        key="redrive",
+        className="card order",
+        **{"aria-label": "Redrive"},
+    )
+
+
+def _rate_field(ident: str, limits: Limits) -> html.Div:
+    rate = dbc.Input(id=ident, name="rate_per_second", type="number", min=0, placeholder=f"{limits.rate_per_second:g}")
+    return field("Events a second", rate, "0 is without a limit")
