@@ -15,13 +15,18 @@ _TAKEN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctim
 """Names that a log record has itself; it refuses others of that name."""
 
 
+def loggable(keys: Iterable[str]) -> list[str]:
+    """The keys that may name a field of a line."""
+    return [key for key in keys if key not in _TAKEN]
+
+
 class IngestLog:
     """Writes the lines. ``keys`` are fields of payloads that are logged by their own names."""
 
     def __init__(self, logger: Logger, operator: str, keys: Iterable[str]) -> None:
         self._logger = logger
         self._operator = operator
-        self._keys = [key for key in keys if key not in _TAKEN]
+        self._keys = loggable(keys)
 
     def handled(self, attempt: Attempt, seconds: float) -> None:
         """What became of an event; ``seconds`` is how long its request took."""
@@ -46,7 +51,7 @@ class IngestLog:
     def _fields(self, attempt: Attempt) -> dict[str, Any]:
         gate = attempt.lead.gate
         return {
-            **entity_fields(attempt.lead.event, self._keys),
+            **entity_fields(attempt.lead.event.payload, self._keys),
             "correlation_id": gate.correlation_id,
             "event_id": gate.event_id,
             "entity_id": gate.entity_id,

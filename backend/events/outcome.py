@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from backend.contract.errors import InvalidInput
-from backend.contract.events import Event
 from backend.events.gate import Lead, is_late
 from backend.events.own_metrics import Measured
 from backend.settings import Settings
@@ -99,9 +98,8 @@ def measured(attempts: Iterable[Attempt], settings: Settings) -> list[Measured]:
     return counts + [Measured("ingest_lag_seconds", lag, {"source": source}) for source, lag in lags.items()]
 
 
-def entity_fields(event: Event, keys: Iterable[str]) -> dict[str, str]:
+def entity_fields(payload: Any, keys: Iterable[str]) -> dict[str, str]:
     """The configured entity keys that a payload carries, for the log."""
-    payload = event.payload
     if not isinstance(payload, dict):
         return {}
     found = {key: payload[key] for key in keys if key in payload}
