@@ -21,15 +21,18 @@ SOURCE = "log-processor"
 class Alerts:
     """Critical alerts go to one topic, warnings to the other; without a topic they are logged only."""
 
-    def __init__(self, sns: SNSClient, alerts_topic: str, warnings_topic: str, logger: Logger) -> None:
+    def __init__(
+        self, sns: SNSClient, alerts_topic: str, warnings_topic: str, logger: Logger, source: str = SOURCE
+    ) -> None:
         self._sns = sns
+        self._source = source
         self._topics = {"CRITICAL": alerts_topic, "HIGH": alerts_topic, "MEDIUM": warnings_topic}
         self._logger = logger
 
     def access_denied(self, bucket: str, part: ObjectPart, error: str) -> None:
         """An object can't be read: someone must mend the permission and redrive the dead-letter queue."""
         title = "The processor may not read a metrics object"
-        self._send("CRITICAL", "access_denied", title, {"bucket": bucket, "object": part.key, "error": error})
+        self.send("CRITICAL", "access_denied", title, {"bucket": bucket, "object": part.key, "error": error})
 
     def quality(self, part: ObjectPart, processed: Processed, quarantine: str, limit_percent: float) -> None:
         """Some of an object's samples were quarantined; above the limit it is an alert, else a warning."""
@@ -38,14 +41,15 @@ class Alerts:
         title = f"{len(processed.quarantined)} of {processed.samples} samples quarantined ({failed:.1f} %)"
         details = {"object": part.key, "reasons": reasons, "quarantine": quarantine}
         details["example"] = processed.quarantined[0].message
-        self._send("HIGH" if failed > limit_percent else "MEDIUM", "data_quality", title, details)
+        self.send("HIGH" if failed > limit_percent else "MEDIUM", "data_quality", title, details)
 
-    def _send(self, severity: str, kind: str, title: str, details: dict[str, Any]) -> None:
+    def send(self, severity: str, kind: str, title: str, details: dict[str, Any]) -> None:
+        """An alert of any kind: CRITICAL, HIGH or MEDIUM, a title of one line, and details that are logged as well."""
         topic = self._topics[severity]
         self._logger.warning(title, extra={"status": kind, "severity": severity, **details})
         if not topic:
             return
-        message = json.dumps({"source": SOURCE, "kind": kind, "severity": severity, "title": title, **details})
+        message = json.dumps({"source": self._source, "kind": kind, "severity": severity, "title": title, **details})
         try:
             self._sns.publish(
                 TopicArn=topic,
