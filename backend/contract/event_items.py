@@ -30,6 +30,10 @@ ERROR: Final = "error"
 STATUS: Final = "status"
 PROCESSED_TRACE: Final = "processed_traceparent"
 """Attribute of a processed event: the traceparent of what processed it."""
+PROCESSED_REPLAYS: Final = "processed_replays"
+"""Attribute of an event: the ids of the replays that it was processed for, as a string set; each counts once."""
+PROCESSED_FOR: Final = "processed_for"
+"""Attribute of an event: a list of maps with ``at``, ``replay_id`` and ``traceparent``, one for each of those."""
 
 
 def received_key(received_at: str, event_id: str) -> str:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from backend.contract.event_items import PROCESSED_TRACE, Item, record_of, step_of
-from backend.contract.events import EventRecord, TraceStep
+from backend.contract.event_items import PROCESSED_FOR, PROCESSED_TRACE, Item, record_of, step_of
+from backend.contract.events import EventRecord, TraceStep, utc_seconds
 
 
 def trace_of(events: Iterable[Item], gates: Mapping[str, Item], steps: Iterable[Item]) -> tuple[TraceStep, ...]:
     """The steps of the events, oldest first.
 
-    ``events`` are items of ``PipelineEvents``, ``gates`` those of ``EventGate`` by event id, ``steps`` the stored steps.
+    ``events`` are items of ``PipelineEvents``, ``gates`` of ``EventGate`` by event id, ``steps`` the stored ones.
     """
     found = [step_of(item) for item in steps]
     for item in events:
         record = record_of(item)
         found.append(_ingested(record, gates.get(record.event_id, {})))
-        if record.processed_at is not None:
-            traceparent = item[PROCESSED_TRACE]["S"] if PROCESSED_TRACE in item else ""
-            found.append(_step(record, record.processed_at, "processed", "added to its aggregate", traceparent))
+        found += _processed(record, item)
     return tuple(sorted(found, key=lambda step: step.at))
 
 
@@ -41,6 +39,22 @@ def _ingested(record: EventRecord, gate: Item) -> TraceStep:
     return _step(record, record.received_at, "ingested", detail, traceparent, xray_id)
 
 
+def _processed(record: EventRecord, item: Item) -> list[TraceStep]:
+    """When the event was added to its aggregate, and when it came again in a replay, which adds nothing."""
+    if record.processed_at is None:
+        return []
+    again = {
+        utc_seconds(entry["M"]["at"]["S"]): (entry["M"]["replay_id"]["S"], entry["M"]["traceparent"]["S"])
+        for entry in item.get(PROCESSED_FOR, {}).get("L", ())
+    }
+    first, _ = again.pop(record.processed_at, ("", ""))
+    traceparent = item[PROCESSED_TRACE]["S"] if PROCESSED_TRACE in item else ""
+    steps = [_step(record, record.processed_at, "processed", "added to its aggregate", traceparent, replay_id=first)]
+    for at, (replay_id, traced) in again.items():
+        steps.append(_step(record, at, "processed", "came again, was in its aggregate", traced, replay_id=replay_id))
+    return steps
+
+
 def _lag(seconds: float) -> str:
     if seconds < 0:
         return f"{-seconds:.1f} s before it occurred by the producer's clock"
@@ -48,7 +62,13 @@ def _lag(seconds: float) -> str:
 
 
 def _step(
-    record: EventRecord, at: float, stage: str, detail: str, traceparent: str = "", xray_id: str = ""
+    record: EventRecord,
+    at: float,
+    stage: str,
+    detail: str,
+    traceparent: str = "",
+    xray_id: str = "",
+    replay_id: str = "",
 ) -> TraceStep:
     return TraceStep(
         at,
@@ -59,4 +79,5 @@ def _step(
         entity_id=record.entity_id,
         traceparent=traceparent,
         xray_id=xray_id,
+        replay_id=replay_id,
     )

@@ -34,7 +34,8 @@ def read_raw(body: bytes, sha256: str) -> RawEvent:
     """
     found = hashlib.sha256(body).hexdigest()
     if found != sha256:
-        raise EventFailure("poison", f"the raw object was changed: its SHA-256 is {found}, recorded is {sha256}")
+        message = f"the raw object was changed: its SHA-256 is {found}, recorded is {sha256}"
+        raise EventFailure("poison", message, alert=True)
     try:
         return _event(orjson.loads(body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -79,20 +79,23 @@ class EventTable:
         )
         return [{name: item[name] for name in (ENTITY_ID, RECEIVED_KEY)} for item in answer["Items"]]
 
-    def items(self, keys: Sequence[Item], table: str | None = None) -> list[Item]:
+    def items(self, keys: Sequence[Item], table: str | None = None, *, consistent: bool = False) -> list[Item]:
         """The items of keys, in no order; what does not exist is left out. Reads 100 at a time, side by side.
 
         Raises RuntimeError when DynamoDB keeps leaving keys unprocessed.
         """
-        answers = self.pool.map(lambda batch: self._batch(batch, table or self.table), batches_of(keys))
+        if len(keys) <= KEYS_A_BATCH:
+            return self._batch(keys, table or self.table, consistent) if keys else []
+        answers = self.pool.map(lambda batch: self._batch(batch, table or self.table, consistent), batches_of(keys))
         return [item for answer in answers for item in answer]
 
-    def _batch(self, keys: Sequence[Item], table: str) -> list[Item]:
+    def _batch(self, keys: Sequence[Item], table: str, consistent: bool) -> list[Item]:
         found: list[Item] = []
         for delay in DELAYS_SECONDS:
             if delay:
                 self._sleep(delay)
-            answer: Any = self._client.batch_get_item(RequestItems={table: {"Keys": keys}})
+            wanted: Any = {"Keys": keys, "ConsistentRead": consistent}
+            answer: Any = self._client.batch_get_item(RequestItems={table: wanted})
             found += answer["Responses"].get(table, [])
             keys = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
             if not keys:

@@ -46,9 +46,7 @@ def read_token(query: EventQuery, token: str) -> tuple[EventQuery, str]:
     if not fits:
         raise InvalidInput("token", token, "is not a token of this search; leave it out to begin with the first page")
     if check != _check(query, text) or query.start < first.start or query.end < first.end:
-        raise InvalidInput(
-            "token", token, "belongs to another search; repeat its filters, or leave it out"
-        )
+        raise InvalidInput("token", token, "belongs to another search; repeat its filters, or leave it out")
     return first, position
 
 
