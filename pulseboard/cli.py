@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "agent": "agent",
     "collect": "collect",
     "ingest": "ingest",
+    "tokens": "tokens",
     "env": "env",
     "doctor": "doctor",
 }

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import click
 from gunicorn.app.base import BaseApplication
 
-from backend.contract.errors import InvalidInput
 from backend.settings import load_settings
+from dashboard.access.settings import MODES, AccessSettings, load_access
 
-AUTH_MODES = ("none",)
 THREADS: Final = 8
 SWITCH_SECONDS: Final = 0.0005
 
@@ -74,35 +72,33 @@ class Server(BaseApplication):  # type: ignore[misc]
     envvar="PULSEBOARD_AUTH",
     default="none",
     show_default=True,
-    help="Who may look. So far only `none`, on loopback.",
+    help=f"Who may look: {', '.join(MODES)}. `none` serves loopback only; see docs/access.md for the others.",
 )
-def command(host: str, port: int, threads: int, auth: str) -> None:
+@click.option(
+    "--allowed-hosts",
+    envvar="PULSEBOARD_ALLOWED_HOSTS",
+    default="",
+    help="Host names answered to besides loopback and --host, with commas between.",
+)
+def command(host: str, port: int, threads: int, auth: str, allowed_hosts: str) -> None:
     """Serve the dashboard."""
-    check_access(host, auth)
-    load_settings(os.environ)
+    environ = {
+        **os.environ,
+        "PULSEBOARD_HOST": host,
+        "PULSEBOARD_AUTH": auth,
+        "PULSEBOARD_ALLOWED_HOSTS": allowed_hosts,
+    }
+    check_access(environ)
+    load_settings(environ)
 
     def make() -> Any:
         from dashboard.app import create_server
 
-        return create_server(os.environ)
+        return create_server(environ)
 
     Server(make, host, port, threads).run()
 
 
-def check_access(host: str, auth: str) -> None:
-    """Refuses an unknown mode, and mode `none` anywhere but on loopback. Raises InvalidInput."""
-    if auth not in AUTH_MODES:
-        raise InvalidInput("auth", auth, f"is not a known mode; use {' or '.join(AUTH_MODES)}")
-    if auth == "none" and not _loopback(host):
-        raise InvalidInput(
-            "host", host, "is not loopback, and without authentication anyone there could look; use 127.0.0.1"
-        )
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def check_access(environ: Mapping[str, str]) -> AccessSettings:
+    """What the server will go by, checked before it starts. Raises InvalidInput for what would leave it open."""
+    return load_access(environ)

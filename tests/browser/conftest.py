@@ -12,8 +12,8 @@ from dash import html
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from dashboard import api
-from dashboard.app import create_app
+from dashboard.access.settings import load_access
+from dashboard.app import assemble
 from dashboard.components.chart import chart
 from dashboard.pages import PAGES
 from dashboard.pages import base as pages
@@ -41,14 +41,13 @@ class Face:
         self.fake = fakes.FakeHealth()
         self.services = fakes.services(self.fake, pages=(*PAGES, chart_page()))
         self._server: BaseWSGIServer | None = None
-        self._app = create_app(self.services)
-        api.register(self._app.server, self.services)
+        self._app = assemble(self.services, load_access({}))
         self._port = 0
         self.start()
 
     def start(self) -> None:
         """Listens; on the port of before after a stop."""
-        self._server = make_server("127.0.0.1", self._port, self._app.server, threaded=True, request_handler=Quiet)
+        self._server = make_server("127.0.0.1", self._port, self._app, threaded=True, request_handler=Quiet)
         self._port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
