@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final, NoReturn
 
-from backend.collector.build import DEMO_VARIABLE, SEED_VARIABLE
+from botocore.exceptions import BotoCoreError, ClientError
+
+from backend.aws import Clients
 from backend.collector.sources.synthetic import SyntheticSource
 from backend.contract.errors import InvalidInput
-from backend.local import state
-from backend.local.child import Child
+from backend.local import prune, state
+from backend.local.configuration import WatchedConfig, apply_change
 from backend.local.demo_config import demo_config
-from backend.local.deploy import deploy
-from backend.local.engine import HOST, Engine, port_is_free, without_aws
+from backend.local.deploy import ENVIRONMENT_OF_OUTPUT, DeployError, deploy
+from backend.local.engine import Engine, port_is_free, without_aws
+from backend.local.orders import Shop
+from backend.local.processes import (
+    DemoError,
+    Options,
+    Processes,
+    api_url,
+    checked_api_port,
+    make_processes,
+    wait_until_ready,
+)
 from backend.local.seed import seed
+from backend.local.seed_events import seed_events
 from backend.local.thin import EVERY_SECONDS, ITEM_LIMIT, item_count, thin
 from backend.settings import CONFIG_NAME, Settings, load_settings
 
-READY_SECONDS: Final = 60.0
 RESTARTS: Final = 5
 """A part that ended more often than this within one demo is not started again: the demo ends and says why."""
 _TICK_SECONDS: Final = 0.5
-_POLL_SECONDS: Final = 0.1
-_COMMAND: Final = (sys.executable, "-c", "from pulseboard.cli import main; main()")
 ATHENA_PREFIX: Final = "athena-results/"
 
 _PARAMETERS: Final = {"CollectorEnabled": "DISABLED"}
@@ -45,26 +52,6 @@ class Stopped(BaseException):
     """A signal asked the demo to end; not an error, so nothing on the way up may take it for one."""
 
 
-class DemoError(RuntimeError):
-    """The demo can't go on; the message is one line and names the log that says more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line chooses. ``config`` is the user's pulseboard.toml, if there is one."""
-
-    port: int = 8050
-    engine_port: int | None = None
-    directory: Path = state.DIRECTORY
-    config: Path | None = None
-    seed: int = 7
-
-    @property
-    def url(self) -> str:
-        """Where the dashboard answers."""
-        return f"http://{HOST}:{self.port}"
-
-
 def run(options: Options, say: Say) -> None:
     """Runs the demo until Stopped is raised in it, and leaves nothing behind however it ends.
 
@@ -74,29 +61,31 @@ def run(options: Options, say: Say) -> None:
         raise InvalidInput(
             "port", options.port, "is taken; stop what listens there, or choose one with PULSEBOARD_PORT"
         )
+    api_port = checked_api_port(options)
     config = demo_config(options.config)
     with ExitStack() as stack:
         stack.enter_context(state.held(options.directory))
         logs = options.directory / "logs"
         logs.mkdir(exist_ok=True)
         (options.directory / CONFIG_NAME).write_text(config, "utf-8")
+        watched = WatchedConfig(options.directory / CONFIG_NAME)
         engine = stack.enter_context(_engine(options, logs))
         say("Engine is up; creating the stack of infra/template.yaml")
         environment = _environment(options, engine, deploy(engine.client, config=config, parameters=_PARAMETERS))
         settings = load_settings(environment)
         started = time.time()
         _seed(options, engine, settings, started, say)
-        children = _children(options, environment, logs, started)
-        for child in children:
+        processes = make_processes(options, environment, logs, started, api_port)
+        for child in processes.all:
             stack.enter_context(child)
         # On the way out all are told before any is waited for.
-        for child in children:
+        for child in processes.all:
             stack.callback(child.terminate)
-        _wait_until_ready(options, children)
-        state.publish(options.directory, _exports(options, engine, environment))
-        say(_summary(engine, settings, options))
+        wait_until_ready(options, processes, api_port)
+        state.publish(options.directory, _exports(options, engine, environment, api_port))
+        say(_summary(engine, settings, options, api_port))
         say(f"Pulseboard is ready at {options.url}")
-        _watch(engine, children, settings, say)
+        _watch(_Demo(engine, processes, settings, environment, watched, say))
 
 
 @contextmanager
@@ -114,9 +103,9 @@ def _environment(options: Options, engine: Engine, outputs: Mapping[str, str]) -
     return {**without_aws(os.environ), **chosen, **engine.environment(), **outputs, "PULSEBOARD_CONFIG": str(config)}
 
 
-def _exports(options: Options, engine: Engine, environment: Mapping[str, str]) -> dict[str, str]:
+def _exports(options: Options, engine: Engine, environment: Mapping[str, str], api_port: int) -> dict[str, str]:
     """What `pulseboard env` prints."""
-    outputs = {name: environment[name] for name in (*_OUTPUTS, "PULSEBOARD_CONFIG")}
+    outputs = {name: environment[name] for name in (*ENVIRONMENT_OF_OUTPUT.values(), "PULSEBOARD_CONFIG")}
     return {
         **engine.environment(),
         **outputs,
@@ -124,18 +113,8 @@ def _exports(options: Options, engine: Engine, environment: Mapping[str, str]) -
         "AWS_ATHENA_S3_STAGING_DIR": f"s3://{environment['S3_BUCKET']}/{ATHENA_PREFIX}",
         "AWS_ATHENA_WORK_GROUP": "primary",
         "PULSEBOARD_URL": options.url,
-        "PULSEBOARD_API_URL": options.url,
+        "PULSEBOARD_API_URL": api_url(api_port),
     }
-
-
-_OUTPUTS: Final = (
-    "S3_BUCKET",
-    "DYNAMODB_TABLE",
-    "QUEUE_URL",
-    "DEAD_LETTER_QUEUE_URL",
-    "ALERTS_TOPIC_ARN",
-    "WARNINGS_TOPIC_ARN",
-)
 
 
 def _seed(options: Options, engine: Engine, settings: Settings, now: float, say: Say) -> None:
@@ -145,71 +124,77 @@ def _seed(options: Options, engine: Engine, settings: Settings, now: float, say:
         f"Seeded a day of synthetic history: {done.samples:,} samples in {done.objects} objects, {done.items:,} items, "
         f"{done.seconds:.0f} s (rolled up by the processor's own code, but not by way of SQS and Lambda)"
     )
+    prune.expire_dead_letters(engine.client("sqs"), settings)
+    events = seed_events(settings, _Seeding(engine, settings.region), Shop(options.seed, now), now)
+    say(
+        f"Seeded an hour of synthetic orders: {events.stored:,} events, {events.duplicates} sent twice, "
+        f"{events.seconds:.0f} s (taken by the ingest's own code as of their times; processed now)"
+    )
 
 
-def _children(options: Options, environment: Mapping[str, str], logs: Path, started: float) -> list[Child]:
-    dashboard = {**environment, "PULSEBOARD_PORT": str(options.port)}
-    agent = {**environment, DEMO_VARIABLE: repr(started), SEED_VARIABLE: str(options.seed)}
-    spool = options.directory / "spool"
-    # What an earlier demo could not send belongs to a bucket that is gone.
-    shutil.rmtree(spool, ignore_errors=True)
-    children = [
-        Child("dashboard", [*_COMMAND, "serve", "--host", HOST], dashboard, logs / "dashboard.log"),
-        Child("agent", [*_COMMAND, "agent", "--flush-seconds", "1", "--spool", str(spool)], agent, logs / "agent.log"),
-    ]
-    for child in children:
-        child.log.unlink(missing_ok=True)
-    return children
+class _Seeding(Clients):
+    """The product's clients, on this engine whatever the environment says."""
+
+    def __init__(self, engine: Engine, region: str) -> None:
+        super().__init__(region)
+        self.s3, self.dynamodb, self.sqs = (engine.client(name) for name in ("s3", "dynamodb", "sqs"))
 
 
-def _wait_until_ready(options: Options, children: list[Child]) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while not _ready(options.port):
-        for child in children:
-            if not child.running:
-                raise DemoError(f"the {child.name} ended at once ({child.tail(1)}); see {child.log}")
-        if time.monotonic() > deadline:
-            raise DemoError(f"the dashboard was not ready within {READY_SECONDS:g} s; see {children[0].log}")
-        time.sleep(_POLL_SECONDS)
-
-
-def _ready(port: int) -> bool:
-    connection = HTTPConnection(HOST, port, timeout=5)
-    try:
-        connection.request("GET", "/readyz", headers={"Connection": "close"})
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _summary(engine: Engine, settings: Settings, options: Options) -> str:
-    count = item_count(engine.client("dynamodb"), settings.table)
+def _summary(engine: Engine, settings: Settings, options: Options, api_port: int) -> str:
+    dynamodb = engine.client("dynamodb")
+    metrics, events = (item_count(dynamodb, table) for table in (settings.table, settings.events_table))
     return (
-        f"InfraMetrics holds {count:,} items (kept under {ITEM_LIMIT:,}). Ten servers and a streaming pipeline are "
-        f"synthetic, with an incident every 20 minutes; this machine's own metrics are real. "
+        f"InfraMetrics holds {metrics:,} items (kept under {ITEM_LIMIT:,}), PipelineEvents {events:,} "
+        f"(kept {prune.KEPT_SECONDS // 60} min). Ten servers, a streaming pipeline and a shop's orders are synthetic, "
+        f"with an incident every 20 minutes; this machine's own metrics are real. Events are taken at "
+        f"{api_url(api_port)}/ingest. Edit {options.directory / CONFIG_NAME} to mend what fails. "
         f"Logs: {options.directory / 'logs'}"
     )
 
 
-def _watch(engine: Engine, children: list[Child], settings: Settings, say: Say) -> NoReturn:
-    """Restarts what ended by itself and keeps the table small."""
-    client = engine.client("dynamodb")
+@dataclass(frozen=True, slots=True)
+class _Demo:
+    """What runs."""
+
+    engine: Engine
+    processes: Processes
+    settings: Settings
+    environment: Mapping[str, str]
+    config: WatchedConfig
+    say: Say
+
+    def use(self, config: str) -> None:
+        """Functions and API with another configuration."""
+        deploy(self.engine.client, config=config, parameters=_PARAMETERS)
+        self.processes.api.stop()
+        self.processes.api.start()
+
+
+def _watch(demo: _Demo) -> NoReturn:
+    """Restarts what ended by itself, takes a changed configuration and keeps the tables small."""
+    dynamodb = demo.engine.client("dynamodb")
     restarts = 0
-    thinned = time.monotonic()
+    thinned = pruned = time.monotonic()
     while True:
         time.sleep(_TICK_SECONDS)
-        if not engine.running:
-            raise DemoError(f"the engine ended by itself, and its data with it; see {engine.log} and start again")
-        for child in children:
+        if not demo.engine.running:
+            log = demo.engine.log
+            raise DemoError(f"the engine ended by itself, and its data with it; see {log} and start again")
+        for child in demo.processes.all:
             if child.running:
                 continue
             restarts += 1
             if restarts > RESTARTS:
                 raise DemoError(f"the {child.name} keeps ending ({child.tail(1)}); see {child.log}")
-            say(f"The {child.name} ended with code {child.exit_code}; starting it again (see {child.log})")
+            demo.say(f"The {child.name} ended with code {child.exit_code}; starting it again (see {child.log})")
             child.start()
+        try:
+            apply_change(demo.config, demo.environment, demo.use, demo.say)
+        except (DeployError, ClientError, BotoCoreError) as error:
+            demo.say(f"{demo.config.path} could not be put to use ({error}); change it again, or start again")
         if time.monotonic() - thinned > EVERY_SECONDS:
-            thin(client, settings, time.time())
+            thin(dynamodb, demo.settings, time.time())
             thinned = time.monotonic()
+        if time.monotonic() - pruned > prune.EVERY_SECONDS:
+            prune.prune(dynamodb, demo.settings, time.time())
+            pruned = time.monotonic()

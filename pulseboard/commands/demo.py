@@ -31,6 +31,12 @@ from backend.settings import CONFIG_NAME
     help="Port of the embedded engine; a free one by default.",
 )
 @click.option(
+    "--api-port",
+    envvar="PULSEBOARD_API_PORT",
+    type=click.IntRange(1, 65535),
+    help="Port of the ingest API; 8051 where it is free, else another one.",
+)
+@click.option(
     "--config",
     envvar="PULSEBOARD_CONFIG",
     type=click.Path(path_type=Path),
@@ -45,15 +51,17 @@ from backend.settings import CONFIG_NAME
     help="Where logs and state go.",
 )
 @click.option("--seed", envvar="PULSEBOARD_SEED", default=7, show_default=True, help="Seed of the synthetic source.")
-def command(port: int, engine_port: int | None, config: Path | None, directory: Path, seed: int) -> None:
-    """Run everything on this machine until Ctrl-C: engine, pipeline, a day of history, dashboard."""
+def command(
+    port: int, engine_port: int | None, api_port: int | None, config: Path | None, directory: Path, seed: int
+) -> None:
+    """Run everything on this machine until Ctrl-C: engine, pipeline, a day of history, orders, dashboard."""
     try:
-        from backend.local import demo, deploy, engine
+        from backend.local import demo, deploy, engine, processes
     except ModuleNotFoundError as error:
         raise InvalidInput("demo", error.name, "is not installed; run `make demo`, or `uv sync --group demo`") from None
     if config is None and Path(CONFIG_NAME).exists():
         config = Path(CONFIG_NAME)
-    options = demo.Options(port, engine_port, directory, config, seed)
+    options = processes.Options(port, engine_port, directory, config, seed, api_port)
     _end_on_signals(demo.Stopped)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
@@ -61,7 +69,7 @@ def command(port: int, engine_port: int | None, config: Path | None, directory: 
         demo.run(options, click.echo)
     except demo.Stopped:
         click.echo("Stopped")
-    except (engine.EngineError, deploy.DeployError, demo.DemoError) as error:
+    except (engine.EngineError, deploy.DeployError, processes.DemoError) as error:
         click.echo(f"pulseboard: {error}", err=True)
         sys.exit(1)
 

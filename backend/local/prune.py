@@ -1,0 +1,52 @@
+"""Keeps the demo's event tables small: what was received long ago goes, as time to live does it on AWS later.
+
+A search on the engine looks at every item of the table. Raw objects stay on disk, replays and the audit log stay too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from backend.contract.events import utc_text
+from backend.contract.tables import ENTITY_ID, EVENT_ID, RECEIVED_AT, RECEIVED_KEY
+from backend.settings import Settings
+
+KEPT_SECONDS: Final = 5400
+"""The seeded hour with the incident that follows it, and half an hour to look at them."""
+EVERY_SECONDS: Final = 120.0
+_BATCH: Final = 25
+
+
+def prune(dynamodb: Any, settings: Settings, now: float) -> int:
+    """Deletes events, their traces and their gates from before ``now`` - ``KEPT_SECONDS``; returns how many items."""
+    before = utc_text(now - KEPT_SECONDS)
+    gone = _delete(dynamodb, settings.events_table, (ENTITY_ID, RECEIVED_KEY), RECEIVED_KEY, before)
+    # What ever arrived is an item there too; it has no time received and stays.
+    return gone + _delete(dynamodb, settings.gate_table, (EVENT_ID,), RECEIVED_AT, before)
+
+
+def expire_dead_letters(sqs: Any, settings: Settings) -> None:
+    """Dead letters go when their events do."""
+    url = settings.event_dead_letter_queue_url
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"MessageRetentionPeriod": str(KEPT_SECONDS)})
+
+
+def _delete(dynamodb: Any, table: str, keys: tuple[str, ...], when: str, before: str) -> int:
+    found = list(_older(dynamodb, table, keys, when, before))
+    for start in range(0, len(found), _BATCH):
+        requests = [{"DeleteRequest": {"Key": key}} for key in found[start : start + _BATCH]]
+        dynamodb.batch_write_item(RequestItems={table: requests})
+    return len(found)
+
+
+def _older(dynamodb: Any, table: str, keys: tuple[str, ...], when: str, before: str) -> Iterator[dict[str, Any]]:
+    """The keys of items whose ``when`` sorts before ``before``; items without it are left alone."""
+    pages = dynamodb.get_paginator("scan").paginate(
+        TableName=table,
+        FilterExpression=f"{when} < :before",
+        ExpressionAttributeValues={":before": {"S": before}},
+        ProjectionExpression=", ".join(keys),
+    )
+    for page in pages:
+        yield from page["Items"]
