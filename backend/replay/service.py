@@ -25,6 +25,7 @@ from backend.contract.replays import (
     ReplayRequest,
     ReplayResult,
 )
+from backend.events.search_plan import scan_range
 from backend.replay import request as asked
 from backend.replay.records import LEASE_UNTIL
 from backend.replay.selection import Count, Selections
@@ -81,14 +82,15 @@ class ReplayService:
         for page in self._events.pages(request.selection):
             sample += page[: SAMPLE - len(sample)]
             count.add(page, most, cap)
+        start, end = scan_range(request.selection, self._settings.config.events)
         return Preview(
             matched=count.matched,
             would_send=count.taken - count.skipped,
             skipped=count.skipped,
             capped=count.matched > count.taken,
             sample=tuple(sample),
-            scanned_from=request.selection.start,
-            scanned_to=request.selection.end,
+            scanned_from=start,
+            scanned_to=end,
         )
 
     def create(self, request: ReplayRequest, by: str) -> Replay:

@@ -1,0 +1,202 @@
+"""A small AWS for replays: moto's tables, queues and bucket, events in the index, and a clock that tests move."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from backend.audit import AuditLog
+from backend.aws import Clients
+from backend.contract.event_items import EventMessage, event_item, event_key, record_of, step_of
+from backend.contract.event_query import parse_query
+from backend.contract.events import EventError, EventQuery, EventRecord, TraceStep
+from backend.contract.replays import Replay, ReplayRequest, ReplayResult
+from backend.contract.tables import ENTITY_ID, EVENTS_TABLE, TRACE
+from backend.events.investigation import Investigation
+from backend.events.plugins import replay_message
+from backend.logs import make_logger
+from backend.replay.dead_letters import DeadLetters
+from backend.replay.lease import ReplayLeases
+from backend.replay.queue_lease import QueueLeases
+from backend.replay.recording import Recorder
+from backend.replay.run import Tools
+from backend.replay.runner import Ran, Runner
+from backend.replay.selection import Selections
+from backend.replay.service import ReplayService
+from backend.replay.store import ReplayStore
+from backend.settings import Config, Events, ReplayLimits, Settings
+from tests.template_resources import create_event_queues, create_event_tables
+
+NOW = 1_795_259_220.0
+BUCKET = "infra-monitoring-pipeline-data"
+LEASE = 60.0
+
+
+@dataclass
+class Clock:
+    """A clock that stands still but for sleeping; it is the monotonic one, too."""
+
+    now: float = NOW
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def record(number: int, **changes: Any) -> EventRecord:
+    """A failed event of the last hour."""
+    event_id = hashlib.sha256(f"event-{number}".encode()).hexdigest()
+    made = EventRecord(
+        event_id=event_id,
+        entity_id=f"order-{number % 7}",
+        event_type="order_placed",
+        source="shop-web",
+        status="failed",
+        occurred_at=NOW - 1800 + number / 100,
+        received_at=NOW - 1799 + number / 100,
+        correlation_id=f"correlation-{number % 11}",
+        raw_key=f"events/source=shop-web/year=2026/month=11/day=21/{event_id}.json",
+        sha256=event_id,
+        size=300,
+        error=EventError("parse_error", "customer_id is missing", "normalise", NOW - 1790),
+    )
+    return replace(made, **changes)
+
+
+@dataclass
+class World:
+    """Everything that replays talk to."""
+
+    clients: Clients
+    settings: Settings
+    clock: Clock
+    investigation: Investigation
+    audit: AuditLog
+    replays: ReplayService
+    letters: DeadLetters
+
+    def put(self, records: Sequence[EventRecord]) -> list[EventRecord]:
+        """Puts events into the index."""
+        for one in records:
+            self.clients.dynamodb.put_item(TableName=EVENTS_TABLE, Item=event_item(one, 2_000_000_000, 1))
+        return list(records)
+
+    def query(self, **filters: Any) -> EventQuery:
+        return parse_query({"status": "failed", **filters}, self.clock.now)
+
+    def request(self, **changes: Any) -> ReplayRequest:
+        """Everything that failed in the last hour, without a limit of rate."""
+        return replace(ReplayRequest(self.query(), "fixed the parser", "event-processor"), **changes)
+
+    def create(self, **changes: Any) -> Replay:
+        return self.replays.create(self.request(**changes), "ops@example.com")
+
+    def runner(self, sqs: Any = None, dynamodb: Any = None, **tools: Any) -> Runner:
+        """A runner of its own, over other clients where a test has some."""
+        sqs, dynamodb = sqs or self.clients.sqs, dynamodb or self.clients.dynamodb
+        made = Tools(
+            sqs=sqs,
+            leases=ReplayLeases(dynamodb, self.settings.replays_table, LEASE),
+            selections=Selections(self.clients.s3, BUCKET),
+            recorder=Recorder(dynamodb, self.settings, self.clock.sleep),
+            message=replay_message(self.settings),
+            max_replays=self.settings.config.replay.max_replays,
+            clock=self.clock,
+            monotonic=self.clock,
+            sleep=self.clock.sleep,
+        )
+        return Runner(
+            sqs,
+            ReplayStore(dynamodb, self.settings.replays_table),
+            replace(made, **tools),
+            QueueLeases(dynamodb, self.settings.replays_table),
+            self.investigation,
+            self.audit,
+            self.settings,
+            make_logger("replay-test", io.StringIO()),
+        )
+
+    def run(self, replay: Replay, **changes: Any) -> Ran:
+        """One run, with all the time there is."""
+        return self.runner(**changes).run(replay.replay_id, self.clock.now + 100_000)
+
+    def take(self, url: str) -> list[dict[str, Any]]:
+        """Takes all messages of a queue."""
+        found: list[dict[str, Any]] = []
+        while batch := self.clients.sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+        ).get("Messages"):
+            found += batch
+            for message in batch:
+                self.clients.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def sent(self) -> list[dict[str, Any]]:
+        """Bodies of the event queue's messages."""
+        return [json.loads(message["Body"]) for message in self.take(self.settings.event_queue_url)]
+
+    def stored(self, one: EventRecord) -> EventRecord:
+        answer = self.clients.dynamodb.get_item(TableName=EVENTS_TABLE, Key=event_key(one))
+        return record_of(answer["Item"])
+
+    def trace(self, one: EventRecord) -> list[TraceStep]:
+        answer = self.clients.dynamodb.query(
+            TableName=EVENTS_TABLE,
+            KeyConditionExpression=f"{ENTITY_ID} = :key",
+            ExpressionAttributeValues={":key": {"S": f"{TRACE}{one.event_id}"}},
+        )
+        return [step_of(item) for item in answer["Items"]]
+
+    def results(self, replay: Replay) -> list[ReplayResult]:
+        found: list[ReplayResult] = []
+        token = None
+        while True:
+            page, token = self.replays.results(replay.replay_id, token, 300)
+            found += page
+            if token is None:
+                return found
+
+    def letter(self, one: EventRecord | None = None, body: str = "") -> str:
+        """Puts a message into the dead-letter queue of events; returns its id."""
+        text = body
+        if one is not None:
+            text = EventMessage(one.event_id, one.raw_key, one.sha256, one.correlation_id).as_text()
+        url = self.settings.event_dead_letter_queue_url
+        return str(self.clients.sqs.send_message(QueueUrl=url, MessageBody=text)["MessageId"])
+
+    def depth(self, url: str) -> int:
+        names = ["ApproximateNumberOfMessages"]
+        found = self.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]  # type: ignore[arg-type]
+        return int(found[names[0]])
+
+
+def make_world(limits: ReplayLimits) -> World:
+    """A world in moto's running mock."""
+    clients, clock = Clients("us-east-1"), Clock()
+    clients.s3.create_bucket(Bucket=BUCKET)
+    create_event_tables(clients.dynamodb)
+    urls = create_event_queues(clients.sqs)
+    for name in ("log-processor-queue", "log-processor-dlq"):
+        clients.sqs.create_queue(QueueName=name)
+    settings = Settings(
+        bucket=BUCKET,
+        queue_url=clients.sqs.get_queue_url(QueueName="log-processor-queue")["QueueUrl"],
+        dead_letter_queue_url=clients.sqs.get_queue_url(QueueName="log-processor-dlq")["QueueUrl"],
+        config=Config(replay=limits, events=Events(shards=1)),
+        **urls,
+    )
+    investigation = Investigation(clients.dynamodb, clients.s3, settings, clock)
+    audit = AuditLog(clients.dynamodb, settings, clock)
+    replays = ReplayService(clients.dynamodb, clients.sqs, clients.s3, investigation, audit, settings, clock)
+    letters = DeadLetters(
+        clients.sqs, clients.cloudwatch, clients.dynamodb, investigation, audit, replays, settings, clock
+    )
+    return World(clients, settings, clock, investigation, audit, replays, letters)
