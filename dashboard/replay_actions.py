@@ -95,7 +95,7 @@ def _preview(preview: Preview, max_replays: int) -> Content:
 
 
 def _started(replay: Replay, sentence: str) -> Content:
-    go = {"tab": "replays", "replay": replay.replay_id, "event": None, "queue": None}
+    go = {"tab": "replays", "replay": replay.replay_id, "event": None, "queue": None, "token": None}
     return {"message": sentence, "replay_id": replay.replay_id, "matched": replay.matched, "at": PAGE, "go": go}
 
 
