@@ -35,6 +35,8 @@ FIELD_TITLES: Final = {
     "operator": "Operator",
 }
 """The filters of events, in the order of the forms."""
+NUMBERS: Final = ("Lag", "Replays", "Matched", "Sent", "Failed", "Skipped", "Receives")
+"""Columns of numbers, which stand right."""
 MASKED: Final = ("entity_id", "correlation_id")
 SHORT: Final = 12
 """Digits of an id that are enough to tell neighbours apart."""
@@ -74,7 +76,9 @@ def heading(title: Any, *aside: Any) -> html.Header:
 
 def table(heads: Sequence[str], rows: Sequence[html.Tr], class_name: str, label: str) -> html.Div:
     """A table that scrolls in its own box; on phones its rows become cards (``cell`` carries the column's name)."""
-    head = html.Thead(html.Tr([html.Th(title, scope="col") for title in heads]))
+    head = html.Thead(
+        html.Tr([html.Th(title, scope="col", className="number-cell" if title in NUMBERS else "") for title in heads])
+    )
     return html.Div(
         html.Table([head, html.Tbody(list(rows))], className=f"rows {class_name}", **{"aria-label": label}),
         className="rows-box",
@@ -87,6 +91,11 @@ def cell(label: str, content: Any, class_name: str = "", title: str = "") -> htm
     if title:
         extra["title"] = title
     return html.Td("–" if content in (None, "") else content, className=class_name, **extra)
+
+
+def failure_cell(content: Children, whole: str) -> html.Td:
+    """An error cut to two lines; ``whole`` is its title."""
+    return cell("Error", html.Div(content, className="clamp") if content else "", "failure-cell", whole)
 
 
 def tick(ident: str, name: str, value: str, label: str) -> html.Td:

@@ -55,6 +55,8 @@ def filter_form(data: ReplayData) -> Children:
 
 def log(data: ReplayData) -> Children:
     """The entries, newest first."""
+    if not data.acts:
+        return [note("For operators", "The audit log is shown to operators only.", "empty")]
     found = data.audit
     if found is None:
         return [not_connected("Every action will be listed here with who, when, why and what came of it.")]
@@ -72,8 +74,6 @@ def log(data: ReplayData) -> Children:
 
 def _exports(found: AuditData, data: ReplayData) -> Children:
     """Links to the whole log of the range as files."""
-    if not data.acts:
-        return []
     values = {"from": round(found.start * 1000), "to": round(found.end * 1000)}
     filters = {name: value for name in FILTERS if (value := data.request.get(name))}
     return [
@@ -90,7 +90,7 @@ def _exports(found: AuditData, data: ReplayData) -> Children:
 def _entry(entry: AuditEntry) -> html.Tr:
     outcome: Any = outcome_badge(entry.outcome)
     if entry.finished_at is not None and entry.finished_at - entry.at >= 1:
-        outcome = [outcome, html.Span(["until ", exact(entry.finished_at)], className="hint")]
+        outcome = [outcome, html.Span(["ended ", exact(entry.finished_at)], className="hint")]
     details: Any = ""
     if entry.details:
         text = json.dumps(dict(entry.details), indent=2, ensure_ascii=False, default=str)

@@ -6,7 +6,8 @@ The forms' controls do not depend on the data beside them, so a refresh leaves w
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import dash_bootstrap_components as dbc
 from dash import html
@@ -17,23 +18,28 @@ from dashboard.components.replay import Children, field, heading, reason_field
 from dashboard.data.replay import ReplayData
 from dashboard.data.replay_sources import Limits
 
-NO_ACTION: dict[str, Any] = {"data-post": None, "data-body": None, "data-confirm": None}
+NO_ACTION: Final[Mapping[str, Any]] = {"data-post": None, "data-body": None}
+DELETE: Final = {
+    "data-post": "/api/v1/actions/dlq-delete",
+    "data-confirm": "Delete the ticked messages for good? The audit log keeps their text, long ones cut.",
+    "data-confirm-label": "Delete",
+}
 
 
 def action(data: ReplayData) -> dict[str, Any]:
     """What the form around the open tab's rows asks for: attributes of its element, all None where nothing may be."""
     if not data.acts:
-        return NO_ACTION
+        return dict(NO_ACTION)
     if data.search is not None and data.search.page.events:
         body: dict[str, Any] = {"selection": query_json(data.search.query)}
-        return {**NO_ACTION, "data-post": "/api/v1/actions/replay", "data-body": json.dumps(body)}
+        return {"data-post": "/api/v1/actions/replay", "data-body": json.dumps(body)}
     if data.queues is not None and data.queues.chosen is not None:
         wanted = data.queues.wanted
         names = ("error_type", "event_type", "entity_id", "operator", "text")
         body = {name: value for name in names if (value := getattr(wanted, name)) is not None}
         content = json.dumps({"queue": data.queues.chosen, **body})
-        return {**NO_ACTION, "data-post": "/api/v1/actions/redrive", "data-body": content}
-    return NO_ACTION
+        return {"data-post": "/api/v1/actions/redrive", "data-body": content}
+    return dict(NO_ACTION)
 
 
 def panel(data: ReplayData) -> Children:
@@ -100,7 +106,13 @@ def _redrive_panel(limits: Limits) -> html.Section:
                 className="hint",
             ),
             html.Div([_rate_field("redrive-rate", limits), reason_field("redrive-reason")], className="fields"),
-            html.Div([html.Button("Redrive", type="submit", className="primary")], className="buttons"),
+            html.Div(
+                [
+                    html.Button("Delete ticked", type="submit", className="danger", **DELETE),
+                    html.Button("Redrive", type="submit", className="primary"),
+                ],
+                className="buttons",
+            ),
             html.P(className="form-status", role="status"),
         ],
         key="redrive",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Final
+from typing import Final
 
 from dash import html
 
@@ -17,6 +16,7 @@ from dashboard.components.replay import (
     address_form,
     cell,
     choice_field,
+    failure_cell,
     heading,
     named,
     not_connected,
@@ -27,11 +27,11 @@ from dashboard.components.replay import (
 from dashboard.components.states import badge, note
 from dashboard.components.text import count
 from dashboard.components.times import ago, exact
-from dashboard.data.replay import QueuesData, ReplayData
+from dashboard.data.replay import ReplayData
 from dashboard.data.request import ViewRequest
 
 FILTERS: Final = ("error_type", "event_type", "entity_id", "operator", "text")
-COLUMNS: Final = ("Sent", "Receives", "Error", "Type", "Entity", "Operator", "Message")
+COLUMNS: Final = ("Dead since", "Receives", "Error", "Type", "Entity", "Operator", "Message")
 
 
 def queues(data: ReplayData) -> Children:
@@ -65,11 +65,9 @@ def _queue(queue: QueueState, data: ReplayData) -> html.Article:
     amount: Children = [html.P(queue.problem or "Its depth can't be read.", className="hint")]
     if queue.depth is not None:
         unit = "message" if queue.depth == 1 else "messages"
-        about = [html.Span(f"{queue.depth:,}", className="number"), html.Span(f"about, {unit}", className="unit")]
-        if queue.depth == 0:
-            about = [html.Span("0", className="number"), html.Span("messages", className="unit")]
+        depth = [html.Span(f"{queue.depth:,}", className="number"), html.Span(f"{unit}, about", className="unit")]
         trouble = [html.P(queue.problem, className="hint")] if queue.problem else []
-        amount = [html.P(about, className="value"), *trouble]
+        amount = [html.P(depth, className="value"), *trouble]
     return html.Article(
         [
             heading(queue.name, badge(state, word)),
@@ -138,13 +136,13 @@ def _filtered(wanted: DeadLetterFilter) -> bool:
 def _letter(letter: DeadLetter, data: ReplayData) -> html.Tr:
     request = data.request
     cells = [
-        cell("Sent", exact(letter.sent_at), "when"),
+        cell("Dead since", exact(letter.sent_at), "when"),
         cell("Receives", f"{letter.receive_count:,}", "number-cell"),
-        cell("Error", _error(letter, request), "failure-cell", letter.error_message),
+        failure_cell(_error(letter, request), letter.error_message),
         cell("Type", letter.event_type),
         cell("Entity", letter.entity_id, "entity"),
         cell("Operator", letter.operator),
-        cell("Message", _message(letter, data), "message-cell"),
+        cell("Message", html.Div(_message(letter, data), className="inside"), "message-cell"),
     ]
     if data.acts:
         label = f"Choose message {letter.message_id}"
@@ -152,9 +150,9 @@ def _letter(letter: DeadLetter, data: ReplayData) -> html.Tr:
     return html.Tr(cells, id=f"message-{letter.message_id}")
 
 
-def _error(letter: DeadLetter, request: ViewRequest) -> Any:
+def _error(letter: DeadLetter, request: ViewRequest) -> Children:
     if not letter.error_type:
-        return ""
+        return []
     return [set_link(letter.error_type, request, {"error_type": letter.error_type}), f" {letter.error_message}"]
 
 
@@ -168,18 +166,4 @@ def _message(letter: DeadLetter, data: ReplayData) -> Children:
                 [html.Summary("Body"), html.Pre(letter.body, className="code")], id=f"body-{letter.message_id}"
             )
         )
-    return parts or ["for operators"]
-
-
-def delete_button(found: QueuesData) -> html.Button:
-    """Deletes the ticked messages, after a question and with a reason."""
-    return html.Button(
-        "Delete",
-        type="submit",
-        className="danger",
-        **{
-            "data-post": "/api/v1/actions/dlq-delete", "data-body": json.dumps({"queue": found.chosen}),
-            "data-confirm": "Delete the ticked messages for good? Their text is kept in the audit log.",
-            "data-confirm-label": "Delete them",
-        },
-    )  # fmt: skip
+    return parts or ["Shown to operators"]

@@ -17,6 +17,7 @@ from dashboard.components.replay import (
     address_form,
     cell,
     choice_field,
+    failure_cell,
     heading,
     named,
     not_connected,
@@ -116,14 +117,12 @@ def _row(record: EventRecord, data: ReplayData) -> html.Tr:
     cells = [
         cell("Event", event),
         cell("Received", exact(record.received_at), "when"),
-        cell("Type", _filter_link(record.event_type, "event_type", request)),
+        cell("Type", _filter_link(record.event_type, "event_type", request), "name-cell"),
         cell("Entity", _filter_link(record.entity_id, "entity_id", request), "entity"),
-        cell("Source", _filter_link(record.source, "source", request)),
+        cell("Source", _filter_link(record.source, "source", request), "name-cell"),
         cell("Status", status_badge(record.status)),
-        cell(
-            "Error",
-            "" if error is None else [_filter_link(error.error_type, "error_type", request), f" {error.message}"],
-            "failure-cell",
+        failure_cell(
+            [] if error is None else [_filter_link(error.error_type, "error_type", request), f" {error.message}"],
             "" if error is None else f"{error.operator}: {error.message}",
         ),
         cell("Lag", _lag(record), "number-cell"),

@@ -37,6 +37,8 @@ PARAMETERS: Final = (
 PAGE_EVENTS: Final = 100
 PAGE_RESULTS: Final = 100
 RECENT: Final = 50
+ON_DISPLAYS: Final = 8
+"""Replays that a display shows: as many as fit without scrolling."""
 AUDIT_LIMIT: Final = 200
 KNOWN_SECONDS: Final = 60.0
 RECENT_SECONDS: Final = 15.0
@@ -93,7 +95,7 @@ class QueuesData:
 
 @dataclass(frozen=True, slots=True)
 class AuditData:
-    """Entries of the log in the shown range, newest first; ``cut``: there are more."""
+    """Entries of the log in the shown range, newest first, for operators; ``cut``: there are more."""
 
     entries: tuple[AuditEntry, ...]
     start: float
@@ -137,7 +139,7 @@ def load(sources: Sources, request: ViewRequest, now: float) -> ReplayData:
         data = replace(data, audit=_audit(sources, request, now))
     else:
         overview = replace(request, parameters=())
-        data = replace(data, replays=_replays(sources, overview), queues=_queues(sources, overview))
+        data = replace(data, replays=_overview(sources, overview), queues=_queues(sources, overview))
     opened = open_event(sources.events, request.get("event"), request.role, sources.redacted_fields)
     return replace(data, event=opened)
 
@@ -197,6 +199,11 @@ def _replays(sources: Sources, request: ViewRequest) -> ReplaysData | None:
     return ReplaysData((), chosen, results, following, token is not None)
 
 
+def _overview(sources: Sources, request: ViewRequest) -> ReplaysData | None:
+    found = _replays(sources, request)
+    return None if found is None else replace(found, recent=found.recent[:ON_DISPLAYS])
+
+
 def _recent(replays: Replays, shared: Shared) -> tuple[Replay, ...]:
     """The newest replays. Days of them are read now and then, those that go on each time."""
     recent = shared("recent replays", lambda: replays.recent(RECENT), RECENT_SECONDS)
@@ -246,7 +253,7 @@ def _shown(letter: DeadLetter, sources: Sources, request: ViewRequest) -> DeadLe
 
 
 def _audit(sources: Sources, request: ViewRequest, now: float) -> AuditData | None:
-    if sources.audit is None:
+    if sources.audit is None or request.role != "operator":
         return None
     wanted = request.range(now)
     entries = sources.audit.entries(
