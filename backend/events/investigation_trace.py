@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from backend.contract.event_items import PROCESSED_FOR, PROCESSED_TRACE, Item, record_of, step_of
 from backend.contract.events import EventRecord, TraceStep, utc_seconds
+
+_STAGES: Final = ("ingested", "duplicate", "failed", "dead_lettered", "redriven", "replayed", "processed")
+_RANK: Final = {stage: rank for rank, stage in enumerate(_STAGES)}
+"""The order of what happened in one millisecond."""
 
 
 def trace_of(events: Iterable[Item], gates: Mapping[str, Item], steps: Iterable[Item]) -> tuple[TraceStep, ...]:
@@ -18,7 +23,7 @@ def trace_of(events: Iterable[Item], gates: Mapping[str, Item], steps: Iterable[
         record = record_of(item)
         found.append(_ingested(record, gates.get(record.event_id, {})))
         found += _processed(record, item)
-    return tuple(sorted(found, key=lambda step: step.at))
+    return tuple(sorted(found, key=lambda step: (step.at, _RANK.get(step.stage, len(_RANK)))))
 
 
 def duplicates_of(gate: Item) -> int:

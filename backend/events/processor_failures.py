@@ -83,7 +83,7 @@ class Failures:
         details: dict[str, Any] = {"message_id": failed.received.message_id, "error": failed.failure.message}
         if failed.message:
             details |= {"event_id": failed.message.event_id, "object": failed.message.raw_key}
-        self._alerts.send("CRITICAL", "raw_event", "An event's raw object is not what was stored", details)
+        self._alerts.send("CRITICAL", "raw_event", "An event's raw object was changed or is gone", details)
 
     def _give_back(self, failed: Sequence[Failed]) -> None:
         entries: Any = [

@@ -28,6 +28,7 @@ from backend.contract.tables import (
     RECEIVED_AT,
     RECEIVED_KEY,
 )
+from backend.events.failures import EventFailure
 from backend.events.layout import DAY_CHARACTERS
 from backend.events.plugins import KeyLayout
 from backend.events.raw import RawEvent
@@ -59,8 +60,13 @@ class ProcessorStore:
         self._table = table
 
     def raw(self, key: str) -> bytes:
-        """The bytes of a raw object."""
-        return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        """The bytes of a raw object. Raises EventFailure when it is gone, which is not supposed to happen."""
+        try:
+            return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            raise EventFailure("poison", "the raw object is gone", alert=True) from error
 
     def items(self, events: Iterable[RawEvent]) -> dict[str, Item]:
         """The items of events as they are now, by event id."""
