@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -150,7 +151,6 @@ def _action(record: EventRecord, request: ViewRequest, max_replays: int) -> Chil
         return [html.P(text, className="label"), *to_page]
     form = html.Form(
         [
-            dbc.Input(type="hidden", id="drawer-event-id", name="selection.event_ids", value=record.event_id),
             html.Label("Why it should go through again", htmlFor="drawer-reason"),
             html.Div(
                 [
@@ -164,7 +164,10 @@ def _action(record: EventRecord, request: ViewRequest, max_replays: int) -> Chil
             ),
             html.P(className="form-status", role="status"),
         ],
-        **{"data-post": "/api/v1/actions/replay"},
+        **{
+            "data-post": "/api/v1/actions/replay",
+            "data-body": json.dumps({"selection": {"event_ids": [record.event_id]}}),
+        },
     )
     return [form]
 
@@ -207,8 +210,8 @@ def _lag(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds < 100 else duration(seconds)
 
 
-def _copied(ident: str, text: str) -> Children:
-    return [html.Code(text, id=ident), _copy_button(ident)]
+def _copied(ident: str, text: str) -> html.Span:
+    return html.Span([html.Code(text, id=ident), _copy_button(ident)], className="copied")
 
 
 def _copy_button(ident: str, words: str = "Copy") -> html.Button:

@@ -55,6 +55,7 @@ def domain(known: Sequence[float], higher_is_worse: bool) -> tuple[float, float]
     low, high = min(known), max(known)
     if higher_is_worse:
         low = min(low, 0.0)
+        high = high or 1.0  # nothing but zeros lies on the ground
     least = max(abs(high) * 0.02, 1e-9)
     if high - low < least:
         low, high = low - least / 2, high + least / 2

@@ -3,8 +3,9 @@
 from typing import Final
 
 from dashboard.pages.base import Page
+from dashboard.pages.errors import PAGE as ERRORS
 from dashboard.pages.health import PAGE as HEALTH
-from dashboard.pages.later import LATER
+from dashboard.pages.later import CAPACITY, JOBS, PERFORMANCE
 from dashboard.pages.replay import PAGE as REPLAY
 
-PAGES: Final[tuple[Page, ...]] = (HEALTH, *LATER, REPLAY)
+PAGES: Final[tuple[Page, ...]] = (HEALTH, PERFORMANCE, ERRORS, CAPACITY, JOBS, REPLAY)

@@ -50,15 +50,6 @@ PERFORMANCE = announced(
         "A line that follows the likely cause of a slowdown.",
     ),
 )
-ERRORS = announced(
-    "errors",
-    "Errors",
-    "What is failing, and for whom?",
-    (
-        "Dead letters by error type, error rate by operator, delivery failures and the entities with most errors.",
-        "Each slice leads down to a single event with its payload and its trace through the pipeline.",
-    ),
-)
 CAPACITY = announced(
     "capacity",
     "Capacity",
@@ -77,4 +68,4 @@ JOBS = announced(
         "Datasets with their freshness against target, and failed batches ready to be run again.",
     ),
 )
-LATER = (PERFORMANCE, ERRORS, CAPACITY, JOBS)
+LATER = (PERFORMANCE, CAPACITY, JOBS)

@@ -49,3 +49,7 @@ def test_the_range_is_never_empty_and_holds_every_value(values: list[float], hig
     low, high = domain(values, higher)
     assert low < high
     assert all(low <= value <= high for value in values)
+
+
+def test_a_line_of_zeros_lies_on_the_ground() -> None:
+    assert domain([0.0, 0.0], higher_is_worse=True) == (0.0, 1.0)

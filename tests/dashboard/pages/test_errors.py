@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from backend.contract.events import EventError
+from dashboard.data.errors_data import ErrorsData
+from dashboard.data.request import Role, ViewRequest, parse_view_request
+from dashboard.html import fill, render
+from dashboard.pages.base import View
+from dashboard.pages.errors import PAGE, PARAMETERS, layout, load, view
+from tests.dashboard.errors_bench import services
+from tests.dashboard.event_fakes import FakeInvestigation, detail, failed, several
+from tests.dashboard.fakes import NOW
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+
+
+def asked(role: Role = "viewer", environment: str = "production", **args: str) -> ViewRequest:
+    return parse_view_request("errors", args, environment, NOW, PARAMETERS, role)
+
+
+def loaded(request: ViewRequest, records: Any = None, **options: Any) -> ErrorsData:
+    built, _ = services(records, now=lambda: NOW, **options)
+    try:
+        return load(built, request, NOW)
+    finally:
+        built.close()
+
+
+def seen(request: ViewRequest, records: Any = None, **options: Any) -> View:
+    return view(loaded(request, records, **options), NOW)
+
+
+def drawn(request: ViewRequest, records: Any = None, part: str = "", **options: Any) -> str:
+    """The page's HTML, or that of one part."""
+    props = seen(request, records, **options).props
+    return render(props[part]["children"], NOW) if part else render(fill(layout(), props), NOW)
+
+
+def test_a_view_fills_every_part_of_the_layout() -> None:
+    page = drawn(asked())
+    assert "skeleton" not in page
+    assert 'data-filled="yes"' in page
+
+
+def test_the_view_is_pure() -> None:
+    data = loaded(asked())
+    assert view(data, NOW).charts == view(data, NOW).charts
+    assert render(fill(layout(), view(data, NOW).props), NOW) == render(fill(layout(), view(data, NOW).props), NOW)
+    assert view(data, NOW).as_of == NOW
+
+
+def test_the_lead_says_what_fails_most_and_where() -> None:
+    text = drawn(asked(), part="errors-lead")
+    assert "480 failed events" in text
+    assert "of them parse_error, most at parse-orders" in text
+
+
+def test_a_slice_filters_the_rest_and_can_be_taken_back() -> None:
+    text = drawn(asked(error_type="timeout"))
+    rows = text[text.index('id="card-newest"') : text.index('id="card-entities"')]
+    assert "no answer from the customer service" in rows
+    assert "customer_id is missing" not in rows
+    types = drawn(asked(error_type="timeout"), part="body-types")
+    assert "parse_error" in types
+    assert "&quot;error_type&quot;: null" in types
+    assert "Remove the filter Error type" in text
+
+
+def test_charts_keep_siblings_but_fade_them() -> None:
+    charts = seen(asked(error_type="timeout")).charts
+    colours = {trace["name"]: trace["marker"]["color"] for trace in charts["chart-failed"]}
+    assert colours["timeout"].startswith("#")
+    assert colours["parse_error"].startswith("rgba")
+    assert charts["chart-types"][0]["labels"][0] == "parse_error"
+
+
+def test_thresholds_come_from_the_catalogue_and_only_where_data_comes_near() -> None:
+    labels = [trace["name"] for trace in seen(asked()).charts["chart-dlq"] if trace["type"] == "scatter"]
+    assert labels == ["warning 10 a minute", "critical 100 a minute"]
+
+
+def test_a_cut_reading_says_so_at_every_count() -> None:
+    text = drawn(asked(**{"from": "now-6h"}), several(2600, NOW))
+    assert "2,000 of the newest 2,000 failed events" in text
+    assert "Only the newest 2,000 failed events were read, from" in text
+    assert "Narrow the range to see all" in text
+    for part in ("aside-failed", "aside-types", "card-newest", "card-entities", "card-sources"):
+        assert "Of the newest 2,000" in drawn(asked(**{"from": "now-6h"}), several(2600, NOW), part=part)
+    hatched = seen(asked(**{"from": "now-6h"}), several(2600, NOW)).charts["chart-failed"][-1]
+    assert hatched["name"] == "not read"
+    assert len(hatched["y"]) > 0
+
+
+def test_a_table_cut_short_says_of_how_many() -> None:
+    assert "50 of 480" in drawn(asked(), part="card-newest")
+    assert "All 3" in drawn(asked(), several(3, NOW), part="card-newest")
+
+
+def test_without_an_event_store_the_events_are_not_connected_and_metrics_stand() -> None:
+    text = drawn(asked(), events=False)
+    for part in ("body-failed", "body-types", "card-newest", "card-entities"):
+        assert "Not connected yet" in drawn(asked(), events=False, part=part)
+    assert "3.3" in text[text.index('id="card-operators"') :]
+
+
+def test_nothing_connected_shows_no_number_at_all() -> None:
+    text = drawn(asked(), events=False, metrics=False)
+    assert 'class="number"' not in text
+    assert "failed events in this range" not in text
+    assert "Healthy" not in text
+    assert seen(asked(), events=False, metrics=False).as_of is None
+
+
+def test_a_quiet_range_is_none_found_not_unknown() -> None:
+    text = drawn(asked(), [])
+    assert "No failed event in this range." in text
+    assert "Not connected" not in drawn(asked(), [], part="body-failed")
+
+
+def test_filters_that_match_nothing_say_so_and_stay_removable() -> None:
+    text = drawn(asked(error_type="nonsense"))
+    assert "No failed event matches these filters." in text
+    assert "Remove the filter Error type" in text
+
+
+def test_panels_of_metrics_say_which_filters_they_do_not_know() -> None:
+    request = asked(entity_id="order-10007", error_type="timeout")
+    assert "Not filtered by entity<" in drawn(request, part="aside-dlq")
+    assert "Rates are not filtered by error type, entity" in drawn(request, part="card-operators")
+
+
+def test_another_environment_is_said_not_to_filter_events() -> None:
+    assert "they are not filtered by environment" in drawn(asked(environment="staging"))
+    assert "not filtered by environment" not in drawn(asked())
+
+
+def test_a_status_from_the_replay_page_is_said_not_to_apply() -> None:
+    assert "not filtered by status processed" in drawn(asked(status="processed"))
+
+
+def test_a_display_sees_masked_ids_and_nothing_to_press() -> None:
+    records = several(60, NOW)
+    assert records[0].error is not None
+    told = replace(records[0].error, message=f"{records[0].entity_id} is broken")
+    records[0] = replace(records[0], error=told)
+    text = drawn(asked("display", event=records[0].event_id, entity_id=records[0].entity_id), records)
+    assert records[0].entity_id not in text
+    assert "or…" in text
+    for tag in ("<a ", "<button", "<form", "<select"):
+        assert tag not in text
+    assert "A-100" not in text
+
+
+@pytest.mark.parametrize("role", ["viewer", "display"])
+def test_only_operators_are_sent_payloads(role: Role) -> None:
+    event_id = several(3, NOW)[0].event_id
+    for who, shown in ((role, False), ("operator", True)):
+        content = seen(asked(who, event=event_id), several(3, NOW))  # type: ignore[arg-type]
+        raw = orjson.dumps(content.props, default=lambda component: component.to_plotly_json()).decode()
+        assert ("A-100" in raw) is shown
+        assert ("data-post" in raw) is shown
+        assert "4111" not in raw
+
+
+def test_the_queries_follow_the_filters_and_the_open_event() -> None:
+    record = several(3, NOW)[0]
+    text = drawn(asked(error_type="timeout"), part="card-insights")
+    assert "filter error_type = &quot;timeout&quot;" in text or 'filter error_type = "timeout"' in text
+    assert "region=us-east-1" in text
+    opened = drawn(asked(event=record.event_id), several(3, NOW), part="card-insights")
+    assert f'correlation_id = "{record.correlation_id}"' in opened
+
+
+def test_filters_and_viewers_share_one_reading() -> None:
+    built, source = services(now=lambda: NOW)
+    for request in (asked(), asked(error_type="timeout"), asked("operator", entity_id="order-10007")):
+        load(built, request, NOW)
+    assert len(source.reads) == 1
+    load(built, asked(**{"from": "now-6h"}), NOW)
+    assert len(source.reads) == 2
+    built.close()
+
+
+def test_everything_events_say_is_text() -> None:
+    error = EventError(EVIL, EVIL, EVIL, NOW - 5)
+    record = replace(
+        failed(1, NOW), entity_id=EVIL, event_type=EVIL, source=EVIL, correlation_id=EVIL, raw_key=EVIL, error=error
+    )
+    source = FakeInvestigation([record], {record.event_id: detail(record, {EVIL: EVIL}, headers={EVIL: EVIL})})
+    built, _ = services(now=lambda: NOW)
+    built.events = source  # type: ignore[assignment]
+    data = load(built, asked("operator", event=record.event_id, source=EVIL), NOW)
+    built.close()
+    text = render(fill(layout(), view(data, NOW).props), NOW)
+    assert "<script" not in text
+    assert "<img" not in text
+    assert text.count("&lt;script&gt;") > 15
+
+
+def test_the_page_can_be_encoded_whole() -> None:
+    content = seen(asked("operator", event=several(480, NOW)[5].event_id))
+    raw = orjson.dumps([content.props, content.charts], default=lambda component: component.to_plotly_json())
+    assert len(raw) < 400_000
+
+
+def test_the_page_names_its_filters() -> None:
+    assert PAGE.by_role
+    assert set(PAGE.filters) == {"environment", "range", "operator"}
+    assert "event" in PAGE.parameters
