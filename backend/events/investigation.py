@@ -83,7 +83,8 @@ class Investigation:
         query, position = read_token(query, token) if token else (query, None)
         start, end = scan_range(query, self._settings.config.events)
         newest = end if position is None else min(end, utc_seconds(instant_of(position)))
-        reading, steps = self._steps(query, Bounds(limit + 1, MOST_ITEMS, MOST_QUERIES), position)
+        # One more to know that there are more, and the one behind it to know that its instant is complete.
+        reading, steps = self._steps(query, Bounds(limit + 2, MOST_ITEMS, MOST_QUERIES), position)
         found: list[EventRecord] = []
         reached, more = position, False
         for at, record in steps:

@@ -154,7 +154,7 @@ def _by_days(index: str, attribute: str, names: Sequence[str], span: Span, layou
     """One day, then two, four and so on: the first rows cost one day's queries, an empty quarter few rounds."""
     parts: list[Part] = []
     days, wanted = 0, 1
-    for day in _days(span):
+    for day in _days(span) if names else ():
         of_day = [Part(index, attribute, value) for name in names for value in layout.partitions(name, day)]
         parts, days = parts + of_day, days + 1
         if days >= wanted or len(parts) + len(of_day) > MOST_TOGETHER:

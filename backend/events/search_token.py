@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from backend.contract.errors import InvalidInput
 from backend.contract.event_query import query_json
@@ -58,6 +58,5 @@ def _sound(first: EventQuery, position: str) -> bool:
 
 def _check(query: EventQuery, text: str) -> str:
     """Ties a token's text to the query's filters. Relative ranges move on from page to page, so they don't count."""
-    filters: dict[str, Any] = query_json(query)
-    kept = {name: value for name, value in filters.items() if name not in ("from", "to")}
-    return hashlib.sha256(json.dumps([kept, text], sort_keys=True).encode()).hexdigest()[:_CHECK_DIGITS]
+    filters = query_json(replace(query, start=0, end=0))
+    return hashlib.sha256(json.dumps([filters, text], sort_keys=True).encode()).hexdigest()[:_CHECK_DIGITS]
