@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,15 +137,23 @@ def event(**changes: Any) -> Event:
     return Event(**(values | changes))
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+@contextmanager
+def running_world() -> Iterator[World]:
     """Everything the ingest needs, empty."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+    variables = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), "test")
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
         clients = Clients("us-east-1")
         clients.s3.create_bucket(Bucket=BUCKET)
         create_event_tables(clients.dynamodb)
         create_table(clients.dynamodb)
         yield World(Settings(bucket=BUCKET, config=Config(), **create_event_queues(clients.sqs)))
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A world of one test's own."""
+    with running_world() as made:
+        yield made
