@@ -204,7 +204,7 @@ def _secured(app: dash.Dash, response: Response) -> Response:
         response.headers.setdefault(name, value)
     if response.mimetype == "text/html":
         response.headers["Content-Security-Policy"] = _policy([*app.csp_hashes(), _hash(EARLY)])
-        response.headers["Cache-Control"] = "no-cache"
+        response.headers.setdefault("Cache-Control", "no-cache")
         _compress(response)
         if g.get("page_missing"):
             response.status_code = 404

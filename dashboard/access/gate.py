@@ -162,9 +162,12 @@ def set_display(response: Response, token: str) -> None:
 
 
 def install(server: Flask, gate: Gate) -> None:
-    """Puts the gate in front of every route of the server, those that are added later too."""
-    server.before_request(gate.before)
-    server.after_request(gate.after)
+    """Puts the gate in front of every route of the server, those that are added later too.
+
+    Its word is the first on a request and the last on an answer, whatever was registered before it.
+    """
+    server.before_request_funcs.setdefault(None, []).insert(0, gate.before)
+    server.after_request_funcs.setdefault(None, []).insert(0, gate.after)
 
 
 def _page() -> bool:

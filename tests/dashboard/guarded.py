@@ -1,0 +1,166 @@
+"""A guarded server over fakes: what acts and what was put on record can be looked at afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from backend.contract.events import EventDetail, EventError, EventPage, EventQuery, EventRecord, Scanned, TraceStep
+from backend.contract.replays import AuditEntry, DeadLetterFilter, Preview, Replay, ReplayRequest
+from dashboard.access.settings import load_access
+from dashboard.app import assemble
+from dashboard.services import Services
+from tests.dashboard import fakes
+from tests.dashboard.data.feeding import Clock
+
+ORIGIN = "http://localhost"
+EVENT_ID = "ab" * 32
+RAW = '{"event_id":"x","payload":{"order":7,"Card_Number":"4111","nested":[{"token":"t"}]}}'
+
+
+def record(**changes: Any) -> EventRecord:
+    """A failed event."""
+    error = EventError("parse_error", "order-4711 has no customer_id", "parser", fakes.NOW)
+    whole = EventRecord(
+        EVENT_ID, "order-4711", "order_placed", "shop", "failed", fakes.NOW - 60, fakes.NOW - 59, "corr-order-4711",
+        "events/x.json", "cd" * 32, 120, error=error,
+    )  # fmt: skip
+    return replace(whole, **changes)
+
+
+@dataclass
+class Acting:
+    """Stands for all services that pages act through; ``calls`` is what they were asked, ``error`` what they raise."""
+
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    error: Exception | None = None
+    deleted: int | None = None
+
+    def _did(self, *call: Any) -> Replay:
+        if self.error:
+            raise self.error
+        self.calls.append(call)
+        return Replay("r-1", "replay", "pending", str(call[-1]), "why", "event-processor", {}, fakes.NOW, matched=3)
+
+    def preview(self, request: ReplayRequest) -> Preview:
+        """As ReplayService.preview."""
+        self._did("preview", request)
+        return Preview(1234, 1200, 34, False, (record(),), request.selection.start, request.selection.end)
+
+    def create(self, request: ReplayRequest, by: str) -> Replay:
+        """As ReplayService.create."""
+        return self._did("create", request, by)
+
+    def cancel(self, replay_id: str, by: str, reason: str = "") -> Replay:
+        """As ReplayService.cancel."""
+        return replace(self._did("cancel", replay_id, reason, by), status="cancelled")
+
+    def pause(self, replay_id: str, by: str, reason: str = "") -> Replay:
+        """As ReplayService.pause."""
+        return self._did("pause", replay_id, reason, by)
+
+    def resume(self, replay_id: str, by: str, reason: str = "") -> Replay:
+        """As ReplayService.resume."""
+        return self._did("resume", replay_id, reason, by)
+
+    def redrive(
+        self, name: str, wanted: DeadLetterFilter, by: str, reason: str, rate_per_second: float | None = None
+    ) -> Replay:
+        """As DeadLetters.redrive."""
+        return replace(self._did("redrive", name, wanted, reason, rate_per_second, by), kind="redrive")
+
+    def delete(self, name: str, message_ids: list[str], by: str, reason: str) -> int:
+        """As DeadLetters.delete."""
+        self._did("delete", name, tuple(message_ids), reason, by)
+        return len(message_ids) if self.deleted is None else self.deleted
+
+
+@dataclass
+class Log:
+    """An audit log in a list; ``error`` is raised when set."""
+
+    written: list[dict[str, Any]] = field(default_factory=list)
+    error: Exception | None = None
+    shown: tuple[AuditEntry, ...] = ()
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def begin(
+        self, action: str, who: str, reason: str, subject: str = "", details: Mapping[str, Any] | None = None
+    ) -> str:
+        """As AuditLog.begin."""
+        if self.error:
+            raise self.error
+        self.written.append({"action": action, "who": who, "outcome": "started", **(details or {})})
+        return str(len(self.written) - 1)
+
+    def finish(self, audit_id: str, outcome: str, details: Mapping[str, Any] | None = None) -> None:
+        """As AuditLog.finish."""
+        self.written[int(audit_id)] |= {"outcome": outcome, **(details or {})}
+
+    def entries(self, start: float, end: float, **filters: Any) -> tuple[AuditEntry, ...]:
+        """As AuditLog.entries."""
+        self.asked.append({"start": start, "end": end, **filters})
+        return self.shown[: filters["limit"]]
+
+
+@dataclass
+class Found:
+    """An investigation that always finds one failed event."""
+
+    raw: str | None = RAW
+    asked: list[tuple[EventQuery, int, str | None]] = field(default_factory=list)
+
+    def search(self, query: EventQuery, limit: int = 100, token: str | None = None) -> EventPage:
+        """As Investigation.search."""
+        self.asked.append((query, limit, token))
+        return EventPage((record(),), Scanned(query.start, query.end, 7), True, "next-order-4711")
+
+    def detail(self, event_id: str) -> EventDetail | None:
+        """As Investigation.detail."""
+        if event_id != EVENT_ID:
+            return None
+        step = TraceStep(fakes.NOW, "failed", EVENT_ID, "order-4711 has no customer_id", entity_id="order-4711")
+        return EventDetail(record(), self.raw, True, "", {"user-agent": "shop/1"}, (step,))
+
+
+class Displays:
+    """Display tokens without a table: the token ``pbd_good`` is the lobby's until it is revoked."""
+
+    def __init__(self) -> None:
+        self.good = {"pbd_good": "lobby"}
+        self.error: Exception | None = None
+
+    def name_of(self, token: str) -> str | None:
+        """As DisplayTokens.name_of."""
+        if self.error:
+            raise self.error
+        return self.good.get(token)
+
+
+class Guarded:
+    """A server with everything that acts replaced; ``clock`` stands still."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self.clock = Clock(fakes.NOW)
+        self.services: Services = fakes.services(now=self.clock)
+        self.acting, self.log, self.found, self.displays = Acting(), Log(), Found(), Displays()
+        services: Any = self.services
+        services.replays = services.dead_letters = self.acting
+        services.audit, services.events, services.tokens = self.log, self.found, self.displays
+        self.server: Flask = assemble(self.services, load_access(environ or {}))
+
+    def client(self, *, display: bool = False) -> FlaskClient:
+        """A browser; one with a display's cookie where asked for."""
+        client = self.server.test_client()
+        if display:
+            client.set_cookie("pulseboard_display", "pbd_good")
+        return client
+
+    def close(self) -> None:
+        """Ends worker threads."""
+        self.services.views.close()
+        self.services.answers.close()
