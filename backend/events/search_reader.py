@@ -152,6 +152,9 @@ class Reading:
         self.complete = True
 
     def _merged(self, parts: Sequence[Part]) -> Iterator[Step]:
+        if not parts:
+            # No type is known yet: there is nothing to ask.
+            return iter(())
         wanted = self._bounds.wanted
         # Twice its share, as a partition may have more of the newest events than others.
         size = wanted if len(parts) == 1 else max(SMALLEST, 2 * wanted // len(parts))

@@ -124,6 +124,11 @@ def test_events_are_found_by_what_they_are(api: Handle, world: World) -> None:
         assert set(answer.body["scanned"]) == {"from", "to", "items"}
 
 
+def test_where_nothing_ever_arrived_nothing_is_found(api: Handle) -> None:
+    answer = call(api, "GET", "/events")
+    assert (answer.status, answer.body["events"], answer.body["truncated"]) == (200, [], False)
+
+
 def test_pages_of_a_search_go_on_by_token(api: Handle, world: World) -> None:
     for number in range(3):
         call(api, "POST", "/ingest", GOOD | {"payload": number})
