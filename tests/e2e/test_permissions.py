@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import boto3
 import orjson
 import pytest
+from botocore.exceptions import ClientError
 
+from backend.audit import AuditLog
+from backend.aws import Clients
+from backend.contract.event_query import parse_query
 from backend.contract.records import make_sample
-from backend.local.deploy import deploy
+from backend.contract.replays import DeadLetterFilter
+from backend.events.investigation import Investigation
+from backend.local.api_server import event_of
+from backend.local.deploy import STACK, deploy
 from backend.local.engine import Engine
+from backend.replay.dead_letters import DeadLetters
+from backend.replay.request import parse_replay_request
+from backend.replay.service import ReplayService
+from backend.settings import Settings
+from dashboard.access.tokens import TokenStore
 from tests.local_stack import LocalStack
 
 pytestmark = pytest.mark.e2e
@@ -20,16 +35,38 @@ pytestmark = pytest.mark.e2e
 DENIED = re.compile(r"not authorized to perform: ([a-z0-9]+:\w+)")
 UNKNOWN_TO_THE_ENGINE = {"cloudwatch:PutMetricData"}
 """The engine does not fill in the condition key ``cloudwatch:namespace``, so it denies what AWS allows."""
+ENGINES_OWN = {
+    "sqs:SendMessage": "sqs:SendMessageBatch",
+    "sqs:DeleteMessage": "sqs:DeleteMessageBatch",
+    "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibilityBatch",
+    "dynamodb:PutItem": "dynamodb:TransactWriteItems",
+}
+"""On AWS an action covers its batches and its part of a transaction; the engine asks for actions AWS does not know."""
 
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     log: Path = tmp_path_factory.mktemp("strict") / "engine.log"
     with Engine(log=log, enforce_permissions=True, level="INFO") as engine:
-        outputs = deploy(engine.client, parameters={"CollectorEnabled": "DISABLED", "LogLevel": "INFO"})
+        config = '[events.types.order_placed]\nfields = { amount = "number" }\n'
+        outputs = deploy(engine.client, config=config, parameters={"CollectorEnabled": "DISABLED", "LogLevel": "INFO"})
+        iam = engine.client("iam")
+        for role in iam.list_roles()["Roles"]:
+            for name in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
+                document = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=name)["PolicyDocument"]
+                iam.put_role_policy(RoleName=role["RoleName"], PolicyName=name, PolicyDocument=for_the_engine(document))
         # It refuses whatever is not TLS, and the engine speaks HTTP on loopback.
         engine.client("s3").delete_bucket_policy(Bucket=outputs["S3_BUCKET"])
         yield LocalStack(engine, {**engine.environment(), **outputs})
+
+
+def for_the_engine(document: dict[str, Any]) -> str:
+    """The policy with the engine's own actions wherever it has those that cover them on AWS."""
+    for statement in document["Statement"]:
+        given = statement["Action"]
+        actions = [given] if isinstance(given, str) else given
+        statement["Action"] = [*actions, *(ENGINES_OWN[action] for action in actions if action in ENGINES_OWN)]
+    return orjson.dumps(document).decode()
 
 
 def test_the_roles_allow_the_whole_metrics_path(strict: LocalStack) -> None:
@@ -50,6 +87,146 @@ def test_the_roles_allow_the_whole_metrics_path(strict: LocalStack) -> None:
     assert "FunctionError" not in collected, collected["Payload"].read()
     assert s3.list_objects_v2(Bucket=bucket, Prefix="quarantine/")["KeyCount"] == 1
     assert set(DENIED.findall(strict.engine.log.read_text())) <= UNKNOWN_TO_THE_ENGINE
+
+
+def request(method: str, path: str, body: object = None, query: str = "") -> bytes:
+    """An event of API Gateway, signed by nobody: what the API asks for is checked where it stands."""
+    content = orjson.dumps(body) if body is not None else b""
+    headers = [("content-type", "application/json")]
+    return orjson.dumps(event_of(method, f"{path}?{query}", headers, content, time.time()))
+
+
+def ask(strict: LocalStack, *arguments: Any, **options: Any) -> Any:
+    payload = request(*arguments, **options)
+    answer = strict.client("lambda").invoke(FunctionName="ingest-api", Payload=payload)
+    content = answer["Payload"].read()
+    assert "FunctionError" not in answer, content
+    result = orjson.loads(content)
+    return result["statusCode"], orjson.loads(result["body"])
+
+
+def until(strict: LocalStack, done: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 60
+    while not (answer := done()):
+        assert time.monotonic() < deadline, strict.engine.log.read_text()[-3000:]
+        time.sleep(0.1)
+    return answer
+
+
+def event(entity: str, amount: object) -> dict[str, Any]:
+    at = datetime.now(UTC).isoformat()
+    names = {"source": "shop", "event_type": "order_placed", "entity_id": entity, "occurred_at": at}
+    return {**names, "payload": {"amount": amount}}
+
+
+def test_the_roles_allow_events_to_be_taken_processed_refused_and_replayed(strict: LocalStack) -> None:
+    status, taken = ask(strict, "POST", "/ingest", [event("good", 1), event("bad", "one"), event("bad", "two")])
+    assert (status, [result["status"] for result in taken["results"]]) == (207, ["stored"] * 3), (
+        strict.engine.log.read_text()[-3000:]
+    )
+    good, bad, _ = (result["event_id"] for result in taken["results"])
+    again = ask(strict, "POST", "/ingest", event("good", 1))
+    assert again[0] == 201
+
+    def statuses(entity: str) -> list[str]:
+        found = ask(strict, "GET", "/events", query=f"entity_id={entity}")
+        assert found[0] == 200, found
+        return [entry["status"] for entry in found[1]["events"]]
+
+    assert until(strict, lambda: statuses("good") == ["processed"] * 2)
+    # Three receives each, until the dead letters have them.
+    letters = strict.settings.event_dead_letter_queue_url
+    sqs = strict.client("sqs")
+    assert until(strict, lambda: depth(sqs, letters) == 2)
+    status, detail = ask(strict, "GET", f"/events/{good}")
+    assert (status, detail["intact"]) == (200, True)
+    status, failed = ask(strict, "GET", f"/events/{bad}")
+    assert (status, failed["error"]["dead_lettered"]) == (200, True)
+    wanted = {"selection": {"entity_id": "good"}, "reason": "permissions are tried"}
+    status, replay = ask(strict, "POST", "/replay", wanted)
+    assert (status, replay["matched"]) == (202, 2)
+
+    def ended() -> bool:
+        return bool(ask(strict, "GET", f"/replay/{replay['replay_id']}")[1]["status"] == "succeeded")
+
+    assert until(strict, ended)
+    swept = strict.client("lambda").invoke(FunctionName="replay-runner", Payload=b'{"sweep": true}')
+    assert "FunctionError" not in swept, swept["Payload"].read()
+    assert set(DENIED.findall(strict.engine.log.read_text())) <= UNKNOWN_TO_THE_ENGINE
+
+
+def depth(sqs: Any, url: str) -> int:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return int(found[names[0]])
+
+
+def clients_of(strict: LocalStack, *outputs: str) -> Clients:
+    """Clients of a new user who has the managed policies of these outputs and nothing else."""
+    stack = strict.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+    arns = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    iam, name = strict.client("iam"), "-".join(outputs)
+    iam.create_user(UserName=name)
+    for output in outputs:
+        version = iam.get_policy(PolicyArn=arns[output])["Policy"]["DefaultVersionId"]
+        document = iam.get_policy_version(PolicyArn=arns[output], VersionId=version)["PolicyVersion"]["Document"]
+        iam.put_user_policy(UserName=name, PolicyName=output, PolicyDocument=for_the_engine(document))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
+    clients = Clients("us-east-1")
+    for service in ("dynamodb", "s3", "sqs", "cloudwatch"):
+        setattr(clients, service, session.client(service, endpoint_url=strict.engine.endpoint))
+    return clients
+
+
+class Dashboard:
+    """The services as the dashboard wires them, over the clients of one user."""
+
+    def __init__(self, clients: Clients, settings: Settings) -> None:
+        self.events = Investigation(clients.dynamodb, clients.s3, settings)
+        self.audit = AuditLog(clients.dynamodb, settings)
+        self.replays = ReplayService(clients.dynamodb, clients.sqs, clients.s3, self.events, self.audit, settings)
+        self.letters = DeadLetters(
+            clients.sqs, clients.cloudwatch, clients.dynamodb, self.events, self.audit, self.replays, settings
+        )
+        self.tokens = TokenStore(clients.dynamodb, settings.tokens_table)
+
+
+def test_the_dashboards_policies_are_enough_to_look_and_to_act_and_looking_is_not_acting(strict: LocalStack) -> None:
+    settings, now = strict.settings, time.time()
+    looking = Dashboard(clients_of(strict, "DashboardReadPolicyArn"), settings)
+    acting = Dashboard(clients_of(strict, "DashboardReadPolicyArn", "DashboardActPolicyArn"), settings)
+    _, taken = ask(strict, "POST", "/ingest", event("seen", "one"))
+    letters = settings.event_dead_letter_queue_url
+    before = depth(strict.client("sqs"), letters)
+    until(strict, lambda: depth(strict.client("sqs"), letters) > before)
+    query = parse_query({"entity_id": "seen"}, now + 60)
+    for dashboard in (looking, acting):
+        assert len(dashboard.events.search(query).events) == 1
+        detail = dashboard.events.detail(taken["event_id"])
+        assert detail is not None
+        assert (detail.intact, detail.problem) == (True, "")
+        dashboard.events.known()
+        dashboard.events.errors(now - 600, now + 60)
+        dashboard.replays.recent()
+        assert all(queue.problem == "" for queue in dashboard.letters.queues())
+        assert dashboard.letters.listing("event-processor-dlq", DeadLetterFilter()).seen >= 1
+        dashboard.audit.entries(now - 600, now + 60)
+        dashboard.tokens.find("pbd_unknown")
+    replay = parse_replay_request({"selection": {"entity_id": "seen"}, "reason": "tried"}, now + 60, settings)
+    with pytest.raises(ClientError, match="not authorized"):
+        looking.replays.create(replay, "viewer")
+    assert acting.replays.create(replay, "operator").matched == 1
+    seen = DeadLetterFilter(entity_id="seen")
+    redrive = acting.letters.redrive("event-processor-dlq", seen, "operator", "tried").replay_id
+    until(strict, lambda: acting.replays.get(redrive).status == "succeeded")
+    # Its first failure, and that of its replay where that was quick enough.
+    assert acting.replays.get(redrive).sent >= 1, acting.replays.results(redrive)
+    acting.tokens.create("hall", "operator", now)
+    acting.tokens.revoke("hall", now)
+    # Left out is what the viewer was refused above, as himself and not as a function.
+    roles = re.compile(r"assumed-role/\S+ is " + DENIED.pattern)
+    assert set(roles.findall(strict.engine.log.read_text())) <= UNKNOWN_TO_THE_ENGINE
 
 
 def test_a_role_that_lacks_a_permission_is_noticed(strict: LocalStack) -> None:
