@@ -13,8 +13,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -31,11 +33,35 @@ _DEPENDENCY_RUBBISH: Final = ("__pycache__", "tests", "bin")
 
 
 def code_entries(config: str | None = None) -> dict[str, bytes]:
-    """Path in the zip to content: package ``backend`` without its local tools, and ``pulseboard.toml`` if given."""
+    """Path in the zip to content: package ``backend`` without its local tools, and ``pulseboard.toml`` if given.
+
+    With it come the modules of the plug-ins that it names. Raises InvalidInput for one that can't be found.
+    """
     entries = {f"backend/{name}": path.read_bytes() for name, path in _files(_ROOT) if path.suffix in _SUFFIXES}
     entries = {name: body for name, body in entries.items() if not _LEFT_OUT & set(Path(name).parts)}
     if config is not None:
         entries[CONFIG_NAME] = config.encode()
+        entries |= _plugin_entries(config)
+    return entries
+
+
+def _plugin_entries(config: str) -> dict[str, bytes]:
+    """The top-level module or package of each plug-in; what those import from elsewhere has to be there already."""
+    named = tomllib.loads(config).get("events", {}).get("plugins", {})
+    entries: dict[str, bytes] = {}
+    for field, path in named.items():
+        top = path.partition(":")[0].partition(".")[0]
+        if top in ("", backend.__name__):
+            continue
+        found = find_spec(top)
+        folders = list(found.submodule_search_locations or ()) if found else []
+        if folders:
+            files = _files(Path(folders[0]))
+            entries |= {f"{top}/{name}": file.read_bytes() for name, file in files if file.suffix in _SUFFIXES}
+        elif found and found.origin and found.origin.endswith(".py"):
+            entries[f"{top}.py"] = Path(found.origin).read_bytes()
+        else:
+            raise InvalidInput(f"events.plugins.{field}", path, "can't be found; put its module on PYTHONPATH")
     return entries
 
 

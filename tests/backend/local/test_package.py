@@ -9,7 +9,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
+from backend.contract.errors import InvalidInput
 from backend.local.package import code_entries, key_of, write_zip
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_same_code_gives_the_same_bytes_in_another_process_and_order() -> None:
@@ -51,3 +56,17 @@ def test_the_code_in_the_zip_is_importable_on_its_own(tmp_path: Path) -> None:
     script = "import backend, backend.processor.core; print(backend.__file__)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert Path(done.stdout.strip()).is_relative_to(tmp_path)
+
+
+def test_the_plugins_that_are_named_come_along() -> None:
+    config = (
+        '[events.plugins]\naggregate = "examples.plugins:revenue_per_day"\nkey_layout = "backend.events.layout:x"\n'
+    )
+    entries = code_entries(config)
+    assert entries["examples/plugins.py"] == (ROOT / "examples/plugins.py").read_bytes()
+    assert "examples/plugins.py" not in code_entries("")
+
+
+def test_a_plugin_that_is_not_there_is_named() -> None:
+    with pytest.raises(InvalidInput, match=r"events.plugins.aggregate: 'no_such_module:x' can't be found"):
+        code_entries('[events.plugins]\naggregate = "no_such_module:x"\n')
