@@ -8,7 +8,7 @@
   const age = document.getElementById("data-age");
   const banner = document.getElementById("banner");
   const notice = document.getElementById("notice");
-  const { clock, now, duration, stamp, pages } = window.pulseboard;
+  const { clock, now, duration, stamp, pages, draw } = window.pulseboard;
 
   const TIMEOUT_MS = 10000;
   const SLOW_MS = 3000;
@@ -145,12 +145,17 @@
   // Sets what differs from the last time; ``build`` makes the properties of the changed values.
   function set(dash, id, values, build = (changes) => changes) {
     if (document.querySelector(`select#${CSS.escape(id)}`)) return; // the shell's, outside of Dash
+    const place = react.querySelector(`#${CSS.escape(id)}`);
     // Components whose script comes on demand, as charts do, appear later than the layout around them.
-    if (!react.querySelector(`#${CSS.escape(id)}`)) {
+    if (!place) {
       waiting = true;
       return;
     }
     const changes = changed(id, values);
+    if ("drawn" in place.dataset && "children" in changes) {
+      draw(place, changes.children);
+      delete changes.children;
+    }
     if (Object.keys(changes).length) dash.set_props(id, build(changes));
   }
 

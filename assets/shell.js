@@ -130,12 +130,14 @@
     return hours ? `${days} d ${hours} h` : `${days} d`;
   }
 
+  const format = (timeZone) => new Intl.DateTimeFormat("en-GB", {
+    day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone,
+  });
+  const zones = { utc: format("UTC"), browser: format(undefined) }; // made once: making one takes longer than using it
+
   function stamp(at, seconds = false) {
     const local = root.dataset.tz === "browser";
-    const parts = new Intl.DateTimeFormat("en-GB", {
-      day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit",
-      hourCycle: "h23", timeZone: local ? undefined : "UTC",
-    }).formatToParts(at * 1000);
+    const parts = (local ? zones.browser : zones.utc).formatToParts(at * 1000);
     const part = (type) => parts.find((p) => p.type === type).value;
     const month = part("month").slice(0, 3);
     const clock = ["hour", "minute", ...(seconds ? ["second"] : [])].map(part).join(":");

@@ -27,7 +27,7 @@ _NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*")
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """An element that Dash has no component for; only where the server alone draws."""
+    """An element that Dash has no component for; where the server alone draws, and in regions with ``data-drawn``."""
 
     tag: str
     attributes: Mapping[str, Any]
