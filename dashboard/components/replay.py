@@ -16,12 +16,13 @@ from dashboard.components.text import count, masked
 from dashboard.components.times import stamp
 from dashboard.data.replay import PARAMETERS, TABS, ReplayData, Tab
 from dashboard.data.request import ViewRequest
+from dashboard.html import Element
 
 Children = list[Any]
 TITLES: Final[Mapping[Tab, str]] = {
-    "search": "Search events",
+    "search": "Search",
     "replays": "Replays",
-    "dead-letters": "Dead-letter queues",
+    "dead-letters": "Dead letters",
     "audit": "Audit log",
     "overview": "Overview",
 }
@@ -90,7 +91,9 @@ def cell(label: str, content: Any, class_name: str = "", title: str = "") -> htm
     extra: dict[str, Any] = {"data-label": label}
     if title:
         extra["title"] = title
-    return html.Td("–" if content in (None, "") else content, className=class_name, **extra)
+    if content in (None, "", []):
+        return html.Td("–", className=f"{class_name} nothing".strip(), **extra)
+    return html.Td(content, className=class_name, **extra)
 
 
 def failure_cell(content: Children, whole: str) -> html.Td:
@@ -101,13 +104,10 @@ def failure_cell(content: Children, whole: str) -> html.Td:
 def tick(ident: str, name: str, value: str, label: str) -> html.Td:
     """A box to tick in the row of ``value``; the ticked ones are sent as the list ``name``.
 
-    It keeps its tick when a refresh moves its row: rows and boxes are told apart by their ids.
+    It keeps its tick when a refresh moves its row: rows are told apart by their ids.
     """
-    box = dbc.Input(id=ident, type="checkbox", name=f"{name}[]", value=value, className="form-check-input")
-    return html.Td(
-        html.Label([html.Span(label, className="unseen"), box], className="tick"),
-        className="tick-cell",
-    )
+    box = Element("input", {"id": ident, "type": "checkbox", "name": f"{name}[]", "value": value})
+    return html.Td(html.Label([html.Span(label, className="unseen"), box], className="tick"), className="tick-cell")
 
 
 def field(label: str, control: Any, hint: str = "", wide: bool = False) -> html.Div:

@@ -65,7 +65,9 @@ def _queue(queue: QueueState, data: ReplayData) -> html.Article:
     amount: Children = [html.P(queue.problem or "Its depth can't be read.", className="hint")]
     if queue.depth is not None:
         unit = "message" if queue.depth == 1 else "messages"
-        depth = [html.Span(f"{queue.depth:,}", className="number"), html.Span(f"{unit}, about", className="unit")]
+        depth = [html.Span(f"{queue.depth:,}", className="number"), html.Span(unit, className="unit")]
+        if queue.depth:
+            depth.insert(0, html.Span("about", className="unit"))
         trouble = [html.P(queue.problem, className="hint")] if queue.problem else []
         amount = [html.P(depth, className="value"), *trouble]
     return html.Article(

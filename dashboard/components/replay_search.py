@@ -79,7 +79,7 @@ def _found_words(search: SearchData) -> str:
     found = len(search.page.events)
     if search.page.truncated:
         return f"{'Next' if search.continued else 'Newest'} {found:,}, there are more"
-    return f"{'Last ' if search.continued else ''}{count(found, 'event')}"
+    return f"{'Last ' if search.continued else ''}{count(found, 'event')}" if found else "none"
 
 
 def _scanned(search: SearchData) -> html.P:

@@ -8,7 +8,6 @@ from dash import html
 
 from dashboard.components import event_drawer, replay_audit, replay_form, replay_queues, replay_runs, replay_search
 from dashboard.components.replay import Children, environment_note, tabs
-from dashboard.components.states import skeleton
 from dashboard.data import replay as data_of
 from dashboard.data.replay import PARAMETERS, ReplayData
 from dashboard.data.replay_sources import Limits, Sources
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from dashboard.data.request import ViewRequest
     from dashboard.services import Services
 
+DRAWN: Final = {"data-drawn": "yes"}
+"""Regions of many elements, drawn without Dash (``assets/draw.js``)."""
 RUNNING_REFRESH_SECONDS: Final = 1.0
 """How soon a running replay is looked at again."""
 
@@ -29,10 +30,11 @@ def layout() -> html.Div:
             html.Header([html.H1("Replay"), html.P(PAGE.purpose, className="purpose")], className="page-head"),
             html.Nav(id="replay-tabs", className="tabs", **{"aria-label": "Parts of this page"}),
             html.Div(id="replay-note"),
+            html.Div(id="replay-queues", **DRAWN),
             html.Div(id="replay-filter"),
-            html.Div(id="replay-before"),
+            html.Div(id="replay-findings", **DRAWN),
             html.Form(
-                [html.Div(skeleton(), id="replay-rows"), html.Div(id="replay-panel")],
+                [html.Div(id="replay-rows", **DRAWN), html.Div(id="replay-panel")],
                 id="replay-form",
                 className="replay-form",
             ),
@@ -79,19 +81,23 @@ def view(data: ReplayData, now: float) -> View:  # noqa: ARG001 - ages are writt
 
 
 def _parts(data: ReplayData) -> dict[str, Children]:
-    """What the open tab puts into the frame's filter, above its rows, and into its rows."""
-    parts: tuple[Children, Children, Children]
+    """What the open tab puts into the frame's regions; the others are empty."""
+    parts: dict[str, Children] = {f"replay-{name}": [] for name in ("queues", "filter", "findings", "rows")}
     if data.tab == "search":
-        parts = replay_search.search_form(data), replay_search.findings(data), replay_search.result(data)
-    elif data.tab == "replays":
-        parts = [], [], replay_runs.replays(data)
+        parts["replay-filter"] = replay_search.search_form(data)
+        parts["replay-findings"] = replay_search.findings(data)
+        parts["replay-rows"] = replay_search.result(data)
     elif data.tab == "dead-letters":
-        parts = [], replay_queues.queues(data) + replay_queues.filter_form(data), replay_queues.sample(data)
+        parts["replay-queues"] = replay_queues.queues(data)
+        parts["replay-filter"] = replay_queues.filter_form(data)
+        parts["replay-rows"] = replay_queues.sample(data)
     elif data.tab == "audit":
-        parts = replay_audit.filter_form(data), [], replay_audit.log(data)
+        parts["replay-filter"] = replay_audit.filter_form(data)
+        parts["replay-rows"] = replay_audit.log(data)
     else:
-        parts = [], replay_queues.queues(data), replay_runs.replays(data)
-    return dict(zip(("replay-filter", "replay-before", "replay-rows"), parts, strict=True))
+        parts["replay-queues"] = replay_queues.queues(data) if data.tab == "overview" else []
+        parts["replay-rows"] = replay_runs.replays(data)
+    return parts
 
 
 PAGE: Final = Page(
