@@ -124,7 +124,7 @@ def _seed(options: Options, engine: Engine, settings: Settings, now: float, say:
         f"Seeded a day of synthetic history: {done.samples:,} samples in {done.objects} objects, {done.items:,} items, "
         f"{done.seconds:.0f} s (rolled up by the processor's own code, but not by way of SQS and Lambda)"
     )
-    prune.expire_dead_letters(engine.client("sqs"), settings)
+    prune.queues_of_the_demo(engine.client("sqs"), settings)
     events = seed_events(settings, _Seeding(engine, settings.region), Shop(options.seed, now), now)
     say(
         f"Seeded an hour of synthetic orders: {events.stored:,} events, {events.duplicates} sent twice, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -57,7 +58,7 @@ def deploy(
 
     ``config`` is the text of a ``pulseboard.toml`` to bundle with the functions. Raises DeployError.
     """
-    given = {**_SMALL, **(parameters or {})}
+    given = {**_SMALL, **_retention(config), **(parameters or {})}
     body = write_zip(code_entries(config))
     s3 = client("s3")
     s3.create_bucket(Bucket=CODE_BUCKET)
@@ -66,6 +67,12 @@ def deploy(
     outputs = _apply(client("cloudformation"), given)
     _mend(client, given, outputs)
     return {variable: outputs[name] for name, variable in ENVIRONMENT_OF_OUTPUT.items()}
+
+
+def _retention(config: str | None) -> dict[str, str]:
+    """Raw events stay as long as the configuration says that they may be searched."""
+    days = tomllib.loads(config or "").get("events", {}).get("retention_days")
+    return {} if days is None else {"EventsRetentionDays": str(days)}
 
 
 def _apply(cloudformation: Any, parameters: Mapping[str, str]) -> dict[str, str]:

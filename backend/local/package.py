@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, help=f"configuration to bundle, by default ./{CONFIG_NAME} if it exists")
     arguments = parser.parse_args()
     config = arguments.config or (Path(CONFIG_NAME) if Path(CONFIG_NAME).exists() else None)
-    load_config(config)
+    settled = load_config(config)
     text = config.read_text("utf-8") if config else None
     body = write_zip({**dependency_entries(_ROOT.parent), **code_entries(text)})
     key = key_of(body)
@@ -136,7 +136,7 @@ def main() -> None:
     out(f"  aws s3 cp {path} s3://$CODE_BUCKET/{key}\n")
     out("  aws cloudformation deploy --stack-name pulseboard --template-file infra/template.yaml \\\n")
     out("    --capabilities CAPABILITY_IAM --parameter-overrides CodeBucket=$CODE_BUCKET \\\n")
-    out(f"    CodeKey={key} BucketName=$DATA_BUCKET\n")
+    out(f"    CodeKey={key} BucketName=$DATA_BUCKET EventsRetentionDays={settled.events.retention_days}\n")
 
 
 if __name__ == "__main__":
