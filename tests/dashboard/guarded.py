@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +14,8 @@ from backend.contract.events import EventDetail, EventError, EventPage, EventQue
 from backend.contract.replays import AuditEntry, DeadLetterFilter, Preview, Replay, ReplayRequest
 from dashboard.access.settings import load_access
 from dashboard.app import assemble
+from dashboard.pages import PAGES
+from dashboard.pages.base import Page
 from dashboard.services import Services
 from tests.dashboard import fakes
 from tests.dashboard.data.feeding import Clock
@@ -39,11 +42,15 @@ class Acting:
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     error: Exception | None = None
     deleted: int | None = None
+    may_end: threading.Event | None = None
+    """Where set, each call waits for it."""
 
     def _did(self, *call: Any) -> Replay:
         if self.error:
             raise self.error
         self.calls.append(call)
+        if self.may_end is not None:
+            assert self.may_end.wait(10)
         return Replay("r-1", "replay", "pending", str(call[-1]), "why", "event-processor", {}, fakes.NOW, matched=3)
 
     def preview(self, request: ReplayRequest) -> Preview:
@@ -142,11 +149,16 @@ class Displays:
 
 
 class Guarded:
-    """A server with everything that acts replaced; ``clock`` stands still."""
+    """A server with everything that acts replaced; ``clock`` stands still, unless told to go by ``now``."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        pages: tuple[Page, ...] = PAGES,
+        now: Callable[[], float] | None = None,
+    ) -> None:
         self.clock = Clock(fakes.NOW)
-        self.services: Services = fakes.services(now=self.clock)
+        self.services: Services = fakes.services(now=now or self.clock, pages=pages)
         self.acting, self.log, self.found, self.displays = Acting(), Log(), Found(), Displays()
         services: Any = self.services
         services.replays = services.dead_letters = self.acting
