@@ -24,6 +24,8 @@ AUDIT: Final = "audit"
 MAX_DETAILS: Final = 300_000
 """Bytes of details, twice (at the beginning and at the end): an item of the table takes 400 KB."""
 MAX_RESULT: Final = 50_000
+CUT: Final = "cut"
+"""Among the details: names of those that did not fit."""
 MAX_SUBJECT: Final = 1_000
 MAX_ENTRIES: Final = 10_000
 
@@ -123,7 +125,9 @@ def entry_of(item: Mapping[str, Any]) -> AuditEntry:
     """The entry of an item."""
     details: dict[str, Any] = json.loads(item["details"]["S"])
     if "result" in item:
-        details |= json.loads(item["result"]["S"])
+        result = json.loads(item["result"]["S"])
+        cut = [*details.get(CUT, ()), *result.get(CUT, ())]
+        details |= result | ({CUT: cut} if cut else {})
     return AuditEntry(
         audit_id=item[REPLAY_ID]["S"],
         at=utc_seconds(item[CREATED_AT]["S"]),
@@ -151,4 +155,4 @@ def _details_text(details: Mapping[str, Any], limit: int) -> str:
             kept[name], room = value, room - size
         else:
             cut.append(name[:100])
-    return json.dumps({**kept, "cut": cut[:10]}, default=str)
+    return json.dumps({**kept, CUT: cut[:10]}, default=str)

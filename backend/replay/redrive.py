@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 HIDDEN_SECONDS: Final = 120
 """What a run that dies had received shows itself again after this time."""
 QUIET_SECONDS: Final = HIDDEN_SECONDS + 60.0
+SKEW_SECONDS: Final = 1.0
+"""The queue's clock and the one that the redrive was created by may differ so much."""
 PART: Final = 100
 EMPTY, SHORT, QUIET = 4, 1, 12
 """A receive of nothing new weighs so much; at QUIET the queue has shown everything it can."""
@@ -63,6 +65,7 @@ class RedriveRun:
         self._waiting: dict[str, str] = {}
         """Receipts of messages that stay, by message id."""
         self._not_deleted: dict[str, str] = {}
+        self._newest = held.replay.created_at + SKEW_SECONDS
         self.held = held
 
     @property
@@ -157,7 +160,7 @@ class RedriveRun:
             self._delete({message_id: receipt})
             return False
         sent_at = int(message.get("Attributes", {}).get("SentTimestamp", "0")) / 1000
-        if message_id in self._outcomes or sent_at > self.held.replay.created_at or not self._may_be_wanted(message_id):
+        if message_id in self._outcomes or sent_at > self._newest or not self._may_be_wanted(message_id):
             self._waiting[message_id] = receipt
             return False
         return True

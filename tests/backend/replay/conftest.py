@@ -7,23 +7,26 @@ from collections.abc import Callable, Iterator
 import pytest
 from moto import mock_aws
 
+from backend.aws import Clients
 from backend.contract.events import EventRecord
 from backend.settings import ReplayLimits
 from tests.backend.replay.world import World, make_world, record
 
 
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        yield
+@pytest.fixture(scope="module")
+def clients() -> Iterator[Clients]:
+    """Clients of a mock that a module's tests share: making them takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            patch.setenv(name, "test")
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        with mock_aws():
+            yield Clients("us-east-1", attempts=1)
 
 
 @pytest.fixture
-def world(aws: None, request: pytest.FixtureRequest) -> World:
-    return make_world(getattr(request, "param", ReplayLimits()))
+def world(clients: Clients, request: pytest.FixtureRequest) -> World:
+    return make_world(clients, getattr(request, "param", ReplayLimits()))
 
 
 @pytest.fixture

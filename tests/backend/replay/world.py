@@ -9,13 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from moto.backends import get_backend
+from moto.core import DEFAULT_ACCOUNT_ID
+
 from backend.audit import AuditLog
 from backend.aws import Clients
 from backend.contract.event_items import EventMessage, event_item, event_key, record_of, step_of
 from backend.contract.event_query import parse_query
 from backend.contract.events import EventError, EventQuery, EventRecord, TraceStep
 from backend.contract.replays import Replay, ReplayRequest, ReplayResult
-from backend.contract.tables import ENTITY_ID, EVENTS_TABLE, TRACE
+from backend.contract.tables import ENTITY_ID, EVENT_ID, EVENTS_TABLE, KNOWN, TRACE
 from backend.events.investigation import Investigation
 from backend.events.plugins import replay_message
 from backend.logs import make_logger
@@ -88,6 +91,14 @@ class World:
         for one in records:
             self.clients.dynamodb.put_item(TableName=EVENTS_TABLE, Item=event_item(one, 2_000_000_000, 1))
         return list(records)
+
+    def know(self, records: Sequence[EventRecord]) -> None:
+        """Registers the events' types and sources, as ingest does."""
+        sets = {"types": {one.event_type for one in records}, "sources": {one.source for one in records}}
+        self.clients.dynamodb.put_item(
+            TableName=self.settings.gate_table,
+            Item={EVENT_ID: {"S": KNOWN}, **{name: {"SS": sorted(texts)} for name, texts in sets.items()}},
+        )
 
     def query(self, **filters: Any) -> EventQuery:
         return parse_query({"status": "failed", **filters}, self.clock.now)
@@ -178,9 +189,11 @@ class World:
         return int(found[names[0]])
 
 
-def make_world(limits: ReplayLimits) -> World:
-    """A world in moto's running mock."""
-    clients, clock = Clients("us-east-1"), Clock()
+def make_world(clients: Clients, limits: ReplayLimits) -> World:
+    """An empty world in moto's running mock, whatever was there before."""
+    clock = Clock()
+    for service in ("dynamodb", "sqs", "s3", "cloudwatch"):
+        get_backend(service)[DEFAULT_ACCOUNT_ID]["aws" if service == "s3" else "us-east-1"].reset()
     clients.s3.create_bucket(Bucket=BUCKET)
     create_event_tables(clients.dynamodb)
     urls = create_event_queues(clients.sqs)

@@ -1,0 +1,260 @@
+"""Previews, creation, steering: what is refused is refused before anything exists, and is on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from backend.contract.errors import InvalidInput
+from backend.contract.event_query import parse_query
+from backend.contract.events import EventRecord
+from backend.contract.replays import AuditEntry
+from backend.replay.service import ReplayService
+from backend.settings import ReplayLimits
+from tests.backend.replay.world import BUCKET, World
+
+MakeEvent = Callable[..., EventRecord]
+OPS = "ops@example.com"
+
+
+def audited(world: World) -> list[AuditEntry]:
+    return list(world.audit.entries(world.clock.now - 60, world.clock.now + 60))
+
+
+def objects(world: World) -> list[str]:
+    listed = world.clients.s3.list_objects_v2(Bucket=BUCKET, Prefix="replays/")
+    return [entry["Key"] for entry in listed.get("Contents", [])]
+
+
+def test_a_dry_run_counts_and_changes_nothing(world: World, events: MakeEvent) -> None:
+    world.put([*(events(n) for n in range(14)), events(20, replay_count=5), events(21, status="received", error=None)])
+    preview = world.replays.preview(world.request(max_events=12))
+    assert (preview.matched, preview.capped, len(preview.sample)) == (15, True, 10)
+    assert preview.would_send + preview.skipped == 12
+    assert preview.skipped == 1
+    assert preview.sample[0].received_at == max(event.received_at for event in preview.sample)
+    assert (world.replays.recent(), audited(world), objects(world)) == ((), [], [])
+
+
+def test_a_dry_run_of_nothing_says_none(world: World) -> None:
+    assert world.replays.preview(world.request()).matched == 0
+
+
+def test_a_selection_without_events_creates_nothing_and_is_on_record(world: World) -> None:
+    with pytest.raises(InvalidInput, match="matches no event; widen the range") as refused:
+        world.create()
+    assert refused.value.code == "no_match"
+    (entry,) = audited(world)
+    assert (entry.action, entry.who, entry.outcome) == ("replay.create", OPS, "refused")
+    assert "matches no event" in entry.details["message"]
+    assert (world.replays.recent(), world.take(world.settings.replay_queue_url), objects(world)) == ((), [], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"reason": "x"}, "reason"), ({"target": "elsewhere"}, "target"), ({"rate_per_second": 0.01}, "rate_per_second")],
+)
+def test_what_is_not_allowed_is_refused_whoever_built_the_request(
+    world: World, events: MakeEvent, changes: dict[str, Any], field: str
+) -> None:
+    world.put([events(1)])
+    with pytest.raises(InvalidInput) as refused:
+        world.create(**changes)
+    assert refused.value.field == field
+    assert [entry.outcome for entry in audited(world)] == ["refused"]
+
+
+class Many:
+    """An investigation of so many events."""
+
+    def __init__(self, event: EventRecord, count: int) -> None:
+        self._event = event
+        self._count = count
+
+    def pages(self, _: Any) -> Any:
+        for left in range(self._count, 0, -1_000):
+            yield [self._event] * min(left, 1_000)
+
+
+def service_of(world: World, investigation: Any) -> ReplayService:
+    clients = world.clients
+    return ReplayService(
+        clients.dynamodb, clients.sqs, clients.s3, investigation, world.audit, world.settings, world.clock
+    )
+
+
+def test_more_than_a_thousand_events_need_their_number(world: World, events: MakeEvent) -> None:
+    service = service_of(world, Many(events(1), 2_500))
+    for confirm in (None, 2_499):
+        with pytest.raises(InvalidInput, match="2500 would be sent again") as refused:
+            service.create(world.request(confirm=confirm), OPS)
+        assert refused.value.code == "confirmation_needed"
+    assert service.recent() == ()
+    replay = service.create(world.request(confirm=2_500), OPS)
+    assert replay.matched == 2_500
+    pages = [key.rpartition("/")[2] for key in objects(world) if replay.replay_id in key]
+    assert pages == ["page-00000.jsonl", "page-00001.jsonl", "page-00002.jsonl"]
+
+
+def test_an_unconfirmed_selection_is_counted_but_not_written(world: World, events: MakeEvent) -> None:
+    with pytest.raises(InvalidInput):
+        service_of(world, Many(events(1), 50_000)).create(world.request(), OPS)
+    assert len(objects(world)) <= 1
+
+
+def test_a_thousand_events_need_no_number(world: World, events: MakeEvent) -> None:
+    assert service_of(world, Many(events(1), 1_000)).create(world.request(), OPS).matched == 1_000
+
+
+@pytest.mark.parametrize("world", [ReplayLimits(max_events=1_500)], indirect=True)
+def test_the_cap_is_the_smaller_of_request_and_settings(world: World, events: MakeEvent) -> None:
+    service = service_of(world, Many(events(1), 2_500))
+    preview = service.preview(world.request(max_events=2_000))
+    assert (preview.matched, preview.would_send, preview.capped) == (2_500, 1_500, True)
+    with pytest.raises(InvalidInput, match="1500 would be sent again, of 2500 that match"):
+        service.create(world.request(), OPS)
+    assert service.create(world.request(confirm=1_500), OPS).matched == 1_500
+    assert service.create(world.request(confirm=2_500), OPS).matched == 1_500
+    assert service.create(world.request(max_events=800), OPS).matched == 800
+
+
+def test_a_replay_whose_start_could_not_be_announced_exists_and_is_swept_up(world: World, events: MakeEvent) -> None:
+    world.put([events(1)])
+
+    class Deaf:
+        def send_message(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "ServiceUnavailable", "Message": "no"}}, "SendMessage")
+
+    clients = world.clients
+    service = ReplayService(
+        clients.dynamodb, Deaf(), clients.s3, world.investigation, world.audit, world.settings, world.clock  # type: ignore[arg-type]
+    )  # fmt: skip
+    replay = service.create(world.request(), OPS)
+    assert world.runner().sweep() == 1
+    assert world.run(replay) == "ended"
+
+
+def test_ten_thousand_ids_fit_a_record(world: World, events: MakeEvent) -> None:
+    chosen = world.put([events(n) for n in range(3)])
+    ids = [event.event_id for event in chosen] + [f"{n:064x}" for n in range(9_997)]
+    replay = world.create(selection=parse_query({"event_ids": ids}, world.clock.now))
+    kept = world.replays.get(replay.replay_id)
+    assert (kept.matched, kept.selection["event_ids_total"], len(kept.selection["event_ids"])) == (3, 10_000, 100)
+    (entry,) = audited(world)
+    assert entry.outcome == "started"
+
+
+def test_recent_replays_come_newest_first(world: World, events: MakeEvent) -> None:
+    world.put([events(1)])
+    made = []
+    for _ in range(3):
+        made.append(world.create().replay_id)
+        world.clock.now += 1
+    world.clock.now += 3 * 86_400
+    assert [replay.replay_id for replay in world.replays.recent()] == made[::-1]
+    assert [replay.replay_id for replay in world.replays.recent(limit=2)] == made[:0:-1]
+
+
+def test_results_come_in_pages_without_gap_or_repeat(world: World, events: MakeEvent) -> None:
+    world.put([events(n) for n in range(25)])
+    replay = world.create(rate_per_second=10.0)
+    world.run(replay)
+    found, token, pages = [], None, 0
+    while True:
+        page, token = world.replays.results(replay.replay_id, token, 7)
+        found += [result.event_id for result in page]
+        pages += 1
+        if token is None:
+            break
+    assert (len(found), len(set(found)), pages) == (25, 25, 4)
+
+
+@pytest.mark.parametrize("token", ["x", "1-2", "000000001-2-3", "../etc"])
+def test_a_bad_token_is_refused(world: World, events: MakeEvent, token: str) -> None:
+    world.put([events(1)])
+    with pytest.raises(InvalidInput, match="is not a token of this list; leave it out"):
+        world.replays.results(world.create().replay_id, token)
+
+
+def test_an_unknown_replay_is_a_key_error(world: World) -> None:
+    for call in (world.replays.get, world.replays.results):
+        with pytest.raises(KeyError):
+            call("nowhere")
+    for steer in (world.replays.cancel, world.replays.pause, world.replays.resume):
+        with pytest.raises(KeyError):
+            steer("nowhere", OPS)
+    assert audited(world) == []
+
+
+def test_what_waits_is_cancelled_at_once_and_twice_is_no_mistake(world: World, events: MakeEvent) -> None:
+    world.put([events(1)])
+    replay = world.create()
+    assert world.replays.cancel(replay.replay_id, OPS, "wrong one").status == "cancelled"
+    assert world.replays.cancel(replay.replay_id, OPS).status == "cancelled"
+    assert world.run(replay) == "nothing"
+    assert world.sent() == []
+    assert world.runner().sweep() == 0
+    assert sorted((entry.action, entry.outcome, entry.reason) for entry in audited(world)) == [
+        ("replay.cancel", "succeeded", "wrong one"),
+        ("replay.create", "failed", "fixed the parser"),
+    ]
+
+
+def test_a_cancelled_replay_whose_runner_is_gone_is_ended_by_another(world: World, events: MakeEvent) -> None:
+    world.put([events(n) for n in range(3)])
+    replay = world.create()
+    leases = world.runner()._tools.leases
+    assert leases.take(replay.replay_id, world.clock.now) is not None
+    assert world.replays.cancel(replay.replay_id, OPS).cancel_requested
+    world.clock.now += 61
+    assert world.run(replay) == "ended"
+    assert world.replays.get(replay.replay_id).status == "cancelled"
+    assert world.sent() == []
+
+
+def test_pause_and_resume_before_it_started(world: World, events: MakeEvent) -> None:
+    world.put([events(1)])
+    replay = world.create()
+    for _ in range(2):
+        assert world.replays.pause(replay.replay_id, OPS).status == "paused"
+    assert world.run(replay) == "nothing"
+    for _ in range(2):
+        assert world.replays.resume(replay.replay_id, OPS).status == "pending"
+    assert world.run(replay) == "ended"
+    assert len(world.sent()) == 1
+
+
+def test_a_pause_that_was_not_reached_is_taken_back(world: World, events: MakeEvent) -> None:
+    world.put([events(1)])
+    replay = world.create()
+    world.runner()._tools.leases.take(replay.replay_id, world.clock.now)
+    assert world.replays.pause(replay.replay_id, OPS).pause_requested
+    resumed = world.replays.resume(replay.replay_id, OPS)
+    assert (resumed.status, resumed.pause_requested) == ("running", False)
+
+
+@pytest.mark.parametrize("steer", ["cancel", "pause", "resume"])
+def test_what_has_ended_stays_so(world: World, events: MakeEvent, steer: str) -> None:
+    world.put([events(1)])
+    replay = world.create()
+    world.run(replay)
+    with pytest.raises(InvalidInput, match=f"has succeeded and can't be {steer}") as refused:
+        getattr(world.replays, steer)(replay.replay_id, OPS)
+    assert refused.value.code == "conflict"
+
+
+@pytest.mark.parametrize("steer", ["pause", "resume"])
+def test_what_is_being_cancelled_can_only_end(world: World, events: MakeEvent, steer: str) -> None:
+    world.put([events(1)])
+    replay = world.create()
+    world.runner()._tools.leases.take(replay.replay_id, world.clock.now)
+    world.replays.cancel(replay.replay_id, OPS)
+    with pytest.raises(InvalidInput, match="is being cancelled"):
+        getattr(world.replays, steer)(replay.replay_id, OPS)
+
+
+def test_targets_name_the_default_first(world: World) -> None:
+    assert world.replays.targets() == ("event-processor",)
