@@ -13,8 +13,9 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,24 @@ class Demo:
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(self.url + path, timeout=20) as answer:
             return json.load(answer)
+
+    def api(self, path: str, body: Any = None) -> Any:
+        """An answer of the ingest API; with a body it is posted."""
+        url, content = self.environment()["PULSEBOARD_API_URL"] + path, None if body is None else json.dumps(body)
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(url, content.encode() if content else None, headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def says(self, words: str, seconds: float = 60.0) -> str:
+        """The next line with these words."""
+        assert self.process.stdout is not None
+        killer = threading.Timer(seconds, self.process.kill)
+        killer.start()
+        line = next((line for line in self.process.stdout if words in line), "")
+        killer.cancel()
+        assert line, f"never said: {words}"
+        return line
 
     def environment(self) -> dict[str, str]:
         found: dict[str, str] = json.loads((self.directory / "state.json").read_text())
@@ -109,6 +128,9 @@ def test_it_runs_leaves_nothing_behind_and_runs_again_at_once(tmp_path: Path) ->
         count = re.search(r"InfraMetrics holds ([\d,]+) items", "\n".join(first.lines))
         assert count is not None
         assert 10_000 < int(count[1].replace(",", "")) < 30_000
+        seeded = re.search(r"hour of synthetic orders: (\d+) events", "\n".join(first.lines))
+        assert seeded is not None
+        assert int(seeded[1]) > 300
         assert first.get("/readyz")["status"] == "ready"
         # History was seeded: half a day ago there are points.
         series = first.get("/api/v1/series?metric=cpu_utilization&from=now-13h&to=now-11h")
@@ -117,6 +139,8 @@ def test_it_runs_leaves_nothing_behind_and_runs_again_at_once(tmp_path: Path) ->
         # What is live took the real way: from the agent through S3, SQS and Lambda.
         began = time.time()
         assert eventually(lambda: newest(first) > began, 60), tail(directory)
+        takes_orders(first, began)
+        puts_a_broken_order_through_after_the_fix(first)
         group = first.group()
         assert len(group) >= 5
         temporary = {Path(f"/proc/{pid}/cwd").resolve() for pid in group}
@@ -137,6 +161,49 @@ def test_it_runs_leaves_nothing_behind_and_runs_again_at_once(tmp_path: Path) ->
         # Killed without a chance to clean up: its children notice by themselves.
         assert eventually(lambda: not running(group))
         assert eventually(lambda: port_is_free(port))
+
+
+def takes_orders(running_demo: Demo, began: float) -> None:
+    """History is there, and the stream goes on through the API, the queue and the processor."""
+    hour_ago = running_demo.api("/events?from=now-50m&to=now-10m&limit=10")
+    assert len(hour_ago["events"]) == 10
+
+    def processed() -> bool:
+        page = running_demo.api(f"/events?status=processed&from={int(began * 1000)}&limit=10")
+        return any(entry["source"] in ("shop-web", "shop-app", "pos") for entry in page["events"])
+
+    assert eventually(processed, 60), tail(running_demo.directory)
+
+
+def puts_a_broken_order_through_after_the_fix(running_demo: Demo) -> None:
+    """The walk that the demo is for: a renamed field, the dead letters, the alias, the replay."""
+    at, payload = datetime.now(UTC).isoformat(), {"order_id": "TEST-1", "cust_id": "C-1", "amount": 1, "items": []}
+    order = {"source": "test", "event_type": "order_placed", "entity_id": "TEST-1", "occurred_at": at}
+    event_id = running_demo.api("/ingest", {**order, "payload": payload})["event_id"]
+
+    def event() -> Any:
+        return running_demo.api(f"/events/{event_id}")
+
+    assert eventually(lambda: (event()["error"] or {}).get("dead_lettered"), 60), tail(running_demo.directory)
+    assert event()["error"]["error_type"] == "parse_error"
+    config = running_demo.directory / "pulseboard.toml"
+    right = config.read_text()
+    config.write_text(right.replace("[events.types.order_placed]", "[events.types.order_placed"))
+    assert "was not taken" in running_demo.says("pulseboard.toml")
+    fix = '[events.types.order_placed]\naliases = { customer_id = ["cust_id"] }'
+    config.write_text(right.replace("[events.types.order_placed]", fix))
+    assert "has changed" in running_demo.says("pulseboard.toml")
+    replay = {"selection": {"event_ids": [event_id]}, "reason": "cust_id is known now"}
+    assert eventually(lambda: posted(running_demo, replay), 30)["matched"] == 1
+    assert eventually(lambda: event()["status"] == "processed", 60), (event(), tail(running_demo.directory))
+    assert event()["replay_count"] == 1
+
+
+def posted(running_demo: Demo, replay: dict[str, Any]) -> Any:
+    """The answer to a replay; None while the API is starting again."""
+    with suppress(OSError):
+        return running_demo.api("/replay", replay)
+    return None
 
 
 def newest(running_demo: Demo) -> float:
