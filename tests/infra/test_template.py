@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cfnlint.api import lint_file
 
+from backend.aws import Clients
 from backend.contract.tables import (
     ERRORS_PREFIX,
     EVENTS_PREFIX,
@@ -20,6 +21,8 @@ from backend.contract.tables import (
     REPLAYS_PREFIX,
     TIMESTAMP,
 )
+from backend.events.api import build
+from backend.local.api_server import Context, event_of
 from backend.local.template import load_template, properties, template_path
 from backend.settings import CLOUDWATCH_NAMESPACE, VARIABLES, Events, Settings
 
@@ -240,3 +243,12 @@ def test_looking_never_deletes_or_sends() -> None:
     statements = of("DashboardReadPolicy")["PolicyDocument"]["Statement"]
     actions = {action for statement in statements for action in as_list(statement["Action"])}
     assert not [action for action in actions if "Delete" in action or "Send" in action or action == "s3:PutObject"]
+
+
+def test_the_template_has_the_routes_that_the_function_answers() -> None:
+    settings = Settings()
+    document = event_of("GET", "/openapi.json", [], b"", 1_795_000_000.0)
+    answer = build(settings, Clients(settings.region))(document, Context())
+    paths = json.loads(answer["body"])["paths"]
+    described = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    assert {of(route)["RouteKey"] for route in ROUTES} == described | {"GET /openapi.json"}
