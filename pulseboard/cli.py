@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "agent": "agent",
     "collect": "collect",
     "ingest": "ingest",
+    "replay": "replay",
     "tokens": "tokens",
     "env": "env",
     "doctor": "doctor",

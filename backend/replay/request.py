@@ -80,6 +80,12 @@ def targets(settings: Settings) -> dict[str, str]:
     return {DEFAULT_TARGET: settings.event_queue_url, **settings.config.replay.targets}
 
 
+def most_events(request: ReplayRequest, settings: Settings) -> int:
+    """How many events the request may send at most."""
+    most = settings.config.replay.max_events
+    return most if request.max_events is None else min(most, request.max_events)
+
+
 def check_rate(rate: float | None) -> float | None:
     """The rate, None for 0 ("without a limit"). Raises InvalidInput for one that is too slow."""
     if not rate:

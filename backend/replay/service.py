@@ -77,7 +77,7 @@ class ReplayService:
     def preview(self, request: ReplayRequest) -> Preview:
         """A dry run: counts the selection as it is now, and changes nothing."""
         asked.check_target(request.target, self._settings)
-        most, cap = self._most(request), self._settings.config.replay.max_replays
+        most, cap = asked.most_events(request, self._settings), self._settings.config.replay.max_replays
         count, sample = Count(), list[EventRecord]()
         for page in self._events.pages(request.selection):
             sample += page[: SAMPLE - len(sample)]
@@ -237,13 +237,9 @@ class ReplayService:
             # Not paused yet: the request to pause is taken back.
             return self._request(replay_id, {"pause_requested": {"BOOL": False}}, "be resumed", wake=True)
 
-    def _most(self, request: ReplayRequest) -> int:
-        most = self._settings.config.replay.max_events
-        return most if request.max_events is None else min(most, request.max_events)
-
     def _freeze(self, replay_id: str, request: ReplayRequest) -> Count:
         """The selection in S3. Raises InvalidInput where it has no events or is not confirmed."""
-        most, cap = self._most(request), self._settings.config.replay.max_replays
+        most, cap = asked.most_events(request, self._settings), self._settings.config.replay.max_replays
         write_up_to = most if request.confirm is not None else min(most, CONFIRM_ABOVE)
         pages = self._events.pages(request.selection)
         count = self._selections.freeze(replay_id, pages, most, cap, write_up_to)
@@ -286,7 +282,7 @@ class ReplayService:
     @staticmethod
     def _refuse_if(replay: Replay, what: str, *, ended: bool, cancelling: bool = False) -> None:
         if ended and replay.status in FINISHED:
-            raise InvalidInput("replay", replay.replay_id, f"has {replay.status} and can't {what}", "conflict")
+            raise InvalidInput("replay", replay.replay_id, f"has ended ({replay.status}) and can't {what}", "conflict")
         if cancelling and replay.cancel_requested:
             raise InvalidInput("replay", replay.replay_id, f"is being cancelled and can't {what}", "conflict")
 
