@@ -58,7 +58,7 @@ def deploy(
 
     ``config`` is the text of a ``pulseboard.toml`` to bundle with the functions. Raises DeployError.
     """
-    given = {**_SMALL, **_retention(config), **(parameters or {})}
+    given = {**_SMALL, **retention_of(config), **(parameters or {})}
     body = write_zip(code_entries(config))
     s3 = client("s3")
     s3.create_bucket(Bucket=CODE_BUCKET)
@@ -69,7 +69,7 @@ def deploy(
     return {variable: outputs[name] for name, variable in ENVIRONMENT_OF_OUTPUT.items()}
 
 
-def _retention(config: str | None) -> dict[str, str]:
+def retention_of(config: str | None) -> dict[str, str]:
     """Raw events stay as long as the configuration says that they may be searched."""
     days = tomllib.loads(config or "").get("events", {}).get("retention_days")
     return {} if days is None else {"EventsRetentionDays": str(days)}

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from backend.local.deploy import ENVIRONMENT_OF_OUTPUT
 from backend.local.engine import HOST, free_port, port_is_free
 
 pytestmark = pytest.mark.e2e
@@ -139,6 +140,7 @@ def test_it_runs_leaves_nothing_behind_and_runs_again_at_once(tmp_path: Path) ->
         # What is live took the real way: from the agent through S3, SQS and Lambda.
         began = time.time()
         assert eventually(lambda: newest(first) > began, 60), tail(directory)
+        assert set(ENVIRONMENT_OF_OUTPUT.values()) <= set(first.environment())
         takes_orders(first, began)
         puts_a_broken_order_through_after_the_fix(first)
         group = first.group()
