@@ -24,7 +24,7 @@ from backend.logs import make_logger
 from backend.settings import Settings
 
 SPAN_SECONDS: Final = 3600
-ONE_OF: Final = 12
+ONE_OF: Final = 18
 """One order of so many is in the history: some hundred events, written in seconds."""
 TOGETHER_SECONDS: Final = 60
 """Events of a minute are taken as one request, received when the last of them was sent."""
