@@ -131,7 +131,7 @@ def test_it_runs_leaves_nothing_behind_and_runs_again_at_once(tmp_path: Path) ->
         assert 10_000 < int(count[1].replace(",", "")) < 30_000
         seeded = re.search(r"hour of synthetic orders: (\d+) events", "\n".join(first.lines))
         assert seeded is not None
-            assert int(seeded[1]) > 200
+        assert int(seeded[1]) > 200
         assert first.get("/readyz")["status"] == "ready"
         # History was seeded: half a day ago there are points.
         series = first.get("/api/v1/series?metric=cpu_utilization&from=now-13h&to=now-11h")
