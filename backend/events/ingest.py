@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,11 +21,13 @@ from backend.contract.events import Event
 from backend.events.delivery import Delivery
 from backend.events.gate import STORED, index_item, lead_of
 from backend.events.ingest_log import IngestLog
-from backend.events.ingest_store import SEND_BATCH, IngestStore
+from backend.events.ingest_store import GROUP, SEND_BATCH, IngestStore
 from backend.events.outcome import Attempt, Outcome, error_of, measured
 from backend.events.own_metrics import OwnMetrics
 from backend.events.plugins import key_layout
 from backend.settings import Settings
+
+T = TypeVar("T")
 
 OPERATOR: Final = "ingest"
 HOSTNAME: Final = "ingest-api"
@@ -96,7 +98,7 @@ class Ingest:
         """Decides the attempts, no two of one event id; none begins after ``until``."""
         if not self._registered(attempts):
             return
-        self._each(self._open, attempts, until)
+        self._grouped(self._open_all, self._open, attempts, until)
         self._complete([attempt for attempt in attempts if not attempt.waiting], until)
         waiting = [attempt for attempt in attempts if attempt.waiting]
         self._wait(waiting, until)
@@ -113,6 +115,9 @@ class Ingest:
                 attempt.fail(f"types not registered: {error}")
             return False
         return True
+
+    def _open_all(self, attempts: Sequence[Attempt]) -> bool:
+        return self._store.open_gates([attempt.lead.gate for attempt in attempts], self._clock())
 
     def _open(self, attempt: Attempt) -> None:
         now, gate = self._clock(), attempt.lead.gate
@@ -141,14 +146,19 @@ class Ingest:
 
     def _complete(self, attempts: Sequence[Attempt], until: float) -> None:
         """Everything behind the gate, of those that are undecided."""
-        self._each(self._write, attempts, until)
-        ready = _undecided(attempts)
-        self._map(self._send, [ready[start : start + SEND_BATCH] for start in range(0, len(ready), SEND_BATCH)])
-        self._each(self._close, ready)
+        self._each(self._put_raw, attempts, until)
+        self._grouped(self._index_all, self._index, attempts, until)
+        self._map(self._send, _parts(_undecided(attempts), SEND_BATCH))
+        self._grouped(self._close_all, self._close, attempts)
 
-    def _write(self, attempt: Attempt) -> None:
+    def _put_raw(self, attempt: Attempt) -> None:
         attempt.lead = self._store.put_raw(attempt.lead)
+
+    def _index(self, attempt: Attempt) -> None:
         self._store.put_index(index_item(attempt.lead, self._settings, self._layout))
+
+    def _index_all(self, attempts: Sequence[Attempt]) -> bool:
+        return self._store.put_indexes([index_item(attempt.lead, self._settings, self._layout) for attempt in attempts])
 
     def _send(self, batch: Sequence[Attempt]) -> None:
         try:
@@ -162,25 +172,53 @@ class Ingest:
     def _close(self, attempt: Attempt) -> None:
         attempt.status = "stored" if self._store.close_gate(attempt.lead.gate) else "duplicate"
 
+    def _close_all(self, attempts: Sequence[Attempt]) -> bool:
+        closed = self._store.close_gates([attempt.lead.gate for attempt in attempts])
+        for attempt in attempts if closed else ():
+            attempt.status = "stored"
+        return closed
+
     def _count(self, attempt: Attempt) -> None:
         try:
             self._store.count_duplicates(attempt.lead.gate.event_id, attempt.again)
         except (ClientError, BotoCoreError) as error:
             self._log.uncounted(attempt, error)
 
+    def _grouped(
+        self,
+        together: Callable[[Sequence[Attempt]], bool],
+        alone: Callable[[Attempt], None],
+        attempts: Sequence[Attempt],
+        until: float | None = None,
+    ) -> None:
+        """A step for every undecided attempt: in groups, and one by one where a group's can't be done together."""
+
+        def run(group: Sequence[Attempt]) -> None:
+            in_time = until is None or self._timer() <= until
+            if len(group) == 1 or not (in_time and self._guarded(together, group, group)):
+                for attempt in _undecided(group):
+                    self._run(alone, attempt, until)
+
+        self._map(run, _parts(_undecided(attempts), GROUP))
+
     def _each(self, step: Callable[[Attempt], None], attempts: Sequence[Attempt], until: float | None = None) -> None:
         """Runs a step for every undecided attempt, for none after ``until``."""
+        self._map(lambda attempt: self._run(step, attempt, until), _undecided(attempts))
 
-        def run(attempt: Attempt) -> None:
-            if until is not None and self._timer() > until:
-                attempt.fail("not begun for lack of time")
-                return
-            try:
-                step(attempt)
-            except (ClientError, BotoCoreError) as error:
+    def _run(self, step: Callable[[Attempt], None], attempt: Attempt, until: float | None) -> None:
+        if until is not None and self._timer() > until:
+            attempt.fail("not begun for lack of time")
+        else:
+            self._guarded(step, attempt, [attempt])
+
+    def _guarded(self, step: Callable[[Any], T], of: Any, attempts: Sequence[Attempt]) -> T | None:
+        """The step's result; where AWS refuses or does not answer, the attempts have failed."""
+        try:
+            return step(of)
+        except (ClientError, BotoCoreError) as error:
+            for attempt in attempts:
                 attempt.fail(str(error))
-
-        self._map(run, _undecided(attempts))
+            return None
 
     def _map(self, function: Callable[[Any], None], values: Sequence[Any]) -> None:
         """Calls the function with every value, several at once."""
@@ -194,6 +232,10 @@ class Ingest:
             self._metrics.write(numbers, secrets.token_hex(8), delivery.received_at)
         for attempt in attempts:
             self._log.handled(attempt, seconds)
+
+
+def _parts(values: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [values[start : start + size] for start in range(0, len(values), size)]
 
 
 def _undecided(attempts: Iterable[Attempt]) -> list[Attempt]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -41,16 +42,33 @@ class World:
     now: float = NOW
     log: io.StringIO = field(default_factory=io.StringIO)
     slept: list[float] = field(default_factory=list)
-    plain: Clients = field(default_factory=lambda: Clients("us-east-1", attempts=1))
+    turn: Lock = field(default_factory=Lock)
+    plain: Clients = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.plain = self._made(None)
 
     def clients(self, before: Callable[[str], None] | None = None) -> Clients:
         """Clients; ``before`` is called with each call's name, such as ``dynamodb.PutItem``, and gets its own."""
-        if before is None:
-            return self.plain
+        return self.plain if before is None else self._made(before)
+
+    def _made(self, before: Callable[[str], None] | None) -> Clients:
+        """Clients that call one after the other: moto reads and writes without a lock, which AWS does not."""
         clients = Clients("us-east-1", attempts=1)
         for service in SERVICES:
-            getattr(clients, service).meta.events.register("before-call", _named(before))
+            events = getattr(clients, service).meta.events
+            if before is not None:
+                events.register("before-call", _named(before))
+            events.register_last("before-call", self._begin)
+            events.register_last("after-call", self._end)
+            events.register_last("after-call-error", self._end)
         return clients
+
+    def _begin(self, **_: Any) -> None:
+        self.turn.acquire()
+
+    def _end(self, **_: Any) -> None:
+        self.turn.release()
 
     def ingest(self, before: Callable[[str], None] | None = None) -> Ingest:
         """An ingest of a container of its own, as after a restart."""

@@ -155,6 +155,39 @@ def test_a_retry_completes_what_a_crash_left_and_doubles_nothing(world: World, n
     assert world.ingest().take(event(), world.delivery()).status == "duplicate"
 
 
+@pytest.mark.parametrize("number", range(1, 11))
+def test_a_retry_completes_a_batch_wherever_it_broke_off(world: World, number: int) -> None:
+    events = [event(entity_id=f"order-{number}") for number in range(3)]
+    calls, dying = list[str](), world.ingest(killed_at(number))
+    try:
+        dying.take_all(events, world.delivery())
+    except Killed:
+        calls.append("killed")
+    assert bool(calls) is (number < 10)
+    world.now += 86_400
+    statuses = Counter(outcome.status for outcome in world.ingest().take_all(events, world.delivery()))
+    assert statuses == ({"duplicate": 3} if number >= 9 else {"stored": 3})
+    assert len(world.objects()) == len(world.index()) == len(set(world.sent())) == 3
+    assert {gate["state"]["S"] for gate in world.gates()} == {"stored"}
+
+
+def test_a_batch_writes_its_gates_and_its_index_together(world: World) -> None:
+    names: list[str] = []
+    world.ingest(names.append).take_all([event(entity_id=f"order-{n}") for n in range(30)], world.delivery())
+    assert Counter(names) == {
+        "dynamodb.UpdateItem": 1, "dynamodb.TransactWriteItems": 6, "s3.PutObject": 30, "sqs.SendMessageBatch": 3,
+        "dynamodb.BatchWriteItem": 1,
+    }  # fmt: skip
+
+
+def test_one_known_event_does_not_keep_a_batch_from_being_stored(world: World) -> None:
+    ingest = world.ingest()
+    ingest.take(event(entity_id="order-7"), world.delivery())
+    outcomes = ingest.take_all([event(entity_id=f"order-{n}") for n in range(30)], world.delivery())
+    assert [number for number, outcome in enumerate(outcomes) if outcome.status == "duplicate"] == [7]
+    assert len(world.index()) == len(world.sent()) == 30
+
+
 def test_every_call_of_an_ingest_was_a_crash_point(world: World) -> None:
     names: list[str] = []
     world.ingest(names.append).take(event(), world.delivery())
