@@ -8,6 +8,7 @@ from typing import Final
 
 from flask import g
 
+from dashboard.components.url_state import asks_kiosk
 from dashboard.data.request import Role
 
 
@@ -42,4 +43,4 @@ def signed_in() -> Identity | None:
 
 def current_role(args: Mapping[str, str]) -> Role:
     """The role that the answer is made for: a kiosk is a display, whoever is signed in on it."""
-    return "display" if args.get("kiosk") is not None else identity().role
+    return "display" if asks_kiosk(args) else identity().role

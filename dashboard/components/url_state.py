@@ -65,6 +65,12 @@ class UrlState:
         return f"?{'&'.join(words)}" if words else ""
 
 
+def asks_kiosk(args: Mapping[str, str]) -> bool:
+    """Whether a query asks for the display's look: ``kiosk`` with or without a value, but for a no."""
+    value = args.get("kiosk")
+    return value is not None and value.lower() not in _OFF
+
+
 def parse_url_state(args: Mapping[str, str], pages: frozenset[str], now: float) -> UrlState:
     """The usable part of a query and what is wrong with the rest. ``pages`` are the names ``rotate`` may use."""
     values: dict[str, str] = {}
@@ -85,8 +91,8 @@ def parse_url_state(args: Mapping[str, str], pages: frozenset[str], now: float) 
         problems.append(str(problem))
         values.pop("from", None)
         values.pop("to", None)
-    if values.get("kiosk", "").lower() in _OFF:
-        del values["kiosk"]
+    if not asks_kiosk(values):
+        values.pop("kiosk", None)
     return UrlState(values, tuple(problems))
 
 
