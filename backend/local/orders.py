@@ -166,6 +166,8 @@ def _troubled(payload: dict[str, Any], source: str, event_type: str, incident: b
 # ----------------------------------------------------------------------------------------------------- sending
 TICK_SECONDS: Final = 2.0
 """What is due meanwhile goes as one array: each request leaves items with the ingest's own metrics behind."""
+HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "pulseboard-orders (synthetic)"}
+"""They are kept with each event, so its headers say too that nobody ordered anything."""
 BATCH: Final = 100
 RETRY_SECONDS: Final = 1.0
 CATCH_UP_SECONDS: Final = 120.0
@@ -199,7 +201,7 @@ class Sender:
         try:
             if self._connection is None:
                 self._connection = HTTPConnection(self._place.hostname or "", self._place.port, timeout=self._timeout)
-            self._connection.request("POST", "/ingest", body, {"Content-Type": "application/json"})
+            self._connection.request("POST", "/ingest", body, HEADERS)
             answer = self._connection.getresponse()
             return answer.status, json.loads(answer.read())
         except (OSError, HTTPException, ValueError) as error:

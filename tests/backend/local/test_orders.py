@@ -107,6 +107,7 @@ class Api:
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         body = json.loads(event["body"])
+        assert "synthetic" in event["headers"]["user-agent"]
         self.bodies.append(body)
         entries = body if isinstance(body, list) else [body]
         results = [{"event_id": "x", "status": "stored"} for _ in entries]
