@@ -241,7 +241,7 @@ def test_what_has_ended_stays_so(world: World, events: MakeEvent, steer: str) ->
     world.put([events(1)])
     replay = world.create()
     world.run(replay)
-    with pytest.raises(InvalidInput, match=f"succeeded. and can't be {steer}") as refused:
+    with pytest.raises(InvalidInput, match=rf"succeeded\) and can't be {steer}") as refused:
         getattr(world.replays, steer)(replay.replay_id, OPS)
     assert refused.value.code == "conflict"
 
