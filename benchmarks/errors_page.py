@@ -181,9 +181,7 @@ def main() -> int:
         os.environ.update(engine.environment())
         rows = measure()
     print(f"Errors page, last hour, {FAILED} failed events; {SEARCHES} searches for an entity, 50 rows each")
-    print(
-        f"{'other events':>13} {'reads':>6} {'items':>6} {'shown':>6} {'search queries':>15} {'median ms':>10} {'p95':>6}"
-    )
+    print(" other events  reads  items  shown  search queries  median ms    p95")
     for held, cost, matching, spent, most in rows:
         p95 = statistics.quantiles(spent, n=20)[-1]
         print(
