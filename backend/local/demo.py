@@ -24,10 +24,12 @@ from backend.local.orders import Shop
 from backend.local.processes import (
     DemoError,
     Options,
+    Places,
     Processes,
     api_url,
     checked_api_port,
     make_processes,
+    places,
     wait_until_ready,
 )
 from backend.local.seed import seed
@@ -81,11 +83,12 @@ def run(options: Options, say: Say) -> None:
         # On the way out all are told before any is waited for.
         for child in processes.all:
             stack.callback(child.terminate)
-        wait_until_ready(options, processes, api_port)
+        ready = places(options, api_port)
+        wait_until_ready(ready, processes.all)
         state.publish(options.directory, _exports(options, engine, environment, api_port))
         say(_summary(engine, settings, options, api_port))
         say(f"Pulseboard is ready at {options.url}")
-        _watch(_Demo(engine, processes, settings, environment, watched, say))
+        _watch(_Demo(engine, processes, settings, environment, watched, {"api": ready["api"]}, say))
 
 
 @contextmanager
@@ -161,13 +164,15 @@ class _Demo:
     settings: Settings
     environment: Mapping[str, str]
     config: WatchedConfig
+    api: Places
     say: Say
 
     def use(self, config: str) -> None:
-        """Functions and API with another configuration."""
+        """Functions and API with another configuration; returns once the API answers again."""
         deploy(self.engine.client, config=config, parameters=_PARAMETERS)
         self.processes.api.stop()
         self.processes.api.start()
+        wait_until_ready(self.api, (self.processes.api,))
 
 
 def _watch(demo: _Demo) -> NoReturn:
@@ -190,7 +195,7 @@ def _watch(demo: _Demo) -> NoReturn:
             child.start()
         try:
             apply_change(demo.config, demo.environment, demo.use, demo.say)
-        except (DeployError, ClientError, BotoCoreError) as error:
+        except (DeployError, DemoError, ClientError, BotoCoreError) as error:
             demo.say(f"{demo.config.path} could not be put to use ({error}); change it again, or start again")
         if time.monotonic() - thinned > EVERY_SECONDS:
             thin(dynamodb, demo.settings, time.time())

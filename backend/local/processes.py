@@ -102,17 +102,25 @@ def make_processes(
     )
 
 
-def wait_until_ready(options: Options, processes: Processes, api_port: int) -> None:
-    """Returns once dashboard and API answer. Raises DemoError when one ends, or takes too long."""
+Places = Mapping[str, tuple[int, str]]
+"""Name of a process to the port and path where it answers 200 when it is ready."""
+
+
+def places(options: Options, api_port: int) -> Places:
+    """Where dashboard and API answer."""
+    return {"dashboard": (options.port, "/readyz"), "api": (api_port, "/openapi.json")}
+
+
+def wait_until_ready(waiting: Places, children: Sequence[Child]) -> None:
+    """Returns once all answer. Raises DemoError when one of the children ends, or when it takes too long."""
     deadline = time.monotonic() + READY_SECONDS
-    waiting = {"dashboard": (options.port, "/readyz"), "api": (api_port, "/openapi.json")}
     while waiting:
         waiting = {name: place for name, place in waiting.items() if not _answers(*place)}
-        for child in processes.all:
+        for child in children:
             if not child.running:
                 raise DemoError(f"the {child.name} ended at once ({child.tail(1)}); see {child.log}")
         if waiting and time.monotonic() > deadline:
-            logs = processes.dashboard.log.parent
+            logs = children[0].log.parent
             raise DemoError(f"{' and '.join(waiting)} not ready within {READY_SECONDS:g} s; see {logs}")
         time.sleep(_POLL_SECONDS)
 

@@ -11,7 +11,7 @@ import pytest
 from backend.contract.errors import InvalidInput
 from backend.local.child import Child
 from backend.local.engine import HOST, free_port, port_is_free
-from backend.local.processes import DemoError, Options, Processes, checked_api_port, wait_until_ready
+from backend.local.processes import DemoError, Options, Processes, checked_api_port, places, wait_until_ready
 
 
 def test_a_port_that_was_asked_for_and_is_taken_is_refused() -> None:
@@ -47,7 +47,7 @@ def test_a_process_that_ends_at_once_is_named_with_its_last_words(tmp_path: Path
         process.start()
     try:
         with pytest.raises(DemoError, match=r"^the api ended at once \(port is taken\); see .*api\.log"):
-            wait_until_ready(Options(port=free_port()), processes, free_port())
+            wait_until_ready(places(Options(port=free_port()), free_port()), processes.all)
     finally:
         for process in processes.all:
             process.stop()
