@@ -22,7 +22,7 @@
   }
 
   function choose(name, point) {
-    const value = point?.customdata ?? point?.label ?? point?.data?.meta;
+    const value = point?.data?.meta ?? point?.customdata ?? point?.label; // a bar's label is where it stands
     if (typeof value === "string" && value) change({ [name]: query().get(name) === value ? null : value });
   }
 
@@ -33,8 +33,9 @@
     const drawer = react.querySelector(OPEN);
     const value = drawer ? query().get(drawer.dataset.closes) : null;
     if (value && !opened) drawer.focus({ preventScroll: true });
-    if (!value && opened && (document.activeElement === document.body || !document.activeElement))
-      react.querySelector(`[data-opens="${CSS.escape(opened)}"]`)?.focus({ preventScroll: true });
+    // Whoever has gone on to something else meanwhile is left there.
+    const left = document.activeElement === document.body || document.activeElement?.closest("[data-closes]");
+    if (!value && opened && left) react.querySelector(`[data-opens="${CSS.escape(opened)}"]`)?.focus({ preventScroll: true });
     opened = value;
   }
 

@@ -28,6 +28,7 @@ CLEAR: Final = "rgba(0,0,0,0)"
 FADED: Final = 0.22
 NEAR: Final = 2.0
 """A threshold is drawn where the data reaches half of it: farther away it would flatten what there is."""
+MOMENT: Final = "%-d %b, %H:%M UTC"
 LAYOUT: Final[Mapping[str, Any]] = {
     "barmode": "stack",
     "bargap": 0.12,
@@ -43,6 +44,7 @@ LAYOUT: Final[Mapping[str, Any]] = {
     },
     "yaxis": {"rangemode": "tozero", "nticks": 5, "zeroline": False},
     "dragmode": "zoom",
+    "hovermode": "closest",
 }
 """Of both time charts."""
 DONUT: Final[Mapping[str, Any]] = {
@@ -77,7 +79,7 @@ def failed_bars(bars: Bars, chosen: str | None) -> list[Trace]:
 def rate_bars(rates: Rates, chosen: str | None) -> list[Trace]:
     """Dead letters a minute by type, with the catalogue's thresholds."""
     traces: list[Trace] = [
-        _bar(name, values, rates.x0, rates.step, chosen, "%{y:,.3~r} a minute") for name, values in rates.lines
+        _bar(name, values, rates.x0, rates.step, chosen, "%{y:,.3~r} a minute,") for name, values in rates.lines
     ]
     heights = [sum(value or 0.0 for value in column) for column in zip(*(v for _, v in rates.lines), strict=True)]
     tallest = max(heights, default=0.0)
@@ -123,7 +125,7 @@ def _bar(name: str, values: Iterable[float | None], x0: float, step: float, chos
     return {
         "type": "bar", "name": name, "meta": name, "x0": _ms(x0), "dx": _ms(step), "y": list(values),
         "xperiod": _ms(step), "xperiodalignment": "middle", "marker": {"color": tint(name, chosen)},
-        "hovertemplate": f"{amount}<extra>%{{fullData.name}}</extra>",
+        "hovertemplate": f"{amount} %{{fullData.name}}<br>%{{x|{MOMENT}}}<extra></extra>",
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from dash import html
@@ -9,15 +10,15 @@ from dash import html
 from backend.contract.events import EventRecord
 from dashboard.components.errors import Children, of_events, pick, unavailable
 from dashboard.components.errors_charts import colour
-from dashboard.components.links import set_link
-from dashboard.components.states import badge
+from dashboard.components.links import changed, set_link
 from dashboard.components.text import masked
 from dashboard.components.times import exact
 from dashboard.data.errors import value_of
 from dashboard.data.errors_data import ErrorsData
 from dashboard.data.insights import InsightsQuery
 
-ROWS: Final = 50
+ROWS: Final = 25
+"""More would be more to draw at each refresh than to read; the Replay page searches all."""
 DISPLAY_ROWS: Final = 6
 COLUMNS: Final = ("Received", "Error type", "Message", "Entity", "Type", "Operator", "Receives", "Dead letter")
 
@@ -29,13 +30,21 @@ def newest(data: ErrorsData) -> Children:
         return [html.Header(html.H2("Newest failed events"), className="card-head"), missing]
     rows = found.newest[:DISPLAY_ROWS] if data.display else found.newest
     shown = f"{len(rows):,} of {found.matching:,}" if found.matching > len(rows) else f"All {found.matching:,}"
+    search = [] if data.display else [html.A("Search all in Replay", href=search_address(data), className="aside")]
+    aside = html.Span(shown, className="aside")
     head = html.Header(
-        [html.H2("Newest failed events"), html.Span(shown, className="aside"), *of_events(data)], className="card-head"
+        [html.H2("Newest failed events"), *of_events(data), aside, *search], className="card-head newest-head"
     )
     titles = html.Thead(html.Tr([html.Th(title, scope="col") for title in COLUMNS]))
     table = html.Table([titles, html.Tbody([_row(record, data) for record in rows])], className="failed")
     scrolled = {} if data.display else {"tabIndex": 0, "role": "region", "aria-label": "Newest failed events"}
     return [head, html.Div(table, className="failed-box", **scrolled)]
+
+
+def search_address(data: ErrorsData) -> str:
+    """The Replay page searching for failed events with the same filters."""
+    wanted = replace(data.request, page="replay", host=None)
+    return f"/replay?{changed(wanted, {'event': None, 'status': 'failed'}).query()}"
 
 
 def _row(record: EventRecord, data: ErrorsData) -> html.Tr:
@@ -56,7 +65,7 @@ def _row(record: EventRecord, data: ErrorsData) -> html.Tr:
             pick(operator, "operator", data),
         ]
     swatch = html.Span(className="swatch", style={"--swatch": colour(kind)})
-    dead = badge("critical", "Yes") if error is not None and error.dead_lettered else "No"
+    dead = "Yes" if error is not None and error.dead_lettered else "No"
     cells += ["–" if error is None else f"{error.receive_count:,}", dead]
     cells[1] = [swatch, cells[1]]
     return html.Tr(

@@ -16,6 +16,10 @@ LOG_GROUPS: Final = ("/aws/lambda/ingest-api", "/aws/lambda/event-processor", "/
 """Log groups of the functions that events pass, as the stack names them."""
 FIELDS: Final = ("error_type", "operator", "event_type", "source", "entity_id", "correlation_id")
 """Filters of a page that log lines carry under the same name, in the order in which queries name them."""
+FAILING: Final = "ispresent(error_type)"
+TIMED: Final = "ispresent(latency_ms)"
+DEAD_LETTERED: Final = 'status = "dead_lettered"'
+"""What the event processor logs of an event that was received for the last time."""
 _BINS: Final = ((2 * 3600, "1m"), (12 * 3600, "5m"), (3 * 86400, "1h"))
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]")
 _BEYOND_LATIN: Final = 0x100
@@ -40,7 +44,7 @@ def queries(
     ``traced`` is the field and value that one order is traced by, None where there is nothing to trace.
     """
     width = next((width for seconds, width in _BINS if end - start <= seconds), "1d")
-    failing, timed, dead = (conditions(filters, f"ispresent({name})") for name in ("error_type", "latency_ms", "dlq"))
+    failing, timed, dead = (conditions(filters, what) for what in (FAILING, TIMED, DEAD_LETTERED))
     told = [
         (
             "errors-by-type", "Errors by type", "How many log lines carry each error type, over time.",

@@ -40,7 +40,8 @@ def test_every_query_carries_the_filters() -> None:
     found = by_key({"error_type": "parse_error", "operator": "parse-orders"})
     assert list(found) == ["trace", "errors-by-type", "latency", "slow-operators", "dlq-cause"]
     for key in ("errors-by-type", "latency", "slow-operators", "dlq-cause"):
-        assert found[key].startswith('filter error_type = "parse_error" and operator = "parse-orders" and ispresent(')
+        assert found[key].startswith('filter error_type = "parse_error" and operator = "parse-orders" and ')
+    assert 'and status = "dead_lettered"\n| stats' in found["dlq-cause"]
     assert 'filter entity_id = "order-1"' in found["trace"]
 
 

@@ -97,7 +97,10 @@ def test_a_cut_reading_says_so_at_every_count() -> None:
 
 
 def test_a_table_cut_short_says_of_how_many() -> None:
-    assert "50 of 480" in drawn(asked(), part="card-newest")
+    assert "25 of 480" in drawn(asked(), part="card-newest")
+    assert "/replay?from=now-1h&amp;to=now&amp;environment=production&amp;status=failed" in drawn(
+        asked(), part="card-newest"
+    )
     assert "All 3" in drawn(asked(), several(3, NOW), part="card-newest")
 
 
