@@ -24,7 +24,9 @@
     const own = NAMES[name] || name;
     if (value === null || value === undefined || value === false) node.removeAttribute(own);
     else if (!URLS.includes(name) || SAFE_URL.test(value)) node.setAttribute(own, value === true ? "" : value);
-    if (name === "value" && "value" in node) node.value = value ?? ""; // also where somebody has typed
+    // Also where somebody has typed or chosen since.
+    if (name === "value" && "value" in node) node.value = value ?? "";
+    if (name === "selected") node.selected = Boolean(value);
   }
 
   // Only what differs from the last time is touched: ticks, open details and typed text are the reader's.
@@ -36,7 +38,9 @@
     before.set(node, { props, json });
     for (const name of new Set([...Object.keys(last.props), ...Object.keys(props)]))
       if (!NOT_ATTRIBUTES.includes(name) && last.props[name] !== props[name]) setAttribute(node, name, props[name]);
-    for (const [name, value] of Object.entries(props.style || {})) node.style[name] = value;
+    for (const [name, value] of Object.entries(props.style || {}))
+      if (name.startsWith("--")) node.style.setProperty(name, value);
+      else node.style[name] = value;
     fill(node, listed(props.children));
     return node;
   }
@@ -62,11 +66,12 @@
     }
   }
 
-  // The element of the same id wherever it stands, else the one in this place if it is of the same kind.
+  // The element of the same id wherever it stands, else the one in this place if it is of the same kind. What was there
+  // before the first view, such as a loading look, is nobody's to reuse.
   function found(spec, at, known) {
     const { id } = propsOf(spec);
     const node = id ? known.get(id) : at;
-    return node?.nodeType === Node.ELEMENT_NODE && node.localName === tagOf(spec) && node.id === (id || "") ? node : null;
+    return before.has(node) && node.localName === tagOf(spec) && node.id === (id || "") ? node : null;
   }
 
   window.pulseboard.draw = (region, children) => fill(region, listed(children));

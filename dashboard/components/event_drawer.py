@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-import dash_bootstrap_components as dbc
 from dash import html
 
 from backend.contract.events import EventDetail, EventRecord, TraceStep
@@ -22,6 +21,7 @@ from dashboard.components.text import count
 from dashboard.components.times import exact
 from dashboard.data.open_event import OpenEvent
 from dashboard.data.request import ViewRequest
+from dashboard.html import Element
 
 Children = list[Any]
 PARTS: Final = ("head", "error", "action", "facts", "trace", "payload")
@@ -41,6 +41,10 @@ STAGES: Final = {
     "replayed": ("no_data", "Replayed"),
     "redriven": ("no_data", "Redriven"),
 }
+REASON: Final = {
+    "id": "drawer-reason", "name": "reason", "required": True, "minlength": 3, "maxlength": MAX_REASON,
+    "autocomplete": "off", "class": "form-control",
+}  # fmt: skip
 SHORT: Final = 12
 """Hexadecimal digits of an event id that are enough to tell neighbours apart."""
 
@@ -48,7 +52,7 @@ SHORT: Final = 12
 def frame() -> html.Aside:
     """The closed drawer. ``assets/explore.js`` moves the focus into it and back, and closes it on Escape."""
     return html.Aside(
-        [html.Div(id=f"drawer-{part}", className=f"drawer-{part}") for part in PARTS],
+        [html.Div(id=f"drawer-{part}", className=f"drawer-{part}", **{"data-drawn": "yes"}) for part in PARTS],
         id="drawer",
         className="drawer",
         hidden=True,
@@ -154,9 +158,7 @@ def _action(record: EventRecord, request: ViewRequest, max_replays: int) -> Chil
             html.Label("Why it should go through again", htmlFor="drawer-reason"),
             html.Div(
                 [
-                    dbc.Input(
-                        id="drawer-reason", name="reason", required=True, maxlength=MAX_REASON, autocomplete="off"
-                    ),
+                    Element("input", REASON),
                     html.Button("Replay", type="submit", className="primary"),
                     *to_page,
                 ],
@@ -164,6 +166,7 @@ def _action(record: EventRecord, request: ViewRequest, max_replays: int) -> Chil
             ),
             html.P(className="form-status", role="status"),
         ],
+        id=f"drawer-form-{record.event_id}",
         **{
             "data-post": "/api/v1/actions/replay",
             "data-body": json.dumps({"selection": {"event_ids": [record.event_id]}}),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import dash_bootstrap_components as dbc
 from dash import html
 
 from backend.contract.event_query import FIELDS
@@ -106,36 +105,45 @@ def tick(ident: str, name: str, value: str, label: str) -> html.Td:
 
     It keeps its tick when a refresh moves its row: rows are told apart by their ids.
     """
-    box = Element("input", {"id": ident, "type": "checkbox", "name": f"{name}[]", "value": value})
-    return html.Td(html.Label([html.Span(label, className="unseen"), box], className="tick"), className="tick-cell")
+    check = Element("input", {"id": ident, "type": "checkbox", "name": f"{name}[]", "value": value})
+    return html.Td(html.Label([html.Span(label, className="unseen"), check], className="tick"), className="tick-cell")
 
 
-def field(label: str, control: Any, hint: str = "", wide: bool = False) -> html.Div:
-    """A control under its label."""
+def field(ident: str, label: str, control: Any, hint: str = "", wide: bool = False) -> html.Div:
+    """A control, whose id is ``ident``, under its label."""
     below = [html.Span(hint, className="hint")] if hint else []
-    name = html.Label(label, htmlFor=control.id, className="label")
-    return html.Div([name, control, *below], className="field field-wide" if wide else "field")
+    controls = control if isinstance(control, list) else [control]
+    parts = [html.Label(label, htmlFor=ident, className="label"), *controls, *below]
+    return html.Div(parts, className="field field-wide" if wide else "field")
+
+
+def box(ident: str, name: str, kind: str = "text", **attributes: Any) -> Element:
+    """An input; attributes as HTML names them."""
+    own = {"id": ident, "name": name, "type": kind, "class": "form-control", "autocomplete": "off"}
+    return Element("input", {**own, **attributes})
+
+
+def choice(ident: str, name: str, value: str, options: Mapping[str, str]) -> html.Select:
+    """A select of ``options``, value to words."""
+    entries = [html.Option(words, value=key, selected=key == value or None) for key, words in options.items()]
+    return html.Select(entries, id=ident, name=name, className="form-select")
 
 
 def text_field(ident: str, name: str, label: str, value: str | None, suggestions: Sequence[str] = ()) -> html.Div:
     """A text of the address, with what is known to choose from."""
-    listed = f"{ident}-known" if suggestions else None
-    options = [html.Option(value=entry) for entry in suggestions]
-    box = dbc.Input(
-        id=ident, name=name, value=value or "", list=listed, maxlength=256, autocomplete="off", type="search"
-    )
-    control = field(label, box)
-    if listed:
-        control.children = [*control.children, html.Datalist(options, id=listed)]
-    return control
+    if not suggestions:
+        return field(ident, label, box(ident, name, "search", value=value or "", maxlength=256))
+    listed = f"{ident}-known"
+    known = html.Datalist([html.Option(value=entry) for entry in suggestions], id=listed)
+    control = box(ident, name, "search", value=value or "", maxlength=256, list=listed)
+    return field(ident, label, [control, known])
 
 
 def choice_field(
     ident: str, name: str, label: str, value: str | None, options: Mapping[str, str], anything: str = "Any"
 ) -> html.Div:
     """A choice of the address; nothing chosen is ``anything``."""
-    entries = [{"label": anything, "value": ""}, *({"label": text, "value": key} for key, text in options.items())]
-    return field(label, dbc.Select(id=ident, name=name, value=value or "", options=entries, placeholder=anything))
+    return field(ident, label, choice(ident, name, value or "", {"": anything, **options}))
 
 
 def named(values: Sequence[str]) -> dict[str, str]:
@@ -143,10 +151,10 @@ def named(values: Sequence[str]) -> dict[str, str]:
     return {value: value.replace("_", " ").capitalize() for value in values}
 
 
-def reason_field(ident: str, label: str = "Reason") -> html.Div:
+def reason_field(ident: str) -> html.Div:
     """Why something is done; kept in the audit log."""
-    box = dbc.Input(id=ident, name="reason", required=True, minlength=3, maxlength=MAX_REASON, autocomplete="off")
-    return field(label, box, "Kept in the audit log with your name", wide=True)
+    reason = box(ident, "reason", required=True, minlength=3, maxlength=MAX_REASON)
+    return field(ident, "Reason", reason, "Kept in the audit log with your name", wide=True)
 
 
 def address_form(controls: Sequence[Any], request: ViewRequest, names: Sequence[str], label: str) -> html.Form:
@@ -176,6 +184,13 @@ def pages(request: ViewRequest, continued: bool, following: str | None) -> Child
 def short(ident: str) -> str:
     """The first digits of a long id."""
     return ident if len(ident) <= SHORT else ident[:SHORT]
+
+
+def event_link(event_id: str, request: ViewRequest, children: Any = None) -> html.A:
+    """Opens the event beside the page; the focus comes back to it afterwards."""
+    shown = html.Code(short(event_id)) if children is None else children
+    opens = {"title": event_id, "data-opens": event_id}
+    return set_link(shown, request, {"event": event_id}, **opens)
 
 
 def selection_words(selection: Mapping[str, Any], hide: bool = False) -> Children:

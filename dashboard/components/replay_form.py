@@ -9,12 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-import dash_bootstrap_components as dbc
 from dash import html
 
 from backend.contract.event_query import query_json
 from backend.contract.replays import CONFIRM_ABOVE
-from dashboard.components.replay import Children, field, heading, reason_field
+from dashboard.components.replay import Children, box, choice, field, heading, reason_field
 from dashboard.data.replay import ReplayData
 from dashboard.data.replay_sources import Limits
 
@@ -54,15 +53,12 @@ def panel(data: ReplayData) -> Children:
 
 
 def _replay_panel(targets: tuple[str, ...], limits: Limits) -> html.Section:
-    to_queue = dbc.Select(
-        id="order-target", name="target", value=targets[0] if targets else "",
-        options=[{"label": name, "value": name} for name in targets],
-    )  # fmt: skip
-    most = dbc.Input(
-        id="order-most", name="max_events", type="number", min=1, max=limits.max_events, step=1,
+    to_queue = choice("order-target", "target", targets[0] if targets else "", {name: name for name in targets})
+    most = box(
+        "order-most", "max_events", "number", min=1, max=limits.max_events, step=1,
         placeholder=f"{limits.max_events:,}",
     )  # fmt: skip
-    confirm = dbc.Input(id="order-confirm", name="confirm", type="number", min=0, step=1, autocomplete="off")
+    confirm = box("order-confirm", "confirm", "number", min=0, step=1)
     return html.Section(
         [
             heading("Replay"),
@@ -73,10 +69,12 @@ def _replay_panel(targets: tuple[str, ...], limits: Limits) -> html.Section:
             ),
             html.Div(
                 [
-                    field("To", to_queue),
+                    field("order-target", "To", to_queue),
                     _rate_field("order-rate", limits),
-                    field("At most", most, "events; the rest is left out"),
-                    field("Number of events", confirm, f"Typed to confirm more than {CONFIRM_ABOVE:,}"),
+                    field("order-most", "At most", most, "events; the rest is left out"),
+                    field(
+                        "order-confirm", "Number of events", confirm, f"Typed to confirm more than {CONFIRM_ABOVE:,}"
+                    ),
                     reason_field("order-reason"),
                 ],
                 className="fields",
@@ -90,7 +88,7 @@ def _replay_panel(targets: tuple[str, ...], limits: Limits) -> html.Section:
             ),
             html.P(className="form-status", role="status"),
         ],
-        key="replay",
+        id="order-replay",
         className="card order",
         **{"aria-label": "Replay"},
     )
@@ -115,12 +113,12 @@ def _redrive_panel(limits: Limits) -> html.Section:
             ),
             html.P(className="form-status", role="status"),
         ],
-        key="redrive",
+        id="order-redrive",
         className="card order",
         **{"aria-label": "Redrive"},
     )
 
 
 def _rate_field(ident: str, limits: Limits) -> html.Div:
-    rate = dbc.Input(id=ident, name="rate_per_second", type="number", min=0, placeholder=f"{limits.rate_per_second:g}")
-    return field("Events a second", rate, "0 is without a limit")
+    rate = box(ident, "rate_per_second", "number", min=0, step="any", placeholder=f"{limits.rate_per_second:g}")
+    return field(ident, "Events a second", rate, "0 is without a limit")

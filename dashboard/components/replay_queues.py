@@ -16,6 +16,7 @@ from dashboard.components.replay import (
     address_form,
     cell,
     choice_field,
+    event_link,
     failure_cell,
     heading,
     named,
@@ -161,7 +162,7 @@ def _error(letter: DeadLetter, request: ViewRequest) -> Children:
 def _message(letter: DeadLetter, data: ReplayData) -> Children:
     parts: Children = []
     if letter.event_id:
-        parts.append(set_link("Event", data.request, {"event": letter.event_id}, title=letter.event_id))
+        parts.append(event_link(letter.event_id, data.request, "Event"))
     if data.acts:
         parts.append(
             html.Details(

@@ -13,6 +13,7 @@ from dashboard.components.links import set_link
 from dashboard.components.replay import (
     Children,
     cell,
+    event_link,
     heading,
     not_connected,
     outcome_badge,
@@ -219,9 +220,7 @@ def _results(found: ReplaysData, data: ReplayData) -> html.Section:
 
 
 def _result(entry: ReplayResult, request: ViewRequest) -> html.Tr:
-    event: Any = ""
-    if entry.event_id:
-        event = set_link(html.Code(short(entry.event_id)), request, {"event": entry.event_id}, title=entry.event_id)
+    event: Any = event_link(entry.event_id, request) if entry.event_id else ""
     return html.Tr(
         [
             cell("Event", event),

@@ -17,12 +17,12 @@ from dashboard.components.replay import (
     address_form,
     cell,
     choice_field,
+    event_link,
     failure_cell,
     heading,
     named,
     not_connected,
     pages,
-    short,
     table,
     text_field,
     tick,
@@ -112,10 +112,8 @@ def _nothing(search: SearchData, request: ViewRequest) -> html.Div:
 
 def _row(record: EventRecord, data: ReplayData) -> html.Tr:
     request, error = data.request, record.error
-    ident = short(record.event_id)
-    event = set_link(html.Code(ident), request, {"event": record.event_id}, title=record.event_id)
     cells = [
-        cell("Event", event),
+        cell("Event", event_link(record.event_id, request)),
         cell("Received", exact(record.received_at), "when"),
         cell("Type", _filter_link(record.event_type, "event_type", request), "name-cell"),
         cell("Entity", _filter_link(record.entity_id, "entity_id", request), "entity"),
@@ -193,11 +191,9 @@ def _gap(gap: Gap) -> html.Li:
 
 
 def _late_arrival(record: EventRecord, request: ViewRequest) -> html.Li:
-    link = set_link(html.Code(short(record.event_id)), request, {"event": record.event_id})
     words = f" {record.event_type} of {record.entity_id}, {duration(record.lag_seconds)} after it occurred"
-    return html.Li([link, words])
+    return html.Li([event_link(record.event_id, request), words])
 
 
 def _duplicate(event_id: str, times: int, request: ViewRequest) -> html.Li:
-    link = set_link(html.Code(short(event_id)), request, {"event": event_id})
-    return html.Li([link, f" sent again {count(times, 'time')}, stored once"])
+    return html.Li([event_link(event_id, request), f" sent again {count(times, 'time')}, stored once"])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dashboard.services import Services
 
 DRAWN: Final = {"data-drawn": "yes"}
-"""Regions of many elements, drawn without Dash (``assets/draw.js``)."""
+"""Regions drawn without Dash (``assets/draw.js``): long lists, and inputs that are there with the first paint."""
 RUNNING_REFRESH_SECONDS: Final = 1.0
 """How soon a running replay is looked at again."""
 
@@ -31,10 +31,10 @@ def layout() -> html.Div:
             html.Nav(id="replay-tabs", className="tabs", **{"aria-label": "Parts of this page"}),
             html.Div(id="replay-note"),
             html.Div(id="replay-queues", **DRAWN),
-            html.Div(id="replay-filter"),
+            html.Div(id="replay-filter", **DRAWN),
             html.Div(id="replay-findings", **DRAWN),
             html.Form(
-                [html.Div(id="replay-rows", **DRAWN), html.Div(id="replay-panel")],
+                [html.Div(id="replay-rows", **DRAWN), html.Div(id="replay-panel", **DRAWN)],
                 id="replay-form",
                 className="replay-form",
             ),

@@ -209,6 +209,7 @@ def test_an_event_opens_beside_the_list_and_escape_goes_back(tab: Page, desk: De
     tab.keyboard.press("Escape")
     expect(tab.locator("#drawer")).to_be_hidden()
     expect(tab.locator("#replay-rows tbody tr")).to_have_count(100)
+    expect(link).to_be_focused()
 
 
 def test_ticked_dead_letters_are_deleted_after_a_question(tab: Page, desk: Desk) -> None:
