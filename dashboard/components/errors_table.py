@@ -73,6 +73,7 @@ def _row(record: EventRecord, data: ErrorsData) -> html.Tr:
             html.Td(content, className=f"failed-{title.lower().replace(' ', '-')}", **{"data-label": title})
             for title, content in zip(COLUMNS, cells, strict=True)
         ],
+        id=f"row-{record.event_id}",
         **{"data-here": "yes" if opened else "no"},
     )
 

@@ -35,7 +35,7 @@ class ErrorSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The failed events of a range, newest first. ``cut_from``: the oldest one read where there are older ones."""
+    """The failed events of a range, newest first. ``cut_from``: how far back it goes where it was cut."""
 
     events: tuple[EventRecord, ...]
     start: float
@@ -94,8 +94,7 @@ class Failures:
 def read(source: ErrorSource, start: float, end: float, now: float) -> Reading:
     """The newest ``MOST_READ`` failed events received in [start, end). Raises what the source raises."""
     page = source.errors(start, end, limit=MOST_READ)
-    cut_from = page.events[-1].received_at if page.truncated and page.events else None
-    return Reading(page.events, start, end, now, cut_from)
+    return Reading(page.events, start, end, now, page.scanned.start if page.truncated else None)
 
 
 def chosen(request: ViewRequest) -> dict[str, str]:

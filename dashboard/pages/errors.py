@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dashboard.services import Services
 
 PARAMETERS: Final = ("error_type", "entity_id", "event_type", "source", "correlation_id", "status", "event")
+DRAWN: Final = {"data-drawn": "yes"}
+"""Regions of many elements, which would keep Dash busy for seconds (docs/adr/0014)."""
 _CHARTS: Final = (
     ("failed", "Failed events over time", charts.LAYOUT),
     ("dlq", "Dead letters a minute", charts.LAYOUT),
@@ -41,14 +43,21 @@ def layout() -> html.Div:
     """The frame with its loading looks, and the closed drawer."""
     return html.Div(
         [
-            html.Header([html.H1("Errors")], id="errors-lead", className="page-head", **{"aria-live": "polite"}),
+            html.Header(
+                [html.H1("Errors")], id="errors-lead", className="page-head", **{"aria-live": "polite", **DRAWN}
+            ),
             html.Ul(
-                id="errors-chips", className="filters", **{"aria-label": "Filters of events", "data-shows": "operator"}
+                id="errors-chips",
+                className="filters",
+                **{"aria-label": "Filters of events", "data-shows": "operator", **DRAWN},
             ),
             *[_chart_panel(name, title, frame) for name, title, frame in _CHARTS],
-            *[html.Section(skeleton(), id=f"card-{name}", className=f"card panel-{name}") for name in _PANELS],
-            *[html.Section(skeleton(), id=f"card-{key}", className=f"card signal panel-{key}") for key, _ in TRENDS],
-            html.Section(skeleton(), id="card-insights", className="card panel-insights"),
+            *[html.Section(skeleton(), id=f"card-{name}", className=f"card panel-{name}", **DRAWN) for name in _PANELS],
+            *[
+                html.Section(skeleton(), id=f"card-{key}", className=f"card signal panel-{key}", **DRAWN)
+                for key, _ in TRENDS
+            ],
+            html.Section(skeleton(), id="card-insights", className="card panel-insights", **DRAWN),
             event_drawer.frame(),
         ],
         id="page-errors",
@@ -61,14 +70,14 @@ def _chart_panel(name: str, title: str, frame: Any) -> html.Section:
     """A chart under its heading. Its data comes as traces; what there is to say besides, or instead, in its body."""
     return html.Section(
         [
-            html.Header([html.H2(title), html.Span(id=f"aside-{name}")], className="card-head"),
+            html.Header([html.H2(title), html.Span(id=f"aside-{name}", **DRAWN)], className="card-head"),
             html.Div(
                 chart(name, title, frame),
                 id=f"plot-{name}",
                 className="plot plot-empty",
                 **{"data-click": "error_type"},
             ),
-            html.Div(skeleton(), id=f"body-{name}", className="panel-body"),
+            html.Div(skeleton(), id=f"body-{name}", className="panel-body", **DRAWN),
         ],
         id=f"card-{name}",
         className=f"card panel-{name}",

@@ -115,8 +115,8 @@ class FakeInvestigation:
         if self.error:
             raise self.error
         inside = [record for record in self.records if start <= record.received_at < end]
-        shown = tuple(inside[:limit])
-        return EventPage(shown, Scanned(start, end, len(shown), 8), truncated=len(inside) > limit)
+        shown, cut = tuple(inside[:limit]), len(inside) > limit
+        return EventPage(shown, Scanned(shown[-1].received_at if cut else start, end, len(shown), 8), cut)
 
     def detail(self, event_id: str) -> EventDetail | None:
         """As Investigation.detail."""
