@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -34,6 +35,45 @@ class Killed(BaseException):
     """The process ends here; nothing of it catches that."""
 
 
+def ignore(_: str) -> None:
+    """What is done before a call that nobody watches."""
+
+
+class Watched:
+    """Clients whose every call is announced first, and made one after the other.
+
+    moto reads and writes without a lock, which AWS does not. A process makes two of them: clients take longer to make
+    than most tests to run.
+    """
+
+    def __init__(self, turn: Lock) -> None:
+        self.before: Callable[[str], None] = ignore
+        self.clients = Clients("us-east-1", attempts=1)
+        self._turn = turn
+        for service in SERVICES:
+            events = getattr(self.clients, service).meta.events
+            events.register("before-call", self._announce)
+            events.register_last("before-call", self._begin)
+            events.register_last("after-call", self._end)
+            events.register_last("after-call-error", self._end)
+
+    def _announce(self, model: Any, **_: Any) -> None:
+        self.before(f"{model.service_model.service_name}.{model.name}")
+
+    def _begin(self, **_: Any) -> None:
+        self._turn.acquire()
+
+    def _end(self, **_: Any) -> None:
+        self._turn.release()
+
+
+@cache
+def _watched() -> tuple[Watched, Watched]:
+    """Clients that nobody watches, and those that a test does."""
+    turn = Lock()
+    return Watched(turn), Watched(turn)
+
+
 @dataclass
 class World:
     """Tables, bucket and queue of one test. ``slept`` is what the ingest waited."""
@@ -42,33 +82,14 @@ class World:
     now: float = NOW
     log: io.StringIO = field(default_factory=io.StringIO)
     slept: list[float] = field(default_factory=list)
-    turn: Lock = field(default_factory=Lock)
-    plain: Clients = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.plain = self._made(None)
 
     def clients(self, before: Callable[[str], None] | None = None) -> Clients:
-        """Clients; ``before`` is called with each call's name, such as ``dynamodb.PutItem``, and gets its own."""
-        return self.plain if before is None else self._made(before)
-
-    def _made(self, before: Callable[[str], None] | None) -> Clients:
-        """Clients that call one after the other: moto reads and writes without a lock, which AWS does not."""
-        clients = Clients("us-east-1", attempts=1)
-        for service in SERVICES:
-            events = getattr(clients, service).meta.events
-            if before is not None:
-                events.register("before-call", _named(before))
-            events.register_last("before-call", self._begin)
-            events.register_last("after-call", self._end)
-            events.register_last("after-call-error", self._end)
-        return clients
-
-    def _begin(self, **_: Any) -> None:
-        self.turn.acquire()
-
-    def _end(self, **_: Any) -> None:
-        self.turn.release()
+        """Clients; ``before`` is called with each call's name, such as ``dynamodb.PutItem``."""
+        plain, watched = _watched()
+        if before is None:
+            return plain.clients
+        watched.before = before
+        return watched.clients
 
     def ingest(self, before: Callable[[str], None] | None = None) -> Ingest:
         """An ingest of a container of its own, as after a restart."""
@@ -136,13 +157,6 @@ class World:
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
 
-def _named(before: Callable[[str], None]) -> Callable[..., None]:
-    def hook(model: Any, **_: Any) -> None:
-        before(f"{model.service_model.service_name}.{model.name}")
-
-    return hook
-
-
 def event(**changes: Any) -> Event:
     """An order placed five seconds ago."""
     values: dict[str, Any] = {
@@ -163,7 +177,7 @@ def running_world() -> Iterator[World]:
         for name, value in variables.items():
             patch.setenv(name, value)
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
-        clients = Clients("us-east-1")
+        clients = _watched()[0].clients
         clients.s3.create_bucket(Bucket=BUCKET)
         create_event_tables(clients.dynamodb)
         create_table(clients.dynamodb)
