@@ -24,6 +24,10 @@ from dashboard.data.models import (
 
 REASONS_SHOWN: Final = 3
 INCIDENTS_SHOWN: Final = 5
+DEAD_LETTERS: Final = "DLQ rate"
+"""How reasons name the signal of dead letters."""
+LEAD_SECONDS: Final = 900
+"""A link from an incident opens its page from this long before it began."""
 SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 HEADLINES: Final = {
     "healthy": "The pipeline is healthy",
@@ -73,9 +77,10 @@ def verdict(judged: Verdict, environment: str) -> Children:
     ]
 
 
-def signal(card: SignalCard, now: float) -> Children:
-    """A golden signal with value, trend, line and threshold state."""
-    return [_heading(card.title, _badge(card.state)), *_signal_body(card), _signal_foot(card, now)]
+def signal(card: SignalCard, now: float, page: str | None = None) -> Children:
+    """A golden signal with value, trend, line and threshold state; its title leads to ``page``, the range kept."""
+    title = html.A(card.title, href=page, className="card-link", **{"data-nav": page}) if page else card.title
+    return [_heading(title, _badge(card.state)), *_signal_body(card), _signal_foot(card, now)]
 
 
 def _signal_body(card: SignalCard) -> Children:
@@ -339,27 +344,30 @@ def _day(day: DayState) -> html.Li:
     )
 
 
-def incidents(stretches: Sequence[Incident], recorded: bool) -> Children:
-    """The last stretches that were not healthy, newest first."""
+def incidents(stretches: Sequence[Incident], recorded: bool, *, links: bool = False) -> Children:
+    """The last stretches that were not healthy, newest first; an open one of dead letters leads to the Errors page."""
     if not stretches:
         text = "No incident in the recorded time." if recorded else "Incidents are found as history builds up."
         return [_heading("Last incidents"), note("None" if recorded else "No history yet", text, "empty")]
     return [
         _heading("Last incidents"),
-        html.Ol([_incident(item) for item in stretches[:INCIDENTS_SHOWN]], className="incidents"),
+        html.Ol([_incident(item, links) for item in stretches[:INCIDENTS_SHOWN]], className="incidents"),
     ]
 
 
-def _incident(item: Incident) -> html.Li:
+def _incident(item: Incident, links: bool) -> html.Li:
     length: Any = [html.Span("open, "), lasting(item.start)]
+    reason: Any = item.reason
     if item.end is not None:
         length = duration(item.end - item.start)
+    elif links and DEAD_LETTERS in item.reason:
+        reason = html.A(item.reason, href=f"/errors?from={round(item.start - LEAD_SECONDS) * 1000}")
     return html.Li(
         [
             badge(item.status),
             stamp(item.start, "incident-start"),
             html.Span(length, className="incident-length"),
-            html.Span(item.reason, className="incident-reason", title=item.reason),
+            html.Span(reason, className="incident-reason", title=item.reason),
         ],
         **{"data-state": item.status, "data-open": str(item.end is None).lower()},
     )
@@ -370,7 +378,7 @@ def _badge(state: str) -> Any:
     return None if state == "not_connected" else badge(state)
 
 
-def _heading(title: str, aside: Any = None) -> html.Header:
+def _heading(title: Any, aside: Any = None) -> html.Header:
     return html.Header([html.H2(title), *([] if aside is None else [aside])], className="card-head")
 
 

@@ -134,5 +134,7 @@ class HealthData:
     """True when samples of the synthetic source are among what is shown: the page says so."""
     interval_seconds: float = 60.0
     """Usual spacing of the signals' own samples, seconds: what "too old" is measured in."""
+    links: bool = False
+    """Whether parts lead to the pages that explain them; displays have nothing to press."""
     open_alerts: Mapping[str, int] | None = None
     dataset_freshness: Mapping[str, int] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dash import html
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from dashboard.services import Services
 
 GOLDEN: Final = ("consumer_lag_records", "dlq_records", "latency_ms", "window_completeness")
+EXPLAINED: Final = {"dlq_records": "/errors"}
+"""Signals whose cards lead to the page that explains them."""
 STALE_INTERVALS: Final = 3
 LEAST_STALE_SECONDS: Final = 180.0
 _PANELS: Final = ("checkpoints", "slos", "selfcheck", "days", "incidents", "alerts", "datasets")
@@ -48,7 +51,7 @@ def layout() -> html.Div:
 
 def load(services: Services, request: ViewRequest, now: float) -> HealthData:
     """What the page shows, from what is already in memory or one shared read."""
-    return services.health.load(request, now)
+    return replace(services.health.load(request, now), links=request.role != "display")
 
 
 def view(data: HealthData, now: float) -> View:
@@ -60,7 +63,7 @@ def view(data: HealthData, now: float) -> View:
         "card-slos": parts.slos(data.slos),
         "card-selfcheck": parts.self_checks(data.self_checks, now),
         "card-days": parts.days(data.days),
-        "card-incidents": parts.incidents(data.incidents, recorded),
+        "card-incidents": parts.incidents(data.incidents, recorded, links=data.links),
         "card-alerts": parts.open_alerts(data.open_alerts),
         "card-datasets": parts.datasets(data.dataset_freshness),
         "synthetic": [html.P("Synthetic data: made by Pulseboard's generator, not by a real pipeline.")]
@@ -69,8 +72,9 @@ def view(data: HealthData, now: float) -> View:
     }
     props: dict[str, dict[str, Any]] = {key: {"children": value} for key, value in children.items()}
     for card in data.signals:
+        page = EXPLAINED.get(card.key) if data.links else None
         props[f"card-{card.key}"] = {
-            "children": parts.signal(card, now), "data-state": card.state, "title": card.detail
+            "children": parts.signal(card, now, page), "data-state": card.state, "title": card.detail
         }  # fmt: skip
     props["verdict"]["data-status"] = data.verdict.status
     props["card-checkpoints"]["data-state"] = data.checkpoints.state
@@ -94,4 +98,5 @@ PAGE: Final = Page(
     load=load,
     view=view,
     filters=("environment", "range"),
+    by_role=True,
 )

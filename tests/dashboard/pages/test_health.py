@@ -8,7 +8,7 @@ import pytest
 
 from backend.contract.verdict import State
 from dashboard.components.health import signal
-from dashboard.data.models import HealthData
+from dashboard.data.models import HealthData, Incident
 from dashboard.html import fill, render
 from dashboard.pages.health import GOLDEN, PAGE, layout, stale_after, view
 from tests.dashboard import fakes
@@ -143,3 +143,13 @@ def test_data_is_too_old_after_three_of_its_own_intervals() -> None:
 
 def test_the_page_knows_which_filters_it_applies() -> None:
     assert set(PAGE.filters) == {"environment", "range"}
+
+
+def test_dead_letters_lead_to_the_errors_page_but_not_on_a_display() -> None:
+    reason = "DLQ rate is 412 records/min, above the critical threshold of 100 records/min"
+    open_one = Incident(NOW - 600, None, "critical", reason)
+    data = replace(fakes.critical(NOW), incidents=(open_one,))
+    linked = replace(data, links=True)
+    assert 'href="/errors"' in drawn(linked, "card-dlq_records")
+    assert f'href="/errors?from={round(NOW - 1500) * 1000}"' in drawn(linked, "card-incidents")
+    assert "<a " not in drawn(data)
