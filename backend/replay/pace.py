@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-SLACK_SECONDS: Final = 0.25
+SLACK_SECONDS: Final = 0.5
 """What a checkpoint or a slow answer held up for at most this long is caught up, so that the rate is kept."""
 
 
 class Pace:
-    """A token bucket that holds a quarter of a second's worth. ``rate`` is events a second, None without a limit."""
+    """A token bucket that holds half a second's worth. ``rate`` is events a second, None without a limit."""
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from backend.contract.events import EventRecord
 from backend.contract.replays import ReplayResult
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 Stop = Literal["cancelled", "paused", "continue", "done"]
+FIRST_GUESS_SECONDS: Final = 0.2
+"""How long recording a part takes, before one was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,9 @@ class ReplayRun:
         self._url = url
         self._until = until
         self._sending, self._recording = _Pages(tools.selections), _Pages(tools.selections)
-        self._recording_seconds = 0.0
+        self._recording_seconds = FIRST_GUESS_SECONDS
+        self._since = tools.monotonic()
+        """End of the part before: what lies between two parts belongs to the time of sending, too."""
         self.held = held
         self.recorded = held.recorded
 
@@ -96,7 +100,7 @@ class ReplayRun:
         return stop
 
     def _send(self, sender: Sender, records: Sequence[EventRecord]) -> Part:
-        sent_at, began = self._tools.clock(), self._tools.monotonic()
+        sent_at = self._tools.clock()
         results: dict[str, ReplayResult] = {}
         messages: dict[str, Outgoing] = {}
         for record in records:
@@ -111,7 +115,8 @@ class ReplayRun:
                 if answer.problem
                 else ReplayResult(event_id, "sent", message_id=answer.message_id)
             )
-        return Part([results[record.event_id] for record in records], sent_at, self._tools.monotonic() - began)
+        began, self._since = self._since, self._tools.monotonic()
+        return Part([results[record.event_id] for record in records], sent_at, self._since - began)
 
     def _message(self, record: EventRecord) -> Outgoing | ReplayResult:
         """The event's message, or why there is none."""

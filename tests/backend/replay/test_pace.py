@@ -41,7 +41,7 @@ def test_a_pause_is_not_caught_up() -> None:
     while clock.now < resumed + 1:
         pace.wait(10)
         sent += 10
-    assert sent <= 100 + 25 + 2 * 10
+    assert sent <= 100 + 50 + 2 * 10
 
 
 def test_without_a_limit_nothing_waits() -> None:
