@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
+from backend.aws import Clients
 from backend.contract.event_items import record_of
 from backend.contract.events import Event, EventDetail, EventRecord
 from backend.events.aggregate_store import version_of
 from backend.events.aggregates import Version
 from backend.events.investigation import Investigation
+from backend.events.plugins import PlainReplayMessage
 from backend.events.processor_handler import EventHandler, build
 from backend.logs import make_logger
 from backend.settings import Events, EventType, Plugins, Settings
@@ -34,10 +36,24 @@ class Pipeline:
 
     world: World
     invocations: int = 0
-    deleted: list[str] = field(default_factory=list)
+    plain: Clients = field(default_factory=lambda: Clients("us-east-1", attempts=1))
+    """Clients of this test alone: tests make their calls fail."""
 
     def __post_init__(self) -> None:
         self.world.settings = configured(self.world.settings, {"order_placed": ORDER})
+
+    def clients(self, before: Callable[[str], None] | None = None) -> Clients:
+        """Clients; ``before`` is called with each call's name, such as ``dynamodb.PutItem``."""
+        if before is None:
+            return self.plain
+        watched = Clients("us-east-1", attempts=1)
+
+        def announce(model: Any, **_: Any) -> None:
+            before(f"{model.service_model.service_name}.{model.name}")
+
+        for client in (watched.s3, watched.dynamodb, watched.sqs):
+            client.meta.events.register("before-call", announce)
+        return watched
 
     def take(self, *events: Event) -> list[str]:
         """Ingests events; their ids."""
@@ -47,12 +63,12 @@ class Pipeline:
     def handler(self, before: Callable[[str], None] | None = None) -> EventHandler:
         """A container's handler; ``before`` is called with the name of each of its AWS calls."""
         logger = make_logger(f"event-processor-{id(self)}-{self.invocations}", self.world.log)
-        return build(self.world.settings, self.world.clients(before), logger, lambda: self.world.now)
+        return build(self.world.settings, self.clients(before), logger, lambda: self.world.now)
 
     def receive(self) -> dict[str, Any]:
         """What Lambda would hand over now."""
         url = self.world.settings.event_queue_url
-        answer = self.world.plain.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, **ALL)
+        answer = self.plain.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, **ALL)
         return {"Records": [_record(message) for message in answer.get("Messages", ())]}
 
     def handle(self, event: dict[str, Any], handler: EventHandler | None = None) -> list[str]:
@@ -63,7 +79,7 @@ class Pipeline:
         failed = [entry["itemIdentifier"] for entry in answer["batchItemFailures"]]
         for record in event["Records"]:
             if record["messageId"] not in failed:
-                self.world.plain.sqs.delete_message(
+                self.plain.sqs.delete_message(
                     QueueUrl=self.world.settings.event_queue_url, ReceiptHandle=record["receiptHandle"]
                 )
         return failed
@@ -77,10 +93,8 @@ class Pipeline:
 
     def replay(self, event_id: str, replay_id: str, count: int = 1) -> None:
         """Sends an event as a replay does."""
-        from backend.events.plugins import PlainReplayMessage
-
         body = PlainReplayMessage().body(self.record(event_id), replay_id, count)
-        self.world.plain.sqs.send_message(QueueUrl=self.world.settings.event_queue_url, MessageBody=body)
+        self.plain.sqs.send_message(QueueUrl=self.world.settings.event_queue_url, MessageBody=body)
 
     def item(self, event_id: str) -> dict[str, Any]:
         """The item of an event."""
@@ -93,8 +107,7 @@ class Pipeline:
 
     def detail(self, event_id: str) -> EventDetail:
         """The event as pages see it."""
-        clients = self.world.plain
-        service = Investigation(clients.dynamodb, clients.s3, self.world.settings, lambda: self.world.now)
+        service = Investigation(self.plain.dynamodb, self.plain.s3, self.world.settings, lambda: self.world.now)
         found = service.detail(event_id)
         assert found is not None
         return found
@@ -102,7 +115,7 @@ class Pipeline:
     def versions(self) -> dict[str, list[Version]]:
         """Every version of every aggregate, oldest first."""
         table = self.world.settings.aggregates_table
-        items: Iterable[Any] = self.world.plain.dynamodb.scan(TableName=table)["Items"]
+        items: Iterable[Any] = self.plain.dynamodb.scan(TableName=table)["Items"]
         found: dict[str, list[Version]] = {}
         for item in sorted(items, key=lambda item: int(item["version"]["N"])):
             found.setdefault(item["name_window"]["S"], []).append(version_of(item))
@@ -116,7 +129,7 @@ class Pipeline:
     def dead_letters(self) -> list[str]:
         """The bodies in the dead-letter queue."""
         url = self.world.settings.event_dead_letter_queue_url
-        answer = self.world.plain.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        answer = self.plain.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
         return [message["Body"] for message in answer.get("Messages", ())]
 
 

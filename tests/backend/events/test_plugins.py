@@ -188,7 +188,7 @@ def test_the_examples_work_together(world: World) -> None:
     assert window == "revenue shop-web#2026-11-21"
     assert versions[-1].state == {"orders": 3, "cents": 1260}
     assert [pipeline.record(name).status for name in ids] == ["processed", "processed", "failed", "processed"]
-    service = Investigation(world.plain.dynamodb, world.plain.s3, world.settings, lambda: world.now)
+    service = Investigation(pipeline.plain.dynamodb, pipeline.plain.s3, world.settings, lambda: world.now)
     found = service.search(EventQuery(world.now - 60, world.now + 60, event_type="page_view"))
     assert [entry.event_id for entry in found.events] == [ids[3]]
     assert found.scanned.queries == 4 * world.settings.config.events.shards

@@ -67,7 +67,7 @@ def test_a_new_version_only_when_events_came_in_and_old_ones_expire(pipeline: Pi
     assert [(version.number, version.events) for version in versions] == [(1, 2), (2, 3)]
     assert versions[1].input_hash == hash_of([*second, *reversed(first)])
     assert versions[1].sample_ids == tuple(sorted(first + second))
-    items = pipeline.world.plain.dynamodb.scan(TableName="Aggregates")["Items"]
+    items = pipeline.plain.dynamodb.scan(TableName="Aggregates")["Items"]
     expiry = {item["version"]["N"]: int(item[EXPIRES_AT]["N"]) for item in items}
     assert expiry["1"] == int(NOW) + OLD_VERSION_SECONDS < expiry["2"]
 
@@ -183,7 +183,7 @@ def test_an_aggregate_that_others_keep_writing_costs_a_retry_later(pipeline: Pip
 
 def test_good_messages_of_a_bad_batch_are_processed(pipeline: Pipeline) -> None:
     good, bad, other = pipeline.take(order(1), renamed(2), order(3, event_type="unknown_type", payload=[1, 2]))
-    pipeline.world.plain.sqs.send_message(QueueUrl=pipeline.world.settings.event_queue_url, MessageBody="{oops")
+    pipeline.plain.sqs.send_message(QueueUrl=pipeline.world.settings.event_queue_url, MessageBody="{oops")
     delivered = pipeline.receive()
     failed = pipeline.handle(delivered)
     assert len(failed) == 2
@@ -247,9 +247,9 @@ def test_an_event_that_left_the_index_is_not_counted(pipeline: Pipeline) -> None
     (event_id,) = pipeline.take(order(1))
     item = pipeline.item(event_id)
     key = {name: item[name] for name in ("entity_id", "received_key")}
-    pipeline.world.plain.dynamodb.delete_item(TableName="PipelineEvents", Key=key)
+    pipeline.plain.dynamodb.delete_item(TableName="PipelineEvents", Key=key)
     assert len(pipeline.handle(pipeline.receive())) == 1
     assert pipeline.versions() == {}
     (line,) = [line for line in pipeline.world.logged() if line["message"] == "event failed"]
     assert "not in the index" in line["error_message"]
-    assert pipeline.world.plain.s3.list_objects_v2(Bucket=BUCKET, Prefix="errors/").get("KeyCount") == 0
+    assert pipeline.plain.s3.list_objects_v2(Bucket=BUCKET, Prefix="errors/").get("KeyCount") == 0

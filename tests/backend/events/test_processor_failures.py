@@ -37,7 +37,7 @@ def visibility(pipeline: Pipeline) -> list[int]:
     def before(params: dict[str, Any], **_: Any) -> None:
         seen.extend(entry["VisibilityTimeout"] for entry in params["Entries"])
 
-    pipeline.world.plain.sqs.meta.events.register("before-parameter-build.sqs.ChangeMessageVisibilityBatch", before)
+    pipeline.plain.sqs.meta.events.register("before-parameter-build.sqs.ChangeMessageVisibilityBatch", before)
     return seen
 
 
@@ -51,14 +51,14 @@ def refuse(pipeline: Pipeline, operation: str, code: str, status: int) -> list[b
         error = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
         return type("Answer", (), {"status_code": status})(), error
 
-    for client in (pipeline.world.plain.s3, pipeline.world.plain.dynamodb, pipeline.world.plain.sqs):
+    for client in (pipeline.plain.s3, pipeline.plain.dynamodb, pipeline.plain.sqs):
         client.meta.events.register(f"before-call.*.{operation}", answer)
     return refusing
 
 
 def cloudwatch(pipeline: Pipeline) -> float:
     start, end = (datetime.fromtimestamp(NOW + offset, UTC) for offset in (-3600, 3600))
-    answer = pipeline.world.plain.cloudwatch.get_metric_statistics(
+    answer = pipeline.plain.cloudwatch.get_metric_statistics(
         Namespace="Pulseboard", MetricName="DLQRecordCount", StartTime=start, EndTime=end, Period=60, Statistics=["Sum"]
     )
     return sum(point["Sum"] for point in answer["Datapoints"])
@@ -103,7 +103,7 @@ def test_no_dead_letters_is_a_sample_of_zero(pipeline: Pipeline) -> None:
 def test_a_changed_raw_object_is_refused_and_someone_is_told(pipeline: Pipeline) -> None:
     (event_id,) = pipeline.take(event())
     record = pipeline.record(event_id)
-    pipeline.world.plain.s3.put_object(Bucket=BUCKET, Key=record.raw_key, Body=b'{"amount": 1}')
+    pipeline.plain.s3.put_object(Bucket=BUCKET, Key=record.raw_key, Body=b'{"amount": 1}')
     assert len(pipeline.run()) == MOST_RECEIVES
     error = pipeline.record(event_id).error
     assert error is not None
@@ -130,7 +130,7 @@ def test_another_events_raw_object_is_refused(pipeline: Pipeline) -> None:
 
 def test_a_raw_object_that_is_gone_is_told_as_well(pipeline: Pipeline) -> None:
     (event_id,) = pipeline.take(event())
-    pipeline.world.plain.s3.delete_object(Bucket=BUCKET, Key=pipeline.record(event_id).raw_key)
+    pipeline.plain.s3.delete_object(Bucket=BUCKET, Key=pipeline.record(event_id).raw_key)
     pipeline.run()
     error = pipeline.record(event_id).error
     assert error is not None
@@ -167,7 +167,7 @@ def test_a_failure_that_cannot_be_recorded_still_goes_back_to_the_queue(pipeline
 def test_what_was_processed_meanwhile_is_not_marked_as_failed(pipeline: Pipeline) -> None:
     (event_id,) = pipeline.take(event())
     pipeline.run()
-    pipeline.world.plain.s3.put_object(Bucket=BUCKET, Key=pipeline.record(event_id).raw_key, Body=b"{}")
+    pipeline.plain.s3.put_object(Bucket=BUCKET, Key=pipeline.record(event_id).raw_key, Body=b"{}")
     pipeline.replay(event_id, "r-1")
     pipeline.run()
     record = pipeline.record(event_id)
@@ -205,7 +205,7 @@ def test_a_long_error_is_shortened_in_the_table_and_whole_in_the_bucket(pipeline
     assert step.detail.endswith(" end")
     assert len(step.detail.encode()) < DETAIL_BYTES + 500
     key = step.detail.split("the whole is in ")[1].split("]")[0]
-    whole = pipeline.world.plain.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
+    whole = pipeline.plain.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
     assert whole == "begin " + "ä" * 40_000 + " end"
 
 
@@ -221,7 +221,7 @@ def test_a_refusal_of_aws_may_be_mended_meanwhile() -> None:
 
 
 def test_a_message_without_attributes_starts_a_trace(pipeline: Pipeline) -> None:
-    pipeline.world.plain.sqs.send_message(QueueUrl=pipeline.world.settings.event_queue_url, MessageBody="{}")
+    pipeline.plain.sqs.send_message(QueueUrl=pipeline.world.settings.event_queue_url, MessageBody="{}")
     (record,) = pipeline.receive()["Records"]
     received = received_of(record)
     assert received.traceparent.startswith("00-")
