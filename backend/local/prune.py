@@ -5,11 +5,12 @@ A search on the engine looks at every item of the table. Raw objects stay on dis
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any, Final
 
 from backend.contract.events import utc_text
-from backend.contract.tables import ENTITY_ID, EVENT_ID, RECEIVED_AT, RECEIVED_KEY
+from backend.contract.tables import ENTITY_ID, EVENT_ID, EXPIRES_AT, RECEIVED_AT, RECEIVED_KEY
+from backend.events.aggregate_store import OLD_VERSION_SECONDS, VERSION, WINDOW
 from backend.settings import Settings
 
 KEPT_SECONDS: Final = 5400
@@ -21,11 +22,20 @@ _BATCH: Final = 25
 
 
 def prune(dynamodb: Any, settings: Settings, now: float) -> int:
-    """Deletes events, their traces and their gates from before ``now`` - ``KEPT_SECONDS``; returns how many items."""
+    """Deletes events, traces, gates and superseded aggregates of before ``now`` - ``KEPT_SECONDS``; how many items."""
     before = utc_text(now - KEPT_SECONDS)
     gone = _delete(dynamodb, settings.events_table, (ENTITY_ID, RECEIVED_KEY), RECEIVED_KEY, before)
     # What ever arrived is an item there too; it has no time received and stays.
-    return gone + _delete(dynamodb, settings.gate_table, (EVENT_ID,), RECEIVED_AT, before)
+    gone += _delete(dynamodb, settings.gate_table, (EVENT_ID,), RECEIVED_AT, before)
+    return gone + _delete_superseded(dynamodb, settings.aggregates_table, before, now)
+
+
+def _delete_superseded(dynamodb: Any, table: str, before: str, now: float) -> int:
+    """Versions of aggregates that newer ones have taken the place of: they alone expire soon."""
+    return _delete(
+        dynamodb, table, (WINDOW, VERSION), "updated_at", before,
+        f" AND {EXPIRES_AT} <= :soon", {":soon": {"N": str(int(now) + OLD_VERSION_SECONDS)}},
+    )  # fmt: skip
 
 
 def queues_of_the_demo(sqs: Any, settings: Settings) -> None:
@@ -36,21 +46,20 @@ def queues_of_the_demo(sqs: Any, settings: Settings) -> None:
     sqs.set_queue_attributes(QueueUrl=events, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
 
 
-def _delete(dynamodb: Any, table: str, keys: tuple[str, ...], when: str, before: str) -> int:
-    found = list(_older(dynamodb, table, keys, when, before))
+def _delete(
+    dynamodb: Any, table: str, keys: tuple[str, ...], when: str, before: str, more: str = "",
+    values: Mapping[str, Any] | None = None,
+) -> int:  # fmt: skip
+    """Deletes items whose ``when`` sorts before ``before``; ``more`` with its values narrows that."""
+    pages = dynamodb.get_paginator("scan").paginate(
+        TableName=table,
+        FilterExpression=f"{when} < :before{more}",
+        ExpressionAttributeValues={":before": {"S": before}, **(values or {})},
+        ProjectionExpression=", ".join(f"#key{number}" for number in range(len(keys))),
+        ExpressionAttributeNames={f"#key{number}": key for number, key in enumerate(keys)},
+    )
+    found = [key for page in pages for key in page["Items"]]
     for start in range(0, len(found), _BATCH):
         requests = [{"DeleteRequest": {"Key": key}} for key in found[start : start + _BATCH]]
         dynamodb.batch_write_item(RequestItems={table: requests})
     return len(found)
-
-
-def _older(dynamodb: Any, table: str, keys: tuple[str, ...], when: str, before: str) -> Iterator[dict[str, Any]]:
-    """The keys of items whose ``when`` sorts before ``before``; items without it are left alone."""
-    pages = dynamodb.get_paginator("scan").paginate(
-        TableName=table,
-        FilterExpression=f"{when} < :before",
-        ExpressionAttributeValues={":before": {"S": before}},
-        ProjectionExpression=", ".join(keys),
-    )
-    for page in pages:
-        yield from page["Items"]

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from moto import mock_aws
 
 from backend.contract.errors import InvalidInput
+from backend.events import ingest
 from pulseboard.cli import cli
 from tests.metrics_table import create_table
 from tests.template_resources import create_event_queues, create_event_tables
@@ -117,6 +118,8 @@ def test_a_file_that_is_not_there_is_one_line_with_the_remedy(s3: Any, tmp_path:
 def queue(s3: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in (("AWS_REGION", "us-east-1"), ("DYNAMODB_TABLE", "InfraMetrics")):
         monkeypatch.setenv(name, value)
+    # moto copies its tables for a transaction while other threads write to them.
+    monkeypatch.setattr(ingest, "WORKERS", 1)
     dynamodb = boto3.client("dynamodb", "us-east-1")
     create_table(dynamodb)
     create_event_tables(dynamodb)

@@ -13,6 +13,8 @@ from moto import mock_aws
 from backend.contract.event_items import event_item, trace_item
 from backend.contract.events import EventRecord, TraceStep, utc_text
 from backend.contract.tables import EVENT_ID, KNOWN
+from backend.events.aggregate_store import OLD_VERSION_SECONDS, WINDOW, version_item
+from backend.events.aggregates import Version
 from backend.local.prune import KEPT_SECONDS, prune, queues_of_the_demo
 from backend.settings import Settings, load_settings
 from tests.template_resources import create_event_queues, create_event_tables
@@ -55,6 +57,20 @@ def test_old_events_go_with_their_gates_and_traces(settings: Settings) -> None:
     gates = {item[EVENT_ID]["S"] for item in stored(dynamodb, settings.gate_table)}
     assert gates == {KNOWN} | {f"{number:064x}" for number in range(0, 60, 3)}
     assert prune(dynamodb, settings, NOW) == 0
+
+
+def test_superseded_versions_of_aggregates_go_and_the_latest_stay(settings: Settings) -> None:
+    dynamodb = boto3.client("dynamodb", "us-east-1")
+    days = 86400 * 90
+    for window, updated, expires in (
+        ("old", OLD, OLD + OLD_VERSION_SECONDS),
+        ("new", NEW, NEW + OLD_VERSION_SECONDS),
+        ("latest", OLD, OLD + days),
+    ):
+        version = version_item(window, Version(1, 1, "hash", (), {}), int(expires), updated)
+        dynamodb.put_item(TableName=settings.aggregates_table, Item=version)
+    assert prune(dynamodb, settings, NOW) == 1
+    assert {item[WINDOW]["S"] for item in stored(dynamodb, settings.aggregates_table)} == {"new", "latest"}
 
 
 def test_dead_letters_go_when_their_events_do_and_messages_of_a_replaced_function_come_back_soon(
