@@ -38,7 +38,7 @@ from dashboard.data.signals import (
     recent_interval,
     threshold_metric,
 )
-from dashboard.data.slo import PERIOD_SECONDS, slo_cards
+from dashboard.data.slo import EVENTS, PERIOD_SECONDS, slo_cards
 from dashboard.data.ticks import same_tick
 from dashboard.data.timeline import Moment, SignalPast, days, incidents, moments, since
 
@@ -161,7 +161,7 @@ class HealthService:
         return self._flight.do(environment, make)
 
     def _put_together(self, environment: str, now: float) -> _Past:
-        metrics = [self._catalogue[name] for name in dict.fromkeys([*METRICS, *CHECKPOINTS])]
+        metrics = [self._catalogue[name] for name in dict.fromkeys([*METRICS, *CHECKPOINTS, *EVENTS])]
         minutes = self._levels.minutes(metrics, environment, now - DAY, now)
         hours = self._levels.merged(metrics, environment, HOUR, now - PERIOD_SECONDS, now)
         fine = self._moments(minutes, now - DAY, now // 60 * 60, 60)

@@ -18,6 +18,8 @@ from dashboard.data.signals import late_and_arrived
 PERIOD_SECONDS: Final = 30 * 86400
 LEAST_SAMPLES: Final = 3
 LEAST_EVENTS: Final = 100
+EVENTS: Final = ("events_ingested", "dlq_records")
+"""Events taken in, and those of them that could not be processed."""
 
 
 class Pair(NamedTuple):
@@ -73,6 +75,22 @@ def completeness_tallies(
     return {t: Tally(b.total.average / 100 * b.total.count, b.total.count, counted=False) for t, b in gauge.items()}
 
 
+def event_tallies(taken: Mapping[float, Merged], dead: Mapping[float, Merged]) -> dict[float, Tally]:
+    """Events taken in that did not become dead letters.
+
+    A dead letter follows its event by seconds, maybe into the next bucket: a bucket alone can have more of them than
+    events, the sum over a window has not. Dead letters from before the first event belong to other sources.
+    """
+    if not taken:
+        return {}
+    first = min(taken)
+    tallies: dict[float, Tally] = {}
+    for t in sorted({*taken, *(t for t in dead if t >= first)}):
+        came, lost = (level[t].total.increase or 0.0 if t in level else 0.0 for level in (taken, dead))
+        tallies[t] = Tally(came - lost, came)
+    return tallies
+
+
 def slo_card(metric: Metric, minutes: Mapping[float, Tally], hours: Mapping[float, Tally], now: float) -> SloCard:
     """Attainment over 30 days and the burn of each pair of windows.
 
@@ -86,7 +104,7 @@ def slo_card(metric: Metric, minutes: Mapping[float, Tally], hours: Mapping[floa
     budget = 1 - slo.target_percent / 100
     if not total:
         return not_connected(metric.key, slo.title, slo.target_percent)
-    bad_share = 1 - sum(tally.good for tally in inside.values()) / total
+    bad_share = _bad_share(list(inside.values()))
     spent = bad_share / budget
 
     def over(window: int) -> float | None:
@@ -126,12 +144,15 @@ def slo_cards(
     hours: Mapping[str, Mapping[float, Merged]],
     now: float,
 ) -> tuple[SloCard, ...]:
-    """All SLOs of the product; events come with their ingest and are not connected until then."""
-    latency, completeness = catalogue["latency_ms"], catalogue["window_completeness"]
+    """All SLOs of the product."""
+    latency, completeness, events = (catalogue[n] for n in ("latency_ms", "window_completeness", "events_ingested"))
 
     def complete(level: Mapping[str, Mapping[float, Merged]]) -> dict[float, Tally]:
         names = ("late_records_dropped", "records_in", "window_completeness")
         return completeness_tallies(*(level.get(name, {}) for name in names))
+
+    def successful(level: Mapping[str, Mapping[float, Merged]]) -> dict[float, Tally]:
+        return event_tallies(*(level.get(name, {}) for name in EVENTS))
 
     return (
         slo_card(
@@ -141,7 +162,7 @@ def slo_cards(
             now,
         ),
         slo_card(completeness, complete(minutes), complete(hours), now),
-        not_connected("events_ingested", "Successful events", 99.9),
+        slo_card(events, successful(minutes), successful(hours), now),
     )
 
 
@@ -151,7 +172,11 @@ def burn_rate(tallies: Sequence[Tally], budget: float) -> float | None:
     counted = all(tally.counted for tally in tallies)
     if len(tallies) < LEAST_SAMPLES or total <= 0 or (counted and total < LEAST_EVENTS):
         return None
-    return (1 - sum(tally.good for tally in tallies) / total) / budget
+    return _bad_share(tallies) / budget
+
+
+def _bad_share(tallies: Sequence[Tally]) -> float:
+    return min(1 - sum(tally.good for tally in tallies) / sum(tally.total for tally in tallies), 1.0)
 
 
 def _burn(title: str, pair: Pair, long_rate: float | None, short_rate: float | None, spent: float) -> BurnRate:

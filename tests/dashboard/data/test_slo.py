@@ -6,12 +6,14 @@ import pytest
 
 from backend.contract.bucket import buckets
 from backend.contract.catalogue import load_catalogue
+from backend.contract.rollup import Merged
 from backend.contract.sketch import Sketch
 from dashboard.data.models import BurnRate, SloCard
 from dashboard.data.slo import (
     Tally,
     burn_rate,
     completeness_tallies,
+    event_tallies,
     latency_tallies,
     slo_card,
     slo_cards,
@@ -64,6 +66,24 @@ def test_where_only_a_percentage_is_known_it_counts_as_a_ratio() -> None:
     gauge = buckets(CATALOGUE["window_completeness"], {("w", "h"): {NOW - 30: 95.0}}, NOW - 60, NOW)
     (tally,) = completeness_tallies({}, {}, gauge).values()
     assert (tally.good / tally.total, tally.counted) == (0.95, False)
+
+
+def counted(name: str, values: dict[float, float]) -> dict[float, Merged]:
+    return dict(buckets(CATALOGUE[name], {("shop", "h"): values}, NOW - 300, NOW))
+
+
+def test_events_are_good_unless_they_become_dead_letters() -> None:
+    taken = counted("events_ingested", {NOW - 170: 60.0, NOW - 110: 40.0})
+    dead = counted("dlq_records", {NOW - 290: 7.0, NOW - 110: 10.0, NOW - 50: 5.0})
+    tallies = event_tallies(taken, dead)
+    assert sum(tally.total for tally in tallies.values()) == 100
+    # Those of before the first event are another source's.
+    assert sum(tally.good for tally in tallies.values()) == 85
+
+
+def test_more_dead_letters_than_events_are_no_more_than_all_of_them() -> None:
+    card = slo_card(CATALOGUE["events_ingested"], {}, {NOW - 3600: Tally(-50, 10)}, NOW)
+    assert card.attained_percent == 0
 
 
 def test_what_never_sent_anything_is_not_connected() -> None:
