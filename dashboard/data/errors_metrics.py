@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from backend.contract.catalogue import Catalogue, Metric
 from backend.contract.ranges import TimeRange
+from backend.contract.tables import MINUTE as MINUTES
 from backend.contract.verdict import SILENT_INTERVALS, State
 from dashboard.data.errors import Count, bar_step
 from dashboard.data.lines import line_of, rounded, trend_of
@@ -107,7 +108,7 @@ def read_metrics(
     def answer(key: str, group: str | None) -> SeriesAnswer | None:
         if key not in seen:
             return None
-        return source.answer(SeriesRequest(catalogue[key], environment, wanted, "sum", group))
+        return source.answer(SeriesRequest(catalogue[key], environment, wanted, "sum", group, MINUTES))
 
     dead_letters = answer(DEAD_LETTERS, None)
     trends = [(key, title, answer(key, ALL)) for key, title in TRENDS]
@@ -156,7 +157,7 @@ def trend(metric: Metric, title: str, answer: SeriesAnswer | None, wanted: TimeR
     step, x0, _ = _grid(answer, now)
     values = {x0 + i * step: value for i, value in enumerate(_first(rates(answer, now))) if value is not None}
     newest = answer.as_of
-    silent = newest is None or min(now, wanted.end) - newest > SILENT_INTERVALS * max(answer.step_seconds, MINUTE)
+    silent = newest is None or min(now, wanted.end) - newest > SILENT_INTERVALS * max(answer.spacing_seconds, MINUTE)
     value = values[max(values)] if values and not silent else None
     judged = metric.warning is not None or metric.critical is not None
     state: State | None = None
@@ -193,7 +194,7 @@ def with_failed(rows: Sequence[OperatorRow] | None, counts: Sequence[Count]) -> 
 def _grid(answer: SeriesAnswer, now: float) -> tuple[int, float, int]:
     """Width, start and number of the closed stretches that lie inside the range whole."""
     wanted = answer.request.range
-    step = bar_step(wanted.seconds, max(answer.step_seconds, MINUTE))
+    step = bar_step(wanted.seconds, max(answer.spacing_seconds, MINUTE))
     x0 = -(-wanted.start // step) * step
     return step, x0, max(int((min(wanted.end, now) - x0) // step), 0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,13 +35,17 @@ FINER: Final = {HOUR: (MINUTE, LIVE), MINUTE: (LIVE, HOUR), LIVE: (MINUTE, HOUR)
 
 @dataclass(frozen=True, slots=True)
 class SeriesRequest:
-    """A checked question. ``group`` None: a line per group; "all": one line; else that group's line only."""
+    """A checked question. ``group`` None: a line per group; "all": one line; else that group's line only.
+
+    ``finest`` is the level that is fine enough: who draws minutes has no use for samples, which are kept shorter.
+    """
 
     metric: Metric
     environment: str
     range: TimeRange
     stat: Stat
     group: str | None
+    finest: str = LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,11 @@ class SeriesAnswer:
     step_seconds: float
     lines: tuple[tuple[str, Points], ...]
     as_of: float | None
+
+    @property
+    def spacing_seconds(self) -> float:
+        """The usual distance of two points; a source that reports seldom fills only some of a level's buckets."""
+        return max(_usual_step(self.lines), self.step_seconds)
 
     def as_json(self) -> dict[str, Any]:
         """The body of ``/api/v1/series``, with the level and the environment added.
@@ -126,7 +135,9 @@ class SeriesService:
         level = level_for(request.range.seconds)
         if level != LIVE:
             return level
-        if request.range.start < now - LIVE_RETENTION_SECONDS or self._is_fleet(request, now):
+        if request.finest == MINUTE or request.range.start < now - LIVE_RETENTION_SECONDS:
+            return MINUTE
+        if self._is_fleet(request, now):
             return MINUTE
         return LIVE
 
@@ -205,6 +216,6 @@ def _group_or_rest(metric: Metric, merged: Merged, kept: frozenset[str], name: s
     return in_parallel(rest, metric.across) if rest else None
 
 
-def _usual_step(lines: list[tuple[str, Points]]) -> float:
+def _usual_step(lines: Sequence[tuple[str, Points]]) -> float:
     steps = [spacing([t for t, _ in points]) for _, points in lines if len(points) > 1]
     return min(steps, default=60.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,6 +65,22 @@ def test_a_day_is_read_from_minutes_and_continued_from_live_samples(bench: Bench
     answer = bench.ask(metric="cpu_utilization", from_="now-24h")
     assert (answer.level, answer.step_seconds) == (MINUTE, 60)
     assert [t - NOW for t, _ in answer.lines[0][1]] == list(range(-7200, 1, 60))
+
+
+def test_who_draws_minutes_sees_a_whole_hour_where_samples_are_kept_for_less(bench: Bench) -> None:
+    put(bench.table, samples("dlq_records", every(30, -3600, value=2), error_type="parse_error"))
+    bench.table.merge(ENVIRONMENT, NOW - 3600, NOW - 600)
+    bench.table.items = {
+        key: item
+        for key, item in bench.table.items.items()
+        if "@live" not in item["metric_type"]["S"] or float(item["timestamp"]["N"]) >= NOW - 600
+    }
+    bench.table._index = None
+    request = parse_series_request({"metric": "dlq_records", "stat": "sum"}, CATALOGUE, ENVIRONMENT, NOW)
+    answer = bench.service.answer(replace(request, finest=MINUTE))
+    ((_, points),) = answer.lines
+    assert (points[0][0], answer.spacing_seconds) == (NOW - 3600, 60)
+    assert sum(value for _, value in points) == 2 * 121
 
 
 def test_a_month_is_read_from_hours_and_continued_from_minutes_and_live_samples(bench: Bench) -> None:
