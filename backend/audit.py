@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from backend.contract.errors import InvalidInput
 from backend.contract.events import utc_seconds, utc_text
-from backend.contract.replays import AuditEntry
+from backend.contract.replays import AUDIT_OUTCOMES, AuditEntry, AuditOutcome
 from backend.contract.tables import CREATED_AT, DAY, ITEM, REPLAY_ID
 from backend.replay.days import day_of, newest_first
 from backend.settings import Settings
@@ -29,8 +29,7 @@ CUT: Final = "cut"
 MAX_SUBJECT: Final = 1_000
 MAX_ENTRIES: Final = 10_000
 
-Outcome = Literal["succeeded", "failed", "refused"]
-OUTCOMES: Final = ("started", "succeeded", "failed", "refused")
+Outcome = Literal["succeeded", "failed", "cancelled", "refused"]
 
 
 class AuditLog:
@@ -112,8 +111,8 @@ class AuditLog:
 
         As many as ``limit`` means that there may be more. Raises InvalidInput for an outcome that there is not.
         """
-        if outcome and outcome not in OUTCOMES:
-            raise InvalidInput("outcome", outcome, f"must be one of {', '.join(OUTCOMES)}")
+        if outcome and outcome not in AUDIT_OUTCOMES:
+            raise InvalidInput("outcome", outcome, f"must be one of {', '.join(AUDIT_OUTCOMES)}")
         if not 1 <= limit <= MAX_ENTRIES:
             raise InvalidInput("limit", limit, f"must lie between 1 and {MAX_ENTRIES}")
         equal = {"action": action or "", "who": who or "", "outcome": outcome or ""}
@@ -134,7 +133,7 @@ def entry_of(item: Mapping[str, Any]) -> AuditEntry:
         action=item["action"]["S"],
         who=item["who"]["S"],
         reason=item["reason"]["S"],
-        outcome=cast("Literal['started', 'succeeded', 'failed', 'refused']", item["outcome"]["S"]),
+        outcome=cast("AuditOutcome", item["outcome"]["S"]),
         subject=item["subject"]["S"],
         details=details,
         finished_at=utc_seconds(item["finished_at"]["S"]) if "finished_at" in item else None,

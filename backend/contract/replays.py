@@ -11,6 +11,8 @@ from backend.contract.events import EventQuery, EventRecord, utc_text
 ReplayStatus = Literal["pending", "running", "paused", "succeeded", "failed", "cancelled"]
 FINISHED: Final[tuple[ReplayStatus, ...]] = ("succeeded", "failed", "cancelled")
 ReplayKind = Literal["replay", "redrive"]
+AuditOutcome = Literal["started", "succeeded", "failed", "cancelled", "refused"]
+AUDIT_OUTCOMES: Final[tuple[AuditOutcome, ...]] = ("started", "succeeded", "failed", "cancelled", "refused")
 CONFIRM_ABOVE: Final = 1_000
 """A replay of more events than this needs its count typed as confirmation."""
 MAX_REASON: Final = 500
@@ -184,14 +186,17 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Who did what, when, why, and what came of it. ``outcome`` is ``started`` until the action's end is known."""
+    """Who did what, when, why, and what came of it. ``outcome`` is ``started`` until the action's end is known.
+
+    ``cancelled`` is a replay that somebody ended: neither done nor failed.
+    """
 
     audit_id: str
     at: float
     action: str
     who: str
     reason: str
-    outcome: Literal["started", "succeeded", "failed", "refused"]
+    outcome: AuditOutcome
     subject: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     finished_at: float | None = None

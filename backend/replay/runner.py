@@ -19,7 +19,7 @@ from backend.replay.redrive import RedriveRun, Work
 from backend.replay.request import targets
 from backend.replay.run import ReplayRun, Stop, Tools
 from backend.replay.sending import QueueRefuses
-from backend.replay.service import FindsEvents, outcome_details
+from backend.replay.service import FindsEvents, outcome_details, outcome_of
 from backend.replay.store import ReplayStore
 from backend.settings import Settings
 
@@ -134,7 +134,7 @@ class Runner:
 
     def _close(self, replay: Replay, audit_id: str) -> None:
         """What follows an end, safe to repeat: the audit log's last word first, then the marker."""
-        self._audit.finish(audit_id, "succeeded" if replay.status == "succeeded" else "failed", outcome_details(replay))
+        self._audit.finish(audit_id, outcome_of(replay), outcome_details(replay))
         self._store.ended(replay.replay_id)
 
     def _let_go(self, work: ReplayRun | RedriveRun, error: Exception) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from backend.audit import AuditLog
+from backend.audit import AuditLog, Outcome
 from backend.contract.errors import InvalidInput
 from backend.contract.event_query import query_json
 from backend.contract.events import EventQuery, EventRecord, utc_text
@@ -197,7 +197,7 @@ class ReplayService:
             values = {":pending": {"S": "pending"}, ":paused": {"S": "paused"}, ":now": {"N": str(now)}}
             if changed := self._store.change(replay_id, ending, idle, values, now):
                 self._store.ended(replay_id)
-                self._audit.finish(self._store.audit_id(replay_id), "failed", outcome_details(changed))
+                self._audit.finish(self._store.audit_id(replay_id), outcome_of(changed), outcome_details(changed))
                 return changed
             # The runner ends it, once it has put on record what it had sent; if it is gone, another one does.
             return self._request(replay_id, {"cancel_requested": {"BOOL": True}}, "be cancelled", wake=True)
@@ -310,6 +310,12 @@ class _Recorded:
             self._audit.finish(self._audit_id, outcome, {"message": str(error)})
         elif self._succeeds:
             self._audit.finish(self._audit_id, "succeeded")
+
+
+def outcome_of(replay: Replay) -> Outcome:
+    """The audit log's word for a replay that has ended."""
+    ends: dict[str, Outcome] = {"succeeded": "succeeded", "cancelled": "cancelled"}
+    return ends.get(replay.status, "failed")
 
 
 def outcome_details(replay: Replay) -> dict[str, Any]:

@@ -225,6 +225,6 @@ def outcome_badge(outcome: str) -> html.Span:
     """What became of an event or an action as word, shape and colour."""
     looks = {
         "sent": "healthy", "succeeded": "healthy", "failed": "critical", "refused": "degraded", "skipped": "unknown",
-        "started": "no_data",
+        "started": "no_data", "cancelled": "cancelled",
     }  # fmt: skip
     return badge(looks.get(outcome, "unknown"), outcome.capitalize())

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from dash import html
 
-from backend.contract.replays import AuditEntry
+from backend.contract.replays import AUDIT_OUTCOMES, AuditEntry
 from dashboard.components.replay import (
     Children,
     address_form,
@@ -27,7 +27,6 @@ from dashboard.components.times import exact, stamp
 from dashboard.data.replay import AuditData, ReplayData
 
 FILTERS: Final = ("action", "who", "outcome")
-OUTCOMES: Final = ("started", "succeeded", "failed", "refused")
 ACTIONS: Final = (
     "replay.create", "replay.pause", "replay.resume", "replay.cancel", "dead_letters.redrive", "dead_letters.delete",
 )  # fmt: skip
@@ -47,7 +46,7 @@ def filter_form(data: ReplayData) -> Children:
         text_field("audit-action", "action", "Action", request.get("action"), seen),
         text_field("audit-who", "who", "Who", request.get("who"), who),
         choice_field(
-            "audit-outcome", "outcome", "Outcome", request.get("outcome"), named(OUTCOMES),
+            "audit-outcome", "outcome", "Outcome", request.get("outcome"), named(AUDIT_OUTCOMES),
         ),
     ]  # fmt: skip
     return [address_form(controls, request, FILTERS, "Filter")]

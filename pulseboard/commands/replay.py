@@ -16,7 +16,7 @@ from backend.contract.errors import InvalidInput
 from backend.contract.event_query import FIELDS
 from backend.contract.events import STATUSES, utc_text
 from backend.contract.ranges import parse_range
-from backend.contract.replays import CONFIRM_ABOVE, FINISHED, AuditEntry, Preview, Replay, ReplayRequest
+from backend.contract.replays import AUDIT_OUTCOMES, CONFIRM_ABOVE, FINISHED, AuditEntry, Preview, Replay, ReplayRequest
 from backend.replay.request import most_events, parse_replay_request
 from pulseboard.commands.replay_dlq import dead_letters
 from pulseboard.commands.replay_wiring import Wired, known, wire
@@ -214,7 +214,7 @@ def listing(limit: int, as_json: bool) -> None:
 @click.option("--to", "end", help="Until when; now by default.")
 @click.option("--action", help="Only this one, such as replay.create.")
 @click.option("--who", help="Only this person's.")
-@click.option("--outcome", help="Only these: started, succeeded, failed, refused.")
+@click.option("--outcome", help=f"Only these: {', '.join(AUDIT_OUTCOMES)}.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=200, show_default=True)
 @click.option("--csv", "as_csv", is_flag=True, help="As CSV with a header.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")

@@ -97,6 +97,8 @@ def test_cancelling_while_it_sends_stops_it_and_keeps_what_was_sent(world: World
     assert len(sent) == 20
     assert ended.sent == len(sent) == len(world.results(replay))
     assert {event.event_id for event in chosen if world.stored(event).replay_count} == set(sent)
+    (entry,) = world.audit.entries(ended.created_at, ended.created_at + 60, outcome="cancelled")
+    assert (entry.action, entry.details["sent"]) == ("replay.create", 20)
     assert world.run(replay) == "nothing"
 
 

@@ -199,7 +199,7 @@ def test_what_waits_is_cancelled_at_once_and_twice_is_no_mistake(world: World, e
     assert world.runner().sweep() == 0
     assert sorted((entry.action, entry.outcome, entry.reason) for entry in audited(world)) == [
         ("replay.cancel", "succeeded", "wrong one"),
-        ("replay.create", "failed", "fixed the parser"),
+        ("replay.create", "cancelled", "fixed the parser"),
     ]
 
 

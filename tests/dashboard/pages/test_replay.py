@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -291,6 +292,13 @@ def test_the_log_says_who_did_what_when_why_and_with_what_result(desk: Desk) -> 
     assert "1 entry" in only
     assert "format=csv" in only
     assert "who=carl%40example.com" in only
+
+
+def test_what_somebody_cancelled_is_not_called_failed(desk: Desk) -> None:
+    desk.audit.stored = [replace(desk.audit.stored[0], outcome="cancelled")]
+    page = desk.html(tab="audit")
+    assert re.search(r'data-state="cancelled"[^>]*>.*?<span class="badge-word">Cancelled', page)
+    assert "1 entry" in desk.html(tab="audit", outcome="cancelled")
 
 
 def test_a_long_log_is_said_to_be_cut(desk: Desk) -> None:
