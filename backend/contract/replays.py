@@ -121,7 +121,8 @@ class ReplayResult:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """A dead-letter queue. ``depth`` is SQS's approximate count; None where it can't be read, ``problem`` says why.
+    """A dead-letter queue. ``depth`` is SQS's approximate count; None where it can't be read or is not
+    connected, ``problem`` says so.
 
     ``oldest_age_seconds`` is CloudWatch's ApproximateAgeOfOldestMessage or that of the oldest message seen.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
+logger = logging.getLogger(__name__)
+
 SAMPLE: Final = 200
 """Messages that a listing looks at."""
 LOOK_SECONDS: Final = 8.0
@@ -39,6 +42,7 @@ BODIES_CHARACTERS: Final = 30_000
 NOTE_SECONDS: Final = 900.0
 """For so long the oldest message of the last look counts as the queue's oldest."""
 AGE_METRIC: Final = "ApproximateAgeOfOldestMessage"
+UNREADABLE: Final = "The queue can't be read now"
 
 
 class DeadLetters:
@@ -113,7 +117,8 @@ class DeadLetters:
         """Deletes messages for good; returns how many were found and deleted.
 
         Their bodies go to the audit log before, each cut where they are many. Raises InvalidInput for an unknown
-        queue, a bad reason, and with code busy as ``listing`` does.
+        queue, a bad reason, with code busy as ``listing`` does, with not_found where none of the messages is there and
+        with conflict where SQS deleted none.
         """
         queue, reason = find_queue(name, self._settings), check_reason(reason)
         wanted = set(message_ids)
@@ -157,6 +162,10 @@ class DeadLetters:
             "succeeded" if deleted == len(wanted) else "failed",
             {"deleted": deleted, "not_found": len(wanted) - len(found), "not_deleted": len(kept)},
         )
+        if not found:
+            raise InvalidInput("message_ids", wanted, "were not found; nothing was deleted, look again", "not_found")
+        if not deleted:
+            raise InvalidInput("message_ids", wanted, "were not deleted by SQS; try again in a moment", "conflict")
         return deleted
 
     @contextmanager
@@ -181,7 +190,9 @@ class DeadLetters:
             depth, in_flight = Letters(self._sqs, queue.url).about()
             age = self._age(queue.name, ages) if depth + in_flight else None
         except (ClientError, BotoCoreError) as error:
-            return QueueState(queue.name, None, None, None, queue.source, str(error))
+            # The card is for everybody; addresses and account numbers in AWS's own words are not.
+            logger.warning("the queue %s can't be read: %s", queue.name, error)
+            return QueueState(queue.name, None, None, None, queue.source, UNREADABLE)
         return QueueState(queue.name, depth, in_flight, age, queue.source)
 
     def _age(self, name: str, ages: dict[str, float]) -> float | None:

@@ -54,7 +54,7 @@ def _queue(queue: QueueState, data: ReplayData) -> html.Article:
     chosen = data.queues is not None and data.queues.chosen == queue.name
     state, word = _state(queue)
     facts = [
-        ("Oldest", "–" if queue.oldest_age_seconds is None else duration(queue.oldest_age_seconds)),
+        ("Oldest", _oldest(queue)),
         ("In flight", "–" if queue.in_flight is None else f"{queue.in_flight:,}"),
         ("Goes back to", queue.source),
     ]
@@ -82,6 +82,12 @@ def _queue(queue: QueueState, data: ReplayData) -> html.Article:
         className="card queue",
         **{"data-state": state, "data-chosen": str(chosen).lower()},
     )
+
+
+def _oldest(queue: QueueState) -> str:
+    if queue.oldest_age_seconds is not None:
+        return duration(queue.oldest_age_seconds)
+    return "not known until the queue is looked into" if queue.depth or queue.in_flight else "–"
 
 
 def _state(queue: QueueState) -> tuple[str, str]:

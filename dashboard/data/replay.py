@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -23,9 +24,12 @@ from backend.contract.replays import (
     Replay,
     ReplayResult,
 )
+from backend.replay.dead_letters import UNREADABLE
 from dashboard.data.open_event import OpenEvent, open_event
 from dashboard.data.replay_sources import Limits, Replays, Shared, Sources
 from dashboard.data.request import STEP_SECONDS, ViewRequest
+
+logger = logging.getLogger(__name__)
 
 Tab = Literal["search", "replays", "dead-letters", "audit", "overview"]
 TABS: Final[tuple[Tab, ...]] = ("search", "replays", "dead-letters", "audit")
@@ -234,9 +238,12 @@ def _queues(sources: Sources, request: ViewRequest) -> QueuesData | None:
 
     try:
         listing = sources.shared(f"listing {chosen}", look, LISTING_SECONDS)
-    except (InvalidInput, BotoCoreError, ClientError) as error:
-        # Somebody else looks or redrives, or the queue can't be read: the address is right all the same.
+    except InvalidInput as error:
+        # Somebody else looks or redrives: the address is right all the same.
         return QueuesData(queues, chosen, wanted, problem=str(error))
+    except (BotoCoreError, ClientError) as error:
+        logger.warning("the queue %s can't be looked into: %s", chosen, error)
+        return QueuesData(queues, chosen, wanted, problem=UNREADABLE)
     shown = tuple(_shown(letter, sources, request) for letter in listing.messages if wanted.takes(letter))
     return QueuesData(queues, chosen, wanted, listing, shown)
 

@@ -37,7 +37,7 @@ def queues() -> None:
     """Says how full the queues are."""
     for queue in wire().letters.queues():
         if queue.problem:
-            click.echo(f"{queue.name}: can't be read: {queue.problem}")
+            click.echo(f"{queue.name}: {queue.problem}")
             continue
         age = "" if queue.oldest_age_seconds is None else f", the oldest {queue.oldest_age_seconds:.0f} s old"
         click.echo(f"{queue.name}: about {queue.depth} messages, {queue.in_flight} being looked at{age}")

@@ -93,6 +93,13 @@ def test_dead_letters_are_deleted_with_their_bodies_on_record(aws: dict[str, Any
     assert "broken" in client.get("/api/v1/audit").text
 
 
+def test_dead_letters_that_are_not_there_are_no_success(client: FlaskClient) -> None:
+    answer: Any = act(client, "dlq-delete", queue="event-processor-dlq", message_ids=["gone"], reason=REASON)
+    assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_found")
+    assert "nothing was deleted" in answer.json["error"]["message"]
+    assert log(client) == [("dead_letters.delete", "local", "failed")]
+
+
 def test_a_display_token_of_the_table_opens_the_dashboard(aws: dict[str, Any], client: FlaskClient) -> None:
     token = TokenStore(aws["dynamodb"], "AccessTokens").create("lobby", "ann", 1_795_270_500.0)
     assert client.get("/display", query_string={"token": token}).status_code == 302

@@ -16,6 +16,7 @@ from backend.contract.events import EventRecord
 from backend.contract.replays import DeadLetterFilter, QueueState, Replay
 from backend.replay.dead_letters import DeadLetters
 from backend.replay.queue_lease import QueueLeases
+from backend.replay.queues import Letters
 from backend.replay.redrive import SKEW_SECONDS
 from tests.backend.replay.world import LEASE, World
 
@@ -65,11 +66,14 @@ def test_the_oldest_age_is_unknown_until_someone_looked_or_cloudwatch_says(world
     assert state(world).oldest_age_seconds is None
 
 
-def test_a_queue_that_can_not_be_read_says_why(world: World) -> None:
+def test_a_queue_that_can_not_be_read_says_so_plainly_and_the_log_says_why(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     world.clients.sqs.delete_queue(QueueUrl=world.settings.event_dead_letter_queue_url)
     broken = state(world)
     assert (broken.depth, broken.oldest_age_seconds) == (None, None)
-    assert "NonExistentQueue" in broken.problem or "does not exist" in broken.problem
+    assert broken.problem == "The queue can't be read now"
+    assert "NonExistentQueue" in caplog.text or "does not exist" in caplog.text
     assert state(world, METRICS).depth == 0
 
 
@@ -281,6 +285,26 @@ def test_deleting_keeps_the_bodies_on_record(world: World, events: MakeEvent) ->
     assert (entry.details["deleted"], entry.details["not_found"]) == (2, 1)
     kept = {json.loads(body)["event_id"] for body in entry.details["bodies"].values()}
     assert kept == {letters[message_id].event_id for message_id in chosen}
+
+
+def test_deleting_what_is_not_there_is_no_success(world: World, events: MakeEvent) -> None:
+    fill(world, events, 3)
+    with pytest.raises(InvalidInput, match="were not found; nothing was deleted") as refused:
+        world.letters.delete(EVENTS, ["gone", "gone-too"], OPS, "test orders")
+    assert refused.value.code == "not_found"
+    assert (state(world).depth, state(world).in_flight) == (3, 0)
+    (entry,) = world.audit.entries(world.clock.now - 60, world.clock.now + 60)
+    assert (entry.outcome, entry.details["deleted"], entry.details["not_found"]) == ("failed", 0, 2)
+
+
+def test_what_sqs_keeps_is_not_said_to_be_deleted(
+    world: World, events: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = fill(world, events, 1)
+    monkeypatch.setattr(Letters, "delete", lambda _, receipts: set(receipts))
+    with pytest.raises(InvalidInput, match="were not deleted by SQS") as refused:
+        world.letters.delete(EVENTS, list(letters), OPS, "test orders")
+    assert refused.value.code == "conflict"
 
 
 def test_nothing_is_deleted_that_can_not_be_put_on_record(world: World, events: MakeEvent) -> None:

@@ -150,10 +150,10 @@ def test_an_operators_form_sends_what_was_searched_to_the_one_action(desk: Desk)
     assert "data-dry-run" in page
 
 
-def test_where_nothing_matches_nothing_can_be_replayed(desk: Desk) -> None:
-    view = desk.view(entity_id="order-1")
-    assert view.props["replay-form"]["data-post"] is None
-    assert view.props["replay-panel"]["children"] == []
+def test_where_nothing_matches_only_what_was_ticked_before_can_be_replayed(desk: Desk) -> None:
+    panel = render(desk.view(entity_id="order-1").props["replay-panel"]["children"], NOW)
+    assert "order-idle" in panel
+    assert "order-idle" not in render(desk.view().props["replay-panel"]["children"], NOW)
 
 
 def test_what_is_being_typed_does_not_depend_on_what_was_found(desk: Desk) -> None:
@@ -263,6 +263,14 @@ def test_a_queue_that_can_not_be_read_is_unknown_not_empty(desk: Desk) -> None:
     assert "Empty" not in page
 
 
+def test_an_age_that_nobody_knows_is_not_left_blank_beside_waiting_messages(desk: Desk) -> None:
+    words = "not known until the queue is looked into"
+    for depth, hidden, shown in ((3, 0, True), (0, 2, True), (0, 0, False)):
+        desk.letters.states = (QueueState("event-processor-dlq", depth, hidden, None, "event-queue"),)
+        desk.services.acted()
+        assert (words in desk.html(tab="dead-letters")) == shown
+
+
 def test_a_sample_that_can_not_be_taken_now_leaves_the_page_standing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +280,7 @@ def test_a_sample_that_can_not_be_taken_now_leaves_the_page_standing(
         page = desk.html(tab="dead-letters", queue="event-processor-dlq")
         assert "No sample now" in page
         assert "1,200" in page
+        assert "http://sqs" not in page
     assert "There is no queue other" in desk.html(tab="dead-letters", queue="other")
 
 
