@@ -74,5 +74,8 @@
     return before.has(node) && node.localName === tagOf(spec) && node.id === (id || "") ? node : null;
   }
 
-  window.pulseboard.draw = (region, children) => fill(region, listed(children));
+  window.pulseboard.draw = (region, children) => {
+    fill(region, listed(children));
+    document.dispatchEvent(new CustomEvent("pulseboard:drawn"));
+  };
 })();

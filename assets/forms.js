@@ -5,10 +5,15 @@
 // Number inputs send numbers, empty ones nothing. data-body holds JSON that the inputs are put into. data-confirm asks
 // first, data-reason asks for a reason (its value is the label); on a submit button they count for that button, and so
 // do data-post and data-body. A submit button with data-dry-run only tries.
+//
+// Where rows are ticked (ticks.js), data-takes says which button means what: "ticked" sends what is ticked and nothing
+// else, "all" none of it. A dry run takes what is ticked where something is, with the body of that button.
+// data-counts="<number>" has more than so many counted first, by a dry run: {names} in data-confirm and
+// data-confirm-label are its figures. More than data-type-above of them are confirmed by typing their number.
 // The answer's message goes to the form's [role=status]; {at, go} leads on to the page and parameters named.
 (() => {
   "use strict";
-  const { change, query, kiosk } = window.pulseboard;
+  const { change, query, kiosk, ticks } = window.pulseboard;
   if (kiosk) return; // a display never acts, whoever is signed in on it
 
   const TIMEOUT_MS = 60000;
@@ -16,7 +21,8 @@
   const UNKNOWN = "It is not known whether it was done: look before you try again";
 
   // --------------------------------------------------------------------- bodies
-  const controls = (form) => [...form.elements].filter((box) => box.name && !box.disabled && box.type !== "submit");
+  const controls = (form) =>
+    [...form.elements].filter((box) => box.name && !box.disabled && box.type !== "submit" && !ticks.owns(form, box));
 
   function valueOf(box) {
     const text = box.value.trim();
@@ -32,8 +38,14 @@
     else parent[last] = value;
   }
 
+  // The button that a dry run tries: what is ticked where something is.
+  const tryable = (form) =>
+    form.querySelector(`[data-takes="${ticks.of(form)?.values.length ? "ticked" : "all"}"]`);
+
   function bodyOf(form, button) {
     const body = JSON.parse(button?.dataset.body || form.dataset.body || "{}");
+    const ticked = button?.dataset.takes === "ticked" ? ticks.of(form) : null;
+    for (const value of ticked?.values ?? []) place(body, `${ticked.name}[]`, value);
     for (const box of controls(form)) {
       const tick = box.type === "checkbox" || box.type === "radio";
       if (tick && !box.checked) continue;
@@ -65,6 +77,7 @@
     for (const box of controls(form)) if (!initial.has(box) && box.type !== "hidden") initial.set(box, held(box));
   }
   function reset(form) {
+    if (ticks.of(form)) ticks.clear();
     for (const box of controls(form)) if (initial.has(box)) put(box, initial.get(box));
   }
 
@@ -158,9 +171,15 @@
   // ------------------------------------------------------------------------- forms
   const statusOf = (node) => node.querySelector("[role=status]");
 
-  function busy(buttons) {
+  function busy(buttons, form) {
     const before = buttons.map((button) => button.disabled);
-    return (on) => buttons.forEach((button, i) => { button.disabled = on || before[i]; });
+    return (on) => {
+      buttons.forEach((button, i) => { button.disabled = on || before[i]; });
+      if (!form) return;
+      if (on) form.dataset.working = "";
+      else delete form.dataset.working;
+      ticks.show(form); // what is ticked may have changed meanwhile
+    };
   }
 
   async function post(form, button) {
@@ -168,15 +187,38 @@
     const status = statusOf(form);
     const buttons = [...form.elements].filter((box) => box.type === "submit");
     clearErrors(form);
-    const body = { ...bodyOf(form, button), ...(tried ? { dry_run: true } : {}) };
-    const where = { status, busy: busy(buttons), mark: (field) => mark(form, field) };
+    const body = bodyOf(form, tried ? tryable(form) ?? button : button);
+    const where = { status, busy: busy(buttons, form), mark: (field) => mark(form, field) };
     const asks = { ...form.dataset, ...button?.dataset };
-    if (!tried && (asks.confirm || asks.reason !== undefined)) return void confirm(asks, body, form, button);
+    if (tried) {
+      const ticked = ticks.of(form)?.values.length;
+      const answer = await ask(asks.post, { ...body, dry_run: true }, where);
+      const meant = ticked === undefined ? "" : ticked ? `Of the ${ticked.toLocaleString("en")} ticked: ` : "All matching: ";
+      return void (answer && say(status, `${meant}${answer.message}`, "done"));
+    }
+    const number = asks.takes === "ticked" ? ticks.of(form)?.values.length : Infinity;
+    if (asks.counts !== undefined && number > Number(asks.counts)) {
+      const counted = await ask(asks.post, { ...body, dry_run: true }, where);
+      if (!counted) return;
+      say(status, counted.message, "done");
+      if (counted.would_send) confirm(withFigures(asks, counted), body, form, button);
+      return;
+    }
+    if (asks.counts === undefined && (asks.confirm || asks.reason !== undefined))
+      return void confirm(asks, body, form, button);
     const answer = await ask(asks.post, body, where);
     if (!answer) return;
-    if (tried) return void say(status, answer.message, "done");
     reset(form);
     done(answer, status);
+  }
+
+  // What is asked, with the figures of a dry run put in; above typeAbove the number is typed.
+  function withFigures(asks, counted) {
+    const figure = (_, name) =>
+      typeof counted[name] === "number" ? counted[name].toLocaleString("en") : String(counted[name] ?? "");
+    const put = (text) => text?.replace(/\{(\w+)\}/g, figure);
+    const typed = counted.would_send > Number(asks.typeAbove ?? Infinity) ? counted.would_send : undefined;
+    return { ...asks, confirm: put(asks.confirm), confirmLabel: put(asks.confirmLabel), typed };
   }
 
   function make(tag, properties, ...children) {
@@ -186,17 +228,18 @@
   }
 
   // Asks in a dialog, and for a reason where one is wanted; stays open until it is done or given up.
-  function confirm({ post: url, confirm: question, reason, confirmLabel = "Go on" }, body, form, opener) {
-    const box = reason === undefined ? null : make("input", {
-      name: "reason", required: true, minLength: 3, maxLength: 500, autocomplete: "off", className: "form-control",
-    });
-    const label = box && make("label", {}, make("span", { className: "label", textContent: reason || "Reason" }), box);
+  function confirm({ post: url, confirm: question, reason, typed, confirmLabel = "Go on" }, body, form, opener) {
+    const common = { required: true, autocomplete: "off", className: "form-control" };
+    const box = reason === undefined ? null : make("input", { ...common, name: "reason", minLength: 3, maxLength: 500 });
+    const number = typed === undefined ? null : make("input", { ...common, name: "confirm", type: "number", min: 0 });
+    const labelled = (control, words) =>
+      control ? [make("label", {}, make("span", { className: "label", textContent: words }), control)] : [];
     const status = make("p", { role: "status" });
     const no = make("button", { type: "button", textContent: "Back" });
     const yes = make("button", { type: "submit", textContent: confirmLabel, className: "primary" });
     const inner = make("form", {},
       make("p", { id: "confirm-question", textContent: question || `${confirmLabel}?` }),
-      ...(label ? [label] : []), status, make("div", { className: "buttons" }, no, yes));
+      ...labelled(box, reason || "Reason"), ...labelled(number, `Type ${typed} to confirm`), status, make("div", { className: "buttons" }, no, yes));
     const dialog = make("dialog", { className: "confirm" }, inner);
     dialog.setAttribute("aria-labelledby", "confirm-question");
     document.body.append(dialog);
@@ -207,7 +250,9 @@
     });
     inner.addEventListener("submit", async (event) => {
       event.preventDefault();
-      const wanted = box ? { ...body, reason: box.value.trim() } : body;
+      const wanted = {
+        ...body, ...(box ? { reason: box.value.trim() } : {}), ...(number ? { confirm: Number(number.value) } : {}),
+      };
       const both = (field) => [form, inner].forEach((one) => one && mark(one, field));
       const answer = await ask(url, wanted, { status, busy: busy([yes]), mark: both });
       if (!answer) return;

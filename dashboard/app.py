@@ -32,7 +32,7 @@ from dashboard.html import render
 from dashboard.pages import PAGES
 from dashboard.services import Services, connect_services
 
-SCRIPTS: Final = ("boot.js", "shell.js", "draw.js", "forms.js", "explore.js", "live.js", "kiosk.js")
+SCRIPTS: Final = ("boot.js", "shell.js", "draw.js", "ticks.js", "forms.js", "explore.js", "live.js", "kiosk.js")
 STYLES: Final = ("pulseboard.css", "forms.css", "events.css", "replay.css")
 EARLY: Final = (
     "(function(d){var t=new URLSearchParams(location.search).get('theme');"

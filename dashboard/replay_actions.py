@@ -86,6 +86,7 @@ def _preview(preview: Preview, max_replays: int) -> Content:
         sentence += ", the rest is more than is taken at once"
     return {
         "message": f"{sentence}. Nothing was sent",
+        "found": sentence,
         "matched": preview.matched,
         "would_send": preview.would_send,
         "skipped": preview.skipped,

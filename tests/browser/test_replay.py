@@ -148,6 +148,98 @@ def test_a_tick_stays_with_its_event_when_new_ones_push_it_down(tab: Page, desk:
     expect(tab.locator("#replay-rows tbody tr").nth(2)).to_have_id(f"row-{second.event_id}")
 
 
+def test_a_ticked_row_that_leaves_the_page_stays_chosen_and_is_replayed(tab: Page, desk: Desk) -> None:
+    opened(tab)
+    record = desk.events.stored[0]
+    chosen = [desk.events.stored[number].event_id for number in (1, 98)]
+    for ident in chosen:
+        tab.locator(f"#pick-{ident}").check()
+    expect(tab.locator(".ticked")).to_contain_text("2 ticked")
+    fresh = [replace(record, event_id=event_id(9_000 + n), received_at=time.time()) for n in range(99)]
+    desk.events.stored[:0] = fresh
+    looked_again(tab)
+    expect(tab.locator(f"#pick-{chosen[0]}")).to_have_count(0)
+    expect(tab.locator("#replay-rows input:checked")).to_have_count(0)
+    expect(tab.locator(".ticked")).to_contain_text("2 ticked, 2 of them not in the rows shown")
+    tab.get_by_role("link", name="Next page").click()
+    expect(tab.locator("#replay-rows input:checked")).to_have_count(2)
+    expect(tab.locator(".ticked")).to_have_text(re.compile("^2 ticked(?!,)"))
+    tab.get_by_role("link", name="First page").click()
+    expect(tab.locator("#replay-rows input:checked")).to_have_count(0)
+    tab.get_by_role("button", name="Dry run").click()
+    expect(tab.locator("#replay-panel [role=status]")).to_contain_text("Of the 2 ticked: 1,234 events match")
+    tab.get_by_label("Reason", exact=True).fill("the two of them")
+    tab.get_by_role("button", name="Replay ticked (2)").click()
+    expect(tab).to_have_url(re.compile(f"replay={NEW}"))
+    assert set(desk.replays.asked[0].selection.event_ids) == set(chosen)
+    tab.go_back()
+    expect(tab.get_by_role("button", name="Replay ticked (0)")).to_be_disabled()
+
+
+def test_ticks_end_with_the_search_or_when_they_are_cleared(tab: Page, desk: Desk) -> None:
+    opened(tab)
+    first = tab.locator(f"#pick-{event_id(0)}")
+    expect(tab.get_by_role("button", name="Replay ticked (0)")).to_be_disabled()
+    expect(tab.get_by_role("button", name="Clear ticks")).to_have_count(0)
+    first.check()
+    tab.get_by_role("button", name="Clear ticks").press("Enter")
+    expect(first).not_to_be_checked()
+    expect(tab.locator(".ticked")).to_contain_text("0 ticked")
+    first.check()
+    kind = desk.events.stored[0].event_type
+    tab.locator(f"#row-{event_id(0)}").get_by_role("link", name=kind).click()
+    expect(tab).to_have_url(re.compile(f"event_type={kind}"))
+    expect(tab.get_by_role("button", name="Replay ticked (0)")).to_be_disabled()
+    expect(first).not_to_be_checked()
+
+
+def test_a_search_that_finds_nothing_any_more_keeps_what_was_ticked(tab: Page, desk: Desk) -> None:
+    opened(tab, "&status=failed")
+    ident = next(record.event_id for record in desk.events.stored if record.status == "failed")
+    tab.locator(f"#pick-{ident}").check()
+    desk.events.stored = []
+    looked_again(tab)
+    expect(tab.locator("#replay-rows")).to_contain_text("No event matches")
+    expect(tab.get_by_role("button", name="Replay ticked (1)")).to_be_enabled()
+    tab.get_by_role("button", name="Clear ticks").click()
+    expect(tab.locator("#order-replay")).to_be_hidden()
+
+
+def test_replaying_all_asks_first_with_its_number_and_has_it_typed(tab: Page, desk: Desk) -> None:
+    opened(tab, "&status=failed")
+    tab.locator("#replay-rows input").first.check()
+    tab.get_by_label("Reason", exact=True).fill("all of them")
+    tab.get_by_role("button", name="Replay all matching…").click()
+    dialog = tab.get_by_role("dialog")
+    expect(dialog).to_contain_text("1,234 events match; 1,200 would be sent, 34 left out")
+    tab.keyboard.press("Escape")
+    assert desk.replays.asked == []
+    tab.get_by_role("button", name="Replay all matching…").click()
+    dialog.get_by_label("Type 1200 to confirm").fill("1200")
+    dialog.get_by_role("button", name="Replay 1,200").click()
+    expect(tab).to_have_url(re.compile(f"replay={NEW}"))
+    (asked,) = desk.replays.asked
+    assert (asked.selection.event_ids, asked.selection.status, asked.confirm) == ((), "failed", 1_200)
+
+
+@pytest.mark.parametrize("ticked", [False, True])
+def test_the_enter_key_in_a_field_starts_nothing(tab: Page, desk: Desk, ticked: bool) -> None:
+    opened(tab)
+    if ticked:
+        tab.locator("#replay-rows input").first.check()
+    tab.get_by_label("Reason", exact=True).fill("pressed by accident")
+    tab.get_by_label("Reason", exact=True).press("Enter")
+    said = "Of the 1 ticked: " if ticked else "All matching: "
+    expect(tab.locator("#replay-panel [role=status]")).to_contain_text(f"{said}1,234 events match")
+    assert desk.replays.asked == []
+    opened(tab, "&tab=dead-letters&queue=event-processor-dlq")
+    tab.get_by_label("Reason", exact=True).fill("pressed by accident")
+    tab.get_by_label("Reason", exact=True).press("Enter")
+    looked_again(tab)
+    assert tab.get_by_role("dialog").count() == 0
+    assert desk.letters.asked == []
+
+
 def test_ticked_events_are_replayed_and_watched_to_their_end(tab: Page, desk: Desk) -> None:
     opened(tab, "&status=failed")
     chosen = [record.event_id for record in desk.events.stored if record.status == "failed"][1:3]
@@ -155,11 +247,11 @@ def test_ticked_events_are_replayed_and_watched_to_their_end(tab: Page, desk: De
         tab.locator(f"#pick-{ident}").check()
     tab.get_by_label("Reason", exact=True).fill("customer_id is read again")
     tab.get_by_label("Events a second").fill("50")
-    tab.get_by_role("button", name="Replay", exact=True).click()
+    tab.get_by_role("button", name="Replay ticked (2)").click()
     expect(tab).to_have_url(re.compile(f"tab=replays.*replay={NEW}|replay={NEW}.*tab=replays"))
     (asked,) = desk.replays.asked
     assert set(asked.selection.event_ids) == set(chosen)
-    assert (asked.selection.status, asked.rate_per_second, asked.target) == ("failed", 50.0, "event-processor")
+    assert (asked.selection.status, asked.rate_per_second, asked.target) == (None, 50.0, "event-processor")
     expect(tab.locator(".run .badge").first).to_have_text("Running")
     expect(tab.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "0")
     desk.replays.put(NEW, sent=1)
@@ -173,7 +265,7 @@ def test_a_dry_run_says_the_count_and_keeps_what_was_typed(tab: Page, desk: Desk
     opened(tab)
     tab.get_by_label("Events a second").fill("20")
     tab.get_by_role("button", name="Dry run").click()
-    expect(tab.locator("#replay-panel [role=status]")).to_contain_text("1,234 events match; 1,200 would be sent")
+    expect(tab.locator("#replay-panel [role=status]")).to_contain_text("All matching: 1,234 events match")
     expect(tab.get_by_label("Events a second")).to_have_value("20")
     assert desk.replays.asked == []
     tab.get_by_label("Reason", exact=True).fill("being typed")
@@ -217,9 +309,10 @@ def test_ticked_dead_letters_are_deleted_after_a_question(tab: Page, desk: Desk)
     tab.get_by_role("link", name="Look inside event-processor-dlq").click()
     expect(tab.locator("#replay-rows tbody tr")).to_have_count(47)
     ident = desk.letters.stored[2].message_id
+    expect(tab.get_by_role("button", name="Delete ticked (0)")).to_be_disabled()
     tab.locator(f"#letter-{ident}").check()
     tab.get_by_label("Reason", exact=True).fill("test messages")
-    tab.get_by_role("button", name="Delete ticked").click()
+    tab.get_by_role("button", name="Delete ticked (1)").click()
     tab.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(tab.locator("#replay-rows tbody tr")).to_have_count(46)
     assert desk.letters.asked == [("delete", "event-processor-dlq", (ident,), "test messages")]
@@ -231,11 +324,25 @@ def test_a_redrive_takes_the_filter_along(tab: Page, desk: Desk) -> None:
     tab.get_by_role("button", name="Filter", exact=True).click()
     expect(tab.locator(".scanned")).to_contain_text("of them match the filter")
     tab.get_by_label("Reason", exact=True).fill("enrichment is back")
-    tab.get_by_role("button", name="Redrive", exact=True).click()
+    tab.get_by_role("button", name="Redrive all matching…").click()
+    expect(tab.get_by_role("dialog")).to_contain_text("that match the filter?")
+    assert desk.letters.asked == []
+    tab.get_by_role("dialog").get_by_role("button", name="Redrive all matching").click()
     expect(tab).to_have_url(re.compile("replay=e803b6419dd14a55"))
     assert desk.letters.asked[0][1:4] == (
         "event-processor-dlq", DeadLetterFilter(error_type="timeout"), "enrichment is back",
     )  # fmt: skip
+
+
+def test_ticked_dead_letters_are_redriven_by_their_ids_alone(tab: Page, desk: Desk) -> None:
+    opened(tab, "&tab=dead-letters&queue=event-processor-dlq")
+    ident = desk.letters.stored[1].message_id
+    tab.locator(f"#letter-{ident}").check()
+    desk.letters.stored = [letter for letter in desk.letters.stored if letter.message_id != ident]
+    tab.get_by_label("Reason", exact=True).fill("enrichment is back")
+    tab.get_by_role("button", name="Redrive ticked (1)").click()
+    expect(tab).to_have_url(re.compile("replay=e803b6419dd14a55"))
+    assert desk.letters.asked[0][1:3] == ("event-processor-dlq", DeadLetterFilter(message_ids=(ident,)))
 
 
 def test_every_tab_is_there_again_when_one_comes_back_to_it(tab: Page, desk: Desk) -> None:

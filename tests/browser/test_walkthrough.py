@@ -157,12 +157,15 @@ def test_from_a_spike_to_the_replay_after_the_fix(walker: Page, floor: Floor) ->
     expect(walker).to_have_url(re.compile("error_type=parse_error"))
     expect(walker.locator("#replay-rows tbody tr").first).to_be_visible()
 
-    # A dry run says how many, the replay asks why.
+    # A dry run says how many, the replay asks why, and once more before it sends all that match.
     walker.get_by_role("button", name="Dry run").click()
     expect(walker.locator("#order-replay [role=status]")).to_contain_text(str(len(broken)))
     walker.get_by_label("Reason").fill("cust_id is known since the fix")
     walker.get_by_label("Reason").press("Tab")
-    walker.get_by_role("button", name="Replay", exact=True).press("Enter")
+    walker.get_by_role("button", name="Replay all matching…").press("Enter")
+    asked = walker.get_by_role("dialog")
+    expect(asked).to_contain_text(f"{len(broken)} events match; {len(broken)} would be sent")
+    asked.get_by_role("button", name=f"Replay {len(broken)}", exact=True).press("Enter")
     expect(walker).to_have_url(re.compile("replay="), timeout=60_000)
     expect(walker.locator("#page-replay")).to_contain_text("Succeeded", timeout=60_000)
     expect(walker.locator("#page-replay")).to_contain_text("cust_id is known since the fix")
