@@ -34,6 +34,8 @@ LEASE_SECONDS: Final = 60.0
 """A runner that is gone is replaced after this time, by the next sweep."""
 SAFE_SHARE: Final = 0.75
 _OWNER: Final = "lease_owner"
+_HELD: Final = f"{FENCE} = :fence AND #status = :was"
+_TO_PAUSE: Final = f"{_HELD} AND pause_requested = :yes AND NOT cancel_requested = :yes"
 
 
 class LeaseLost(RuntimeError):  # noqa: N818 - reads as a statement where it is raised
@@ -123,6 +125,13 @@ class ReplayLeases:
         changes = {LEASE_UNTIL: {"N": "0"}, "status": {"S": status}, "error": {"S": error}, **_recorded(recorded)}
         self._write(held, changes, now)
 
+    def pause(self, held: Held, recorded: int, now: float) -> Held | None:
+        """Gives the lease back as paused. Where the replay was cancelled or resumed meanwhile the lease lasts on, and
+        its fresh record is returned. Raises LeaseLost."""
+        changes = {LEASE_UNTIL: {"N": "0"}, "status": {"S": "paused"}, "error": {"S": ""}, **_recorded(recorded)}
+        paused = self._written(held, changes, now, _TO_PAUSE, {":yes": {"BOOL": True}})
+        return self.renew(held, recorded, now) if paused is None else None
+
     def end(
         self,
         held: Held,
@@ -152,6 +161,15 @@ class ReplayLeases:
         return None if item is None else Part(results_of(item), utc_seconds(item[SENT_AT]["S"]), 0.0)
 
     def _write(self, held: Held, changes: Mapping[str, Any], now: float) -> Held:
+        written = self._written(held, changes, now, _HELD, {})
+        if written is None:
+            raise LeaseLost(held.replay.replay_id)
+        return written
+
+    def _written(
+        self, held: Held, changes: Mapping[str, Any], now: float, condition: str, asked: Mapping[str, Any]
+    ) -> Held | None:
+        """The replay with the changes; None where the condition does not hold, whose further values are ``asked``."""
         changes = {LEASE_UNTIL: {"N": str(now + self._seconds)}, **changes}
         names = {f"#{name}": name for name in changes} | {"#status": "status"}
         values = {f":{name}": value for name, value in changes.items()}
@@ -159,13 +177,17 @@ class ReplayLeases:
         written = self._update(
             held.replay.replay_id,
             "SET " + ", ".join(settings),
-            f"{FENCE} = :fence AND #status = :was",
-            {**values, ":at": {"S": utc_text(now)}, ":fence": {"N": str(held.fence)}, ":was": {"S": "running"}},
+            condition,
+            {
+                **values,
+                **asked,
+                ":at": {"S": utc_text(now)},
+                ":fence": {"N": str(held.fence)},
+                ":was": {"S": "running"},
+            },
             names,
         )
-        if written is None:
-            raise LeaseLost(held.replay.replay_id)
-        return replace(written, safe_until=now + SAFE_SHARE * self._seconds)
+        return None if written is None else replace(written, safe_until=now + SAFE_SHARE * self._seconds)
 
     def _update(
         self,

@@ -93,6 +93,7 @@ class RedriveRun:
             return stop
         finally:
             self._letters.give_back(list(self._waiting.values()))
+            self._waiting.clear()
             self._work.queue_leases.give_back(self._work.queue.name, self._work.owner)
 
     def _earlier(self, replay_id: str) -> dict[str, str]:

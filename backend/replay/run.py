@@ -72,6 +72,7 @@ class ReplayRun:
     def go(self) -> Stop:
         """Works; returns why it stopped. Raises LeaseLost, and what AWS's clients and the sender raise."""
         tools, rate = self._tools, self.held.replay.rate_per_second
+        self._since = tools.monotonic()
         pace = Pace(rate, tools.monotonic, tools.sleep)
         with Sender(tools.sqs, self._url, rate, pace, tools.sleep) as sender:
             stop = self._send_all(sender, pace)

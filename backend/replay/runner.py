@@ -72,7 +72,7 @@ class Runner:
             self._end(held, held.recorded, "failed", str(error))
             return "ended"
         try:
-            return self._finish(work, work.go())
+            return self._work_off(work)
         except LeaseLost:
             self._logger.info("lease lost", extra={"replay_id": replay_id, "status": "lost"})
             return "lost"
@@ -108,15 +108,21 @@ class Runner:
         work = Work(self._tools, self._store, self._events, self._queue_leases, queue, uuid.uuid4().hex)
         return RedriveRun(work, held, until)
 
+    def _work_off(self, work: ReplayRun | RedriveRun) -> Ran:
+        while (stop := work.go()) == "paused":
+            # Putting on record what was sent takes its time: it may have been cancelled or resumed since.
+            fresh = self._tools.leases.pause(work.held, work.recorded, self._tools.clock())
+            if fresh is None:
+                return "paused"
+            work.held = fresh
+        return self._finish(work, stop)
+
     def _finish(self, work: ReplayRun | RedriveRun, stop: Stop) -> Ran:
         held, now = work.held, self._tools.clock()
         if stop == "continue":
             self._tools.leases.release(held, work.recorded, now, status="running")
             self._hand_on(held.replay.replay_id)
             return "continued"
-        if stop == "paused":
-            self._tools.leases.release(held, work.recorded, now, status="paused")
-            return "paused"
         problem = work.problem if isinstance(work, RedriveRun) else ""
         if held.replay.failed:
             problem = f"{held.replay.failed} of {held.replay.done} could not be sent; the results say why. {problem}"

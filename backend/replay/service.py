@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 SAMPLE: Final = 10
 MAX_RESULTS: Final = 5_000
+TRIES: Final = 5
+"""Of a change while the runner changes the replay, too: each time it may have been paused or taken up in between."""
 _NO_RUNNER: Final = f"{LEASE_UNTIL} < :now"
 
 
@@ -185,7 +187,7 @@ class ReplayService:
         Raises KeyError for an unknown replay, InvalidInput for one that has ended otherwise.
         """
         replay = self._store.get(replay_id)
-        if replay.status == "cancelled" or replay.cancel_requested:
+        if replay.status == "cancelled" or (replay.cancel_requested and replay.status != "paused"):
             return replay
         self._refuse_if(replay, "be cancelled", ended=True)
         with self._steering("replay.cancel", replay_id, by, reason):
@@ -195,12 +197,15 @@ class ReplayService:
             }  # fmt: skip
             idle = f"#status IN (:pending, :paused) AND {_NO_RUNNER}"
             values = {":pending": {"S": "pending"}, ":paused": {"S": "paused"}, ":now": {"N": str(now)}}
-            if changed := self._store.change(replay_id, ending, idle, values, now):
-                self._store.ended(replay_id)
-                self._audit.finish(self._store.audit_id(replay_id), outcome_of(changed), outcome_details(changed))
-                return changed
-            # The runner ends it, once it has put on record what it had sent; if it is gone, another one does.
-            return self._request(replay_id, {"cancel_requested": {"BOOL": True}}, "be cancelled", wake=True)
+            for _ in range(TRIES):
+                if changed := self._store.change(replay_id, ending, idle, values, now):
+                    self._audit.finish(self._store.audit_id(replay_id), outcome_of(changed), outcome_details(changed))
+                    self._store.ended(replay_id)
+                    return changed
+                # The runner ends it, once it has put on record what it had sent; if it is gone, another one does.
+                if changed := self._request(replay_id, {"cancel_requested": {"BOOL": True}}, "be cancelled"):
+                    return changed
+            raise self._busy(replay_id)
 
     def pause(self, replay_id: str, by: str, reason: str = "") -> Replay:
         """Holds a replay until ``resume``. Pausing twice is no mistake.
@@ -216,7 +221,8 @@ class ReplayService:
             values = {":pending": {"S": "pending"}, ":now": {"N": str(now)}}
             paused = {"status": {"S": "paused"}, "pause_requested": {"BOOL": True}}
             changed = self._store.change(replay_id, paused, f"#status = :pending AND {_NO_RUNNER}", values, now)
-            return changed or self._request(replay_id, {"pause_requested": {"BOOL": True}}, "be paused", wake=True)
+            changed = changed or self._request(replay_id, {"pause_requested": {"BOOL": True}}, "be paused")
+            return changed or self._store.get(replay_id)
 
     def resume(self, replay_id: str, by: str, reason: str = "") -> Replay:
         """Goes on with a paused replay. For one that is not paused it changes nothing.
@@ -230,12 +236,16 @@ class ReplayService:
         with self._steering("replay.resume", replay_id, by, reason):
             now = self._clock()
             waiting = {"status": {"S": "pending"}, "pause_requested": {"BOOL": False}}
-            paused = {":paused": {"S": "paused"}}
-            if changed := self._store.change(replay_id, waiting, "#status = :paused", paused, now):
-                self._wake(replay_id)
-                return changed
-            # Not paused yet: the request to pause is taken back.
-            return self._request(replay_id, {"pause_requested": {"BOOL": False}}, "be resumed", wake=True)
+            values = {":paused": {"S": "paused"}, ":no": {"BOOL": False}}
+            paused = "#status = :paused AND cancel_requested = :no"
+            for _ in range(TRIES):
+                if changed := self._store.change(replay_id, waiting, paused, values, now):
+                    self._wake(replay_id)
+                    return changed
+                # Not paused yet: the request to pause is taken back.
+                if changed := self._request(replay_id, {"pause_requested": {"BOOL": False}}, "be resumed"):
+                    return changed
+            raise self._busy(replay_id)
 
     def _freeze(self, replay_id: str, request: ReplayRequest) -> Count:
         """The selection in S3. Raises InvalidInput where it has no events or is not confirmed."""
@@ -267,17 +277,22 @@ class ReplayService:
         except (ClientError, BotoCoreError):
             return
 
-    def _request(self, replay_id: str, changes: dict[str, Any], what: str, *, wake: bool) -> Replay:
-        """Tells the runner something, or says why not: the replay may have ended meanwhile."""
+    def _request(self, replay_id: str, changes: dict[str, Any], what: str) -> Replay | None:
+        """Tells the runner something; None where it paused the replay meanwhile.
+
+        Raises InvalidInput for a replay that has ended meanwhile.
+        """
         values = {":pending": {"S": "pending"}, ":running": {"S": "running"}}
         changed = self._store.change(replay_id, changes, "#status IN (:pending, :running)", values, self._clock())
         if changed is None:
-            replay = self._store.get(replay_id)
-            self._refuse_if(replay, what, ended=True)
-            return replay
-        if wake:
-            self._wake(replay_id)
+            self._refuse_if(self._store.get(replay_id), what, ended=True)
+            return None
+        self._wake(replay_id)
         return changed
+
+    @staticmethod
+    def _busy(replay_id: str) -> InvalidInput:
+        return InvalidInput("replay", replay_id, "changes too fast; look at it again in a moment", "conflict")
 
     @staticmethod
     def _refuse_if(replay: Replay, what: str, *, ended: bool, cancelling: bool = False) -> None:

@@ -116,6 +116,26 @@ def test_a_paused_replay_waits_and_goes_on_where_it_stopped(world: World, events
     assert sorted(body["event_id"] for body in world.sent()) == sorted(event.event_id for event in chosen)
 
 
+@pytest.mark.parametrize(("steer", "status", "sent"), [("cancel", "cancelled", 200), ("resume", "succeeded", 230)])
+def test_steering_while_a_paused_replay_is_put_on_record_is_heard(
+    world: World, events: MakeEvent, steer: str, status: str, sent: int
+) -> None:
+    chosen = world.put([events(n) for n in range(230)])
+    replay = world.create()
+    pause = After(1, lambda: world.replays.pause(replay.replay_id, "ops@example.com"))
+    counting = Counting(
+        world.clients.dynamodb, lambda: getattr(world.replays, steer)(replay.replay_id, "ops@example.com")
+    )
+    assert world.run(replay, sqs=Watched(world.clients.sqs, pause), dynamodb=counting) == "ended"
+    ended = world.replays.get(replay.replay_id)
+    assert (ended.status, ended.sent, ended.pause_requested) == (status, sent, steer == "cancel")
+    assert len({body["event_id"] for body in world.sent()}) == sent
+    assert sum(world.stored(event).replay_count for event in chosen) == sent
+    assert world.runner().sweep() == 0
+    outcomes = {entry.action: entry.outcome for entry in world.audit.entries(replay.created_at, world.clock.now + 1)}
+    assert outcomes["replay.create"] == status
+
+
 def test_only_what_the_queue_refused_is_sent_again(world: World, events: MakeEvent) -> None:
     chosen = world.put([events(n) for n in range(30)])
     sqs = Refusing(world.clients.sqs, first=3)
@@ -268,6 +288,19 @@ class Watched(Through):
         answer = self._client.send_message_batch(**request)
         self._tell(request["Entries"])
         return answer
+
+
+class Counting(Through):
+    """Acts once, when the first events are counted."""
+
+    def __init__(self, client: Any, act: Callable[[], Any]) -> None:
+        super().__init__(client)
+        self._acts = [act]
+
+    def transact_write_items(self, **request: Any) -> Any:
+        while self._acts:
+            self._acts.pop()()
+        return self._client.transact_write_items(**request)
 
 
 class Refusing(Through):

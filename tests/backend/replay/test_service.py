@@ -215,6 +215,42 @@ def test_a_cancelled_replay_whose_runner_is_gone_is_ended_by_another(world: Worl
     assert world.sent() == []
 
 
+def test_a_replay_paused_although_it_was_being_cancelled_can_be_cancelled(world: World, events: MakeEvent) -> None:
+    world.put([events(1)])
+    replay = world.create()
+    world.replays.pause(replay.replay_id, OPS)
+    stranded = {"cancel_requested": {"BOOL": True}}
+    values = {":paused": {"S": "paused"}}
+    world.replays._store.change(replay.replay_id, stranded, "#status = :paused", values, world.clock.now)
+    assert world.replays.cancel(replay.replay_id, OPS).status == "cancelled"
+    assert {entry.outcome for entry in audited(world) if entry.action == "replay.create"} == {"cancelled"}
+    assert world.runner().sweep() == 0
+
+
+@pytest.mark.parametrize(("steer", "status"), [("cancel", "cancelled"), ("resume", "pending")])
+def test_steering_is_heard_although_the_runner_pauses_at_that_moment(
+    world: World, events: MakeEvent, steer: str, status: str
+) -> None:
+    world.put([events(1)])
+    replay = world.create()
+    leases = world.runner()._tools.leases
+    leases.take(replay.replay_id, world.clock.now)
+    world.replays.pause(replay.replay_id, OPS)
+    changes = world.replays._store.change
+    calls = []
+
+    def pausing_after_the_first(*arguments: Any) -> Any:
+        changed = changes(*arguments)
+        calls.append(arguments)
+        if len(calls) == 1:
+            values = {"status": {"S": "paused"}, "lease_until": {"N": "0"}}
+            changes(replay.replay_id, values, "#status = :running", {":running": {"S": "running"}}, world.clock.now)
+        return changed
+
+    world.replays._store.change = pausing_after_the_first  # type: ignore[method-assign]
+    assert getattr(world.replays, steer)(replay.replay_id, OPS).status == status
+
+
 def test_pause_and_resume_before_it_started(world: World, events: MakeEvent) -> None:
     world.put([events(1)])
     replay = world.create()
