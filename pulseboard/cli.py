@@ -63,3 +63,9 @@ def main() -> None:
     except InvalidInput as error:
         click.echo(f"pulseboard: {error}", err=True)
         sys.exit(2)
+    except Exception as error:
+        # botocore is not imported until a command needs it, and then its errors have a name to be known by.
+        if not type(error).__module__.startswith("botocore."):
+            raise
+        click.echo(f"pulseboard: AWS: {' '.join(str(error).split())}; `pulseboard doctor` says what to mend", err=True)
+        sys.exit(1)

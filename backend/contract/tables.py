@@ -89,7 +89,7 @@ Entity ids may not begin with ``@``, so the two never meet.
 """
 
 # DynamoDB: access
-TOKEN_ID: Final = "token_id"
+TOKEN_ID: Final = "token_id"  # noqa: S105 - the name of a key
 """Key of AccessTokens: a display token's SHA-256, never the token."""
 
 # DynamoDB: replays and audit

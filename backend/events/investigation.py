@@ -81,7 +81,7 @@ class Investigation:
         if not 1 <= limit <= MOST_EVENTS:
             raise InvalidInput("limit", limit, f"must lie between 1 and {MOST_EVENTS}")
         query, position = read_token(query, token) if token else (query, None)
-        start, end = scan_range(query, self._settings.config.events)
+        start, end = scan_range(query, self._settings.config)
         newest = end if position is None else min(end, utc_seconds(instant_of(position)))
         # One more to know that there are more, and the one behind it to know that its instant is complete.
         reading, steps = self._steps(query, Bounds(limit + 2, MOST_ITEMS, MOST_QUERIES), position)
@@ -163,7 +163,7 @@ class Investigation:
         )
 
     def _steps(self, query: EventQuery, bounds: Bounds, position: str | None) -> tuple[Reading, Iterator[Step]]:
-        span = span_of(*scan_range(query, self._settings.config.events)).until(position)
+        span = span_of(*scan_range(query, self._settings.config)).until(position)
         reading = Reading(self._table, query, span, bounds, self._clock())
         if query.event_ids:
             return reading, reading.named(position)

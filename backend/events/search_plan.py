@@ -26,7 +26,7 @@ from backend.contract.tables import (
     TYPE_DAY_INDEX,
 )
 from backend.events.plugins import KeyLayout
-from backend.settings import Events
+from backend.settings import Config
 
 RESERVED: Final = "@"
 """Partitions that begin so hold no events; entity ids may not."""
@@ -97,11 +97,13 @@ def position_of(record: EventRecord) -> str:
     return received_key(utc_text(record.received_at), record.event_id)
 
 
-def scan_range(query: EventQuery, events: Events) -> tuple[float, float]:
+def scan_range(query: EventQuery, config: Config) -> tuple[float, float]:
     """The times received that have to be read, epoch seconds, the end exclusive.
 
-    An event that occurred in a range is received up to its type's late limit after it.
+    An event that occurred in a range is received up to its type's late limit after it, and before it where its
+    producer's clock is ahead, which the ingest takes up to ``limits.future_seconds``.
     """
+    events = config.events
     if query.time == "received":
         return query.start, query.end
     limits = {name: entry.late_seconds or events.late_seconds for name, entry in events.types.items()}
@@ -109,7 +111,7 @@ def scan_range(query: EventQuery, events: Events) -> tuple[float, float]:
         late = limits.get(query.event_type, events.late_seconds)
     else:
         late = max(events.late_seconds, *limits.values(), 0)
-    return query.start, query.end + late
+    return query.start - config.limits.future_seconds, query.end + late
 
 
 def span_of(start: float, end: float) -> Span:

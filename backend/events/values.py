@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, Final
 
 from backend.contract.errors import InvalidInput
@@ -15,6 +16,8 @@ LARGEST_INTEGER: Final = 2**53 - 1
 INVALID_JSON: Final = "invalid_json"
 NAME_CHARACTERS: Final = 64
 """Shown of a key in a field's place."""
+EXACT_CHARACTERS: Final = 15
+"""A decimal of so many characters and no exponent has at most 14 digits, which a double keeps."""
 
 
 class _Repeated(dict[str, Any]):
@@ -36,7 +39,9 @@ def decode(text: bytes, name: str, levels: int, place: str = "") -> Any:
     ``place``, such as ``[3].payload.amount``.
     """
     try:
-        value = json.loads(text.decode("utf-8"), object_pairs_hook=_object, parse_constant=_Constant)
+        value = json.loads(
+            text.decode("utf-8"), object_pairs_hook=_object, parse_constant=_Constant, parse_float=_float
+        )
     except UnicodeDecodeError as error:
         remedy = f"is not UTF-8 at byte {error.start}; send JSON in UTF-8"
         raise InvalidInput(name, excerpt(text[error.start :]), remedy, INVALID_JSON) from None
@@ -52,6 +57,22 @@ def decode(text: bytes, name: str, levels: int, place: str = "") -> Any:
         problem.field = (place + problem.field).removeprefix(".") or name
         raise InvalidInput(problem.field, problem.value, problem.remedy, problem.code)
     return value
+
+
+class _Inexact(str):
+    """A decimal number with more digits than a JSON number keeps."""
+
+    __slots__ = ()
+
+
+def _float(text: str) -> float | _Inexact:
+    """The number, where it says the same as the text."""
+    value = float(text)
+    if len(text) <= EXACT_CHARACTERS and "e" not in text and "E" not in text:
+        return value
+    if not math.isfinite(value) or Decimal(text) == Decimal(repr(value)):
+        return value
+    return _Inexact(text)
 
 
 def excerpt(text: bytes) -> str:
@@ -110,6 +131,8 @@ def _first_below(places: Iterable[tuple[str, Any]], levels: int) -> InvalidInput
 def _problem_of_text(value: str) -> InvalidInput | None:
     if isinstance(value, _Constant):
         return InvalidInput("", str(value), "is not JSON; leave a field without a value out, or send null")
+    if isinstance(value, _Inexact):
+        return InvalidInput("", str(value), "has more digits than a JSON number keeps; send it as a text, or round it")
     if value.isascii() or not _lone_surrogate(value):
         return None
     return InvalidInput("", value, "has half of a surrogate pair, which is no character; send valid Unicode")

@@ -30,8 +30,9 @@ def parse_replay_request(body: Mapping[str, Any], now: float, settings: Settings
     _only(body, FIELDS, "")
     selection = body.get("selection")
     if not isinstance(selection, Mapping):
-        raise InvalidInput("selection", selection, "must be an object of filters; {} with from and to takes all")
+        raise InvalidInput("selection", selection, "must be an object of filters")
     _only(selection, NAMES, "selection.")
+    _nothing_empty(selection)
     limits = settings.config.replay
     rate = _number(body.get("rate_per_second"), "rate_per_second", float)
     max_events = _number(body.get("max_events"), "max_events", int)
@@ -45,6 +46,15 @@ def parse_replay_request(body: Mapping[str, Any], now: float, settings: Settings
         max_events=max_events,
         confirm=_number(body.get("confirm"), "confirm", int),
     )
+
+
+def _nothing_empty(selection: Mapping[str, Any]) -> None:
+    """A filter that came out empty would choose everything. Raises InvalidInput naming it."""
+    for name, value in selection.items():
+        if value is None or value in ("", [], ()):
+            raise InvalidInput(f"selection.{name}", value, "is empty; leave it out to choose without it")
+    if not selection:
+        raise InvalidInput("selection", {}, "has no filter; give from (and to) for all of a time range")
 
 
 def wants_dry_run(body: Mapping[str, Any]) -> bool:

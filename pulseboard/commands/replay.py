@@ -80,7 +80,8 @@ def create(
     Without --from it is the last hour; where an entity, a correlation id or ids are named, all that is kept.
     """
     wired = wire()
-    selection = {**filters, "event_ids": list(event_ids), "from": start, "to": end, "time": time_kind}
+    given = {**filters, "event_ids": list(event_ids), "from": start, "to": end, "time": time_kind}
+    selection = {name: value for name, value in given.items() if value}
     body = {
         "selection": selection, "reason": reason, "target": target, "rate_per_second": rate,
         "max_events": max_events, "confirm": confirm, "dry_run": dry_run,

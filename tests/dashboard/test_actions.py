@@ -297,7 +297,7 @@ def test_actions_are_never_done_by_looking(local: Guarded) -> None:
 # --------------------------------------------------------------------------- answers
 def test_a_dry_run_needs_no_reason_and_does_nothing(local: Guarded) -> None:
     before = local.services.actions
-    answer: Any = act(local.client(), "replay", {"selection": {}, "dry_run": True}).json
+    answer: Any = act(local.client(), "replay", {"selection": {"source": "shop"}, "dry_run": True}).json
     assert (answer["matched"], answer["would_send"], answer["skipped"]) == (1234, 1200, 34)
     assert answer["message"] == (
         "1,234 events match; 1,200 would be sent, 34 left out at the cap of 5 replays each. Nothing was sent"

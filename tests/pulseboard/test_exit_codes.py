@@ -9,6 +9,7 @@ import pytest
 from moto import mock_aws
 
 from backend.aws import Clients
+from backend.local.engine import free_port
 from backend.settings import Settings
 from pulseboard.cli import main
 
@@ -34,6 +35,20 @@ def test_an_import_with_bad_rows_ends_in_1(monkeypatch: pytest.MonkeyPatch, tmp_
         Clients("us-east-1").s3.create_bucket(Bucket=Settings().bucket)
         assert exit_code(monkeypatch, "ingest", "metrics", str(good), *common) == 0
         assert exit_code(monkeypatch, "ingest", "metrics", str(bad), *common) == 1
+
+
+def test_aws_that_does_not_answer_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("EVENT_QUEUE_URL", "http://127.0.0.1/queue")
+    assert exit_code(monkeypatch, "replay", "list") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("pulseboard: AWS: ")
+    assert line.endswith("`pulseboard doctor` says what to mend")
 
 
 def test_a_wrong_option_ends_in_2(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,10 +210,13 @@ def test_a_replay_is_tried_created_and_steered_by_who_asks(api: Handle, world: W
     ("body", "field"),
     [
         ({}, "selection"),
-        ({"selection": {}}, "reason"),
+        ({"selection": {}, "reason": "because"}, "selection"),
+        ({"selection": {"event_ids": []}, "reason": "because"}, "selection.event_ids"),
+        ({"selection": {"entity_id": None}, "reason": "because"}, "selection.entity_id"),
+        ({"selection": {"source": "shop"}}, "reason"),
         ({"selection": {"entity": "x"}, "reason": "because"}, "selection.entity"),
-        ({"selection": {}, "reason": "because", "target": "https://elsewhere"}, "target"),
-        ({"selection": {}, "reason": "because", "rate_per_second": -1}, "rate_per_second"),
+        ({"selection": {"source": "shop"}, "reason": "because", "target": "https://elsewhere"}, "target"),
+        ({"selection": {"source": "shop"}, "reason": "because", "rate_per_second": -1}, "rate_per_second"),
         ([], "body"),
     ],
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from backend.contract.errors import InvalidInput
 from backend.contract.events import Event, event_id
 from backend.events.reading import JSON, NDJSON, Body, Bounds, read_body, read_object
+from backend.events.values import decode
 from backend.settings import Events, Limits
 
 NOW = 1_795_259_223.25
@@ -48,6 +49,18 @@ def raw_payload(text: str) -> bytes:
 
 def nested(levels: int) -> str:
     return '{"a":' * (levels - 1) + "{}" + "}" * (levels - 1)
+
+
+@pytest.mark.parametrize("text", ["0.12345678901234567890123", "1e-400", "123456789.123456789123"])
+def test_a_number_that_would_lose_digits_is_refused_where_it_stands(text: str) -> None:
+    with pytest.raises(InvalidInput, match="more digits than a JSON number keeps") as caught:
+        decode(f'{{"a": [1, {text}]}}'.encode(), "body", 8)
+    assert caught.value.field == "a[1]"
+
+
+@pytest.mark.parametrize("text", ["24.90", "1e3", "0.1", "0.30000000000000004", "1.7976931348623157e308", "5e-324"])
+def test_a_number_that_a_double_keeps_is_taken(text: str) -> None:
+    assert decode(f'{{"a": {text}}}'.encode(), "body", 8) == {"a": float(text)}
 
 
 def test_an_event_by_itself() -> None:

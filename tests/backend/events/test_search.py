@@ -63,7 +63,7 @@ def draw_event(draw: st.DrawFn, number: int, instants: list[int]) -> EventRecord
     return record(
         str(draw(st.integers(0, 99)) + 100 * number),
         received_at=at,
-        occurred_at=at - draw(st.sampled_from([0.0, 1.5, 200.0])),
+        occurred_at=at - draw(st.sampled_from([-250.0, 0.0, 1.5, 200.0])),
         entity_id=draw(st.sampled_from(["order-1", "order-2"])),
         event_type=draw(st.sampled_from(["placed", "paid"])),
         source=draw(st.sampled_from(["web", "app"])),
