@@ -97,6 +97,7 @@ class Events:
     body_events: int = 1_000
     depth: int = 32
     entity_keys: list[str] = field(default_factory=lambda: ["order_id", "customer_id", "session_id", "dlq"])
+    synthetic_sources: list[str] = field(default_factory=list)
     types: dict[str, EventType] = field(default_factory=dict)
     plugins: Plugins = field(default_factory=Plugins)
 

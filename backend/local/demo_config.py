@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
-from backend.local.orders import LATE_SECONDS, PAID, PLACED, SHIPPED
+from backend.local.orders import APP, LATE_SECONDS, PAID, PLACED, SHIPPED, TILL, WEB
 from backend.settings import load_config
 
 TOP_LEVEL: Final = {"refresh_seconds": "5.0", "hot_refresh_seconds": "1.0"}
@@ -22,6 +22,7 @@ TABLES: Final = {
     "events": f"""[events]
 shards = 1
 late_seconds = {LATE_SECONDS}
+synthetic_sources = ["{WEB}", "{APP}", "{TILL}"]
 
 # A field that comes under another name too: aliases = {{ <field> = ["<its other name>"] }}
 [events.types.{PLACED}]

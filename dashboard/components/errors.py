@@ -11,7 +11,7 @@ from backend.contract.verdict import amount
 from dashboard.components.errors_charts import colour
 from dashboard.components.links import set_link
 from dashboard.components.sparkline import sparkline
-from dashboard.components.states import badge, note
+from dashboard.components.states import badge, note, synthetic_events
 from dashboard.components.text import change, count, masked, number_and_unit, percent
 from dashboard.components.times import ago, exact, stamp
 from dashboard.data.errors import DIMENSIONS, Count, Failures
@@ -41,7 +41,7 @@ def lead(data: ErrorsData) -> Children:
         return [title, html.P("Which events fail, why, and for whom.", className="purpose")]
     lines: Children = [html.P(_sentence(found), className="lead")]
     lines += [html.P(text, className="label lead-note") for text in _caveats(found, data)]
-    return [title, *lines]
+    return [title, *lines, *([synthetic_events()] if data.synthetic else [])]
 
 
 def _sentence(found: Failures) -> Children:

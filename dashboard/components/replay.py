@@ -10,7 +10,7 @@ from dash import html
 from backend.contract.event_query import FIELDS
 from backend.contract.replays import MAX_REASON
 from dashboard.components.links import set_link
-from dashboard.components.states import badge, note
+from dashboard.components.states import badge, note, synthetic_events
 from dashboard.components.text import count, masked
 from dashboard.components.times import stamp
 from dashboard.data.replay import PARAMETERS, TABS, ReplayData, Tab
@@ -37,7 +37,8 @@ FIELD_TITLES: Final = {
 """The filters of events, in the order of the forms."""
 NUMBERS: Final = ("Lag", "Replays", "Matched", "Sent", "Failed", "Skipped", "Receives")
 """Columns of numbers, which stand right."""
-MASKED: Final = ("entity_id", "correlation_id")
+MASKED: Final = ("entity_id", "correlation_id", "text")
+"""What names somebody, or quotes a message."""
 SHORT: Final = 12
 """Digits of an id that are enough to tell neighbours apart."""
 _LEAVING: Final = {name: None for name in (*PARAMETERS, "operator") if name != "tab"}
@@ -58,10 +59,11 @@ def tabs(data: ReplayData) -> Children:
 
 def environment_note(data: ReplayData) -> Children:
     """Says so where the address names an environment that these events are not of."""
+    synthetic: Children = [synthetic_events()] if data.synthetic else []
     if data.request.environment == data.environment:
-        return []
+        return synthetic
     text = f"Everything here is of {data.environment}: events are not filtered by environment."
-    return [html.P(text, className="replay-note")]
+    return [*synthetic, html.P(text, className="replay-note")]
 
 
 def not_connected(what: str) -> html.Div:
@@ -93,6 +95,11 @@ def cell(label: str, content: Any, class_name: str = "", title: str = "") -> htm
     if content in (None, "", []):
         return html.Td("–", className=f"{class_name} nothing".strip(), **extra)
     return html.Td(content, className=class_name, **extra)
+
+
+def entity_cell(content: Any, entity_id: str) -> html.Td:
+    """An entity on one line; one that is too long loses its beginning, as ids differ at their ends."""
+    return cell("Entity", html.Span(content) if isinstance(content, str) and content else content, "entity", entity_id)
 
 
 def failure_cell(content: Children, whole: str) -> html.Td:

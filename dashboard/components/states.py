@@ -52,6 +52,13 @@ def note(title: str, text: str, kind: str, **attributes: Any) -> html.Div:
     )
 
 
+def synthetic_events() -> html.P:
+    """Says that events on the page come from a source that is configured as synthetic."""
+    return html.P(
+        "Synthetic events: sent by a generator, not by a real pipeline.", className="synthetic synthetic-events"
+    )
+
+
 def skeleton() -> html.Div:
     """The loading look: bars in the place of what will come, so nothing jumps when it does."""
     return html.Div(className="skeleton", role="status", **{"aria-label": "Loading"})

@@ -27,6 +27,13 @@ class ErrorsData:
     queries: tuple[InsightsQuery, ...]
     max_replays: int
     as_of: float | None
+    synthetic_sources: tuple[str, ...] = ()
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether a generator's events are among those read."""
+        events = self.failures.reading.events if self.failures else ()
+        return any(event.source in self.synthetic_sources for event in events)
 
     @property
     def display(self) -> bool:

@@ -122,6 +122,14 @@ class ReplayData:
     queues: QueuesData | None = None
     audit: AuditData | None = None
     event: OpenEvent | None = None
+    synthetic_sources: tuple[str, ...] = ()
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether a generator's events are among those found."""
+        return self.search is not None and any(
+            event.source in self.synthetic_sources for event in self.search.page.events
+        )
 
     @property
     def acts(self) -> bool:
@@ -132,7 +140,9 @@ class ReplayData:
 def load(sources: Sources, request: ViewRequest, now: float) -> ReplayData:
     """Reads what the open tab shows. Raises InvalidInput naming the parameter that is wrong."""
     tab = _tab(request)
-    data = ReplayData(request, tab, now, sources.environment, sources.limits)
+    data = ReplayData(
+        request, tab, now, sources.environment, sources.limits, synthetic_sources=sources.synthetic_sources
+    )
     if tab == "search":
         data = replace(data, search=_search(sources, request, now))
     elif tab == "replays":

@@ -108,3 +108,4 @@ class Sources:
     environment: str
     operators: tuple[str, ...] = ()
     redacted_fields: tuple[str, ...] = ()
+    synthetic_sources: tuple[str, ...] = ()

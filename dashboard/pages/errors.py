@@ -111,6 +111,7 @@ def load(services: Services, request: ViewRequest, now: float) -> ErrorsData:
         queries=queries(chosen, wanted.start // 60 * 60, -(-wanted.end // 60) * 60, settings.region, traced),
         max_replays=settings.config.replay.max_replays,
         as_of=read_at,
+        synthetic_sources=tuple(settings.config.events.synthetic_sources),
     )
 
 

@@ -60,6 +60,7 @@ def load(services: Services, request: ViewRequest, now: float) -> ReplayData:
         environment=config.environment,
         operators=tuple(sorted({kind.operator for kind in config.events.types.values()} | {"event-processor"})),
         redacted_fields=tuple(config.access.redacted_fields),
+        synthetic_sources=tuple(config.events.synthetic_sources),
     )
     return data_of.load(sources, request, now)
 

@@ -60,6 +60,16 @@ def test_the_lead_says_what_fails_most_and_where() -> None:
     assert "of them parse_error, most at parse-orders" in text
 
 
+def test_events_of_a_synthetic_source_are_labelled() -> None:
+    data = loaded(asked())
+    shown = data.failures.newest[0].source if data.failures else ""
+    labelled = render(view(replace(data, synthetic_sources=(shown,)), NOW).props["errors-lead"]["children"], NOW)
+    assert "Synthetic events" in labelled
+    assert "Synthetic events" not in render(view(data, NOW).props["errors-lead"]["children"], NOW)
+    other = view(replace(data, synthetic_sources=("elsewhere",)), NOW)
+    assert "Synthetic events" not in render(other.props["errors-lead"]["children"], NOW)
+
+
 def test_a_slice_filters_the_rest_and_can_be_taken_back() -> None:
     text = drawn(asked(error_type="timeout"))
     rows = text[text.index('id="card-newest"') : text.index('id="card-entities"')]

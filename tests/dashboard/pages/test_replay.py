@@ -82,6 +82,15 @@ def test_the_newest_hundred_are_shown_and_said_to_be_cut(desk: Desk) -> None:
     assert "Next page" not in last
 
 
+def test_events_of_a_synthetic_source_are_labelled() -> None:
+    desk = Desk()
+    data = desk.services.load(request("viewer"))
+    shown = data.search.page.events[0].source
+    for sources, labelled in (((shown,), True), (("elsewhere",), False), ((), False)):
+        view = PAGE.view(replace(data, synthetic_sources=sources), NOW)
+        assert ("Synthetic events" in render(view.props["replay-note"]["children"], NOW)) is labelled
+
+
 def test_all_filters_of_the_address_reach_the_search(desk: Desk) -> None:
     desk.html(
         entity_id="order-10399", event_type="order_paid", source="shop", status="failed", error_type="timeout",
