@@ -12,7 +12,7 @@ from backend.contract.errors import InvalidInput
 from backend.contract.verdict import Verdict
 from dashboard.answers import JSON, answering, error_answer, json_answer
 from dashboard.auth import current_role
-from dashboard.data.request import ViewRequest, parse_view_request
+from dashboard.data.request import ROLES, ViewRequest, parse_view_request
 from dashboard.data.series import parse_series_request
 from dashboard.data.views import EncodedView, encode
 from dashboard.metrics import exposition
@@ -78,10 +78,10 @@ def _series(services: Services) -> Response:
 
 
 def _ready(services: Services) -> Response:
-    """Ready once the first page's view has been made: nobody meets a cold start. The body says what is known."""
-    if services.pages:
-        first = ViewRequest(services.pages[0].name, services.settings.config.environment)
-        services.view(first)
+    """Ready once the first page's views have been made: nobody meets a cold start. The body says what is known."""
+    for page in services.pages[:1]:
+        for role in ROLES if page.by_role else ROLES[:1]:
+            services.view(ViewRequest(page.name, services.settings.config.environment, role=role))
     seen = services.hot.seen()
     return json_answer(200, {"status": "ready", "metrics_seen": len(seen), "environments": services.hot.environments()})
 

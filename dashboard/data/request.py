@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 from urllib.parse import urlencode
 
 from backend.contract.errors import InvalidInput
@@ -13,6 +13,7 @@ from backend.contract.ranges import TimeRange, parse_range, parse_time
 
 Role = Literal["viewer", "operator", "display"]
 """Who looks. Displays see what viewers see, with entity ids masked; neither is ever shown an action."""
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 MAX_NAME: Final = 256
 DEFAULT_FROM: Final = "now-1h"
 STEP_SECONDS: Final = 15
