@@ -17,7 +17,7 @@ from dash import html
 from flask import Flask, Response, g, request
 
 from backend.settings import load_settings
-from dashboard import actions, api, events_api
+from dashboard import actions, api, events_api, strays
 from dashboard.access import routes
 from dashboard.access.gate import Gate, install
 from dashboard.access.oidc import SignIn
@@ -138,6 +138,7 @@ def create_app(services: Services) -> dash.Dash:
     dash.register_page("not_found_404", path="/not-found", layout=lambda **_query: not_found())
     app.layout = html.Div(dash.page_container)
     server: Flask = app.server
+    strays.install(app)
     bundles.install(server)
     server.after_request(lambda response: _secured(app, response))
     return app
