@@ -15,6 +15,7 @@ from flask import Flask, Response, redirect, request, session
 from flask.sessions import SecureCookieSessionInterface
 from joserfc.errors import JoseError
 
+from dashboard.access.ended import EndedSessions
 from dashboard.access.hosts import loopback_host
 from dashboard.access.roles import has_claim, name_of, role_of
 from dashboard.access.settings import AccessSettings, OidcSettings
@@ -56,6 +57,7 @@ class SignIn:
         self._access = access
         self._settings = oidc
         self._clock = clock
+        self._ended = EndedSessions(clock)
         server.secret_key = access.secret
         server.session_interface = Sessions()
         server.config.update(
@@ -115,14 +117,17 @@ class SignIn:
         return str(pending.get("then") or "/")
 
     def identity(self) -> Identity | None:
-        """Who the cookie says is signed in; None without one, and after its time."""
+        """Who the cookie says is signed in; None without one, after its time and after signing out."""
         who = session.get(_WHO)
-        if not isinstance(who, dict) or self._clock() >= who["until"]:
+        if not isinstance(who, dict) or self._clock() >= who["until"] or who["sid"] in self._ended:
             return None
         return Identity(who["name"], "operator" if who["role"] == "operator" else "viewer", who["sid"])
 
     def end(self) -> None:
-        """Forgets who was signed in."""
+        """Forgets who was signed in; a copy of the cookie is worth nothing from here on."""
+        who = session.get(_WHO)
+        if isinstance(who, dict):
+            self._ended.add(who["sid"], who["until"])
         session.clear()
 
     def provider_end(self) -> str | None:

@@ -277,6 +277,18 @@ def test_signing_out_ends_the_session(client: FlaskClient, provider: Provider) -
     assert f"{provider.issuer}/end?client_id={CLIENT_ID}" in page.text
 
 
+def test_a_copy_of_the_cookie_is_worth_nothing_after_signing_out(client: FlaskClient) -> None:
+    sign_in(client)
+    cookie = client.get_cookie("pulseboard_session", domain="localhost")
+    assert cookie is not None
+    client.post("/logout", base_url=BASE, headers={"Origin": BASE})
+    client.set_cookie("pulseboard_session", cookie.value, domain="localhost")
+    assert who(client).status_code == 401
+    client.delete_cookie("pulseboard_session", domain="localhost")
+    sign_in(client)
+    assert who(client).status_code == 200
+
+
 def test_many_sign_ins_begun_at_once_fit_the_cookie(client: FlaskClient) -> None:
     for _ in range(20):
         last = to_provider(client)
