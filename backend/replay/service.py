@@ -84,7 +84,7 @@ class ReplayService:
         for page in self._events.pages(request.selection):
             sample += page[: SAMPLE - len(sample)]
             count.add(page, most, cap)
-        start, end = scan_range(request.selection, self._settings.config.events)
+        start, end = scan_range(request.selection, self._settings.config)
         return Preview(
             matched=count.matched,
             would_send=count.taken - count.skipped,

@@ -44,7 +44,8 @@ def test_aws_that_does_not_answer_is_one_line(
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setenv("EVENT_QUEUE_URL", "http://127.0.0.1/queue")
+    for name in ("EVENT_QUEUE_URL", "REPLAY_QUEUE_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1/queue")
     assert exit_code(monkeypatch, "replay", "list") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("pulseboard: AWS: ")

@@ -131,7 +131,7 @@ def test_the_audit_log_as_text_csv_and_json(events: list[EventRecord]) -> None:
     assert [line.split("  ")[1] for line in text] == ["replay.cancel", "replay.create"]
     rows = list(csv.DictReader(io.StringIO(run("audit", "--csv").output)))
     assert [(row["action"], row["outcome"]) for row in rows] == [
-        ("replay.cancel", "succeeded"), ("replay.create", "failed"),
+        ("replay.cancel", "succeeded"), ("replay.create", "cancelled"),
     ]  # fmt: skip
     assert rows[0]["reason"] == '=wrong, "one"'
     (entry,) = json.loads(run("audit", "--json", "--action", "replay.create").output)
