@@ -6,8 +6,9 @@ totals, so that a request repeated by the SDK counts nothing twice.
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,9 +16,11 @@ from backend.contract.events import utc_seconds, utc_text
 from backend.contract.replays import Replay, ReplayResult, ReplayStatus
 from backend.replay.records import (
     AUDIT_ID,
+    CHOSEN,
     FENCE,
     LEASE_UNTIL,
     RECORDED,
+    REPLAY_ID_TEXT,
     SENT_AT,
     STARTS,
     key_of,
@@ -78,6 +81,8 @@ class ReplayLeases:
 
     def take(self, replay_id: str, now: float) -> Held | None:
         """The lease of a replay that is to be worked on; None where another has it or there is nothing to do."""
+        if not REPLAY_ID_TEXT.fullmatch(replay_id):
+            return None
         at = {"S": utc_text(now)}
         taken = self._update(
             replay_id,
@@ -99,16 +104,7 @@ class ReplayLeases:
     def checkpoint(self, held: Held, part: Part, recorded: int, now: float) -> Held:
         """Puts a part's results on record, then the counters; the lease lasts on. Raises LeaseLost."""
         replay = held.replay
-        item = result_item(replay.replay_id, replay.done, part.results, held.fence, part.sent_at)
-        try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=item,
-                ConditionExpression=f"attribute_not_exists({FENCE}) OR {FENCE} <= :fence",
-                ExpressionAttributeValues={":fence": {"N": str(held.fence)}},
-            )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            raise LeaseLost(replay.replay_id) from None
+        self._put(held, result_item(replay.replay_id, replay.done, part.results, held.fence, part.sent_at))
         outcomes = [result.outcome for result in part.results]
         totals = {name: getattr(replay, name) + outcomes.count(name) for name in ("sent", "failed", "skipped")}
         changes: dict[str, Any] = {name: {"N": str(total)} for name, total in totals.items()}
@@ -159,6 +155,29 @@ class ReplayLeases:
         key = key_of(replay_id, result_key(start))
         item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         return None if item is None else Part(results_of(item), utc_seconds(item[SENT_AT]["S"]), 0.0)
+
+    def choose(self, held: Held, message_ids: Iterable[str]) -> None:
+        """Puts the messages on record that are about to be sent, instead of those before. Raises LeaseLost."""
+        ids = json.dumps(sorted(message_ids), separators=(",", ":"))
+        key = key_of(held.replay.replay_id, CHOSEN)
+        self._put(held, {**key, FENCE: {"N": str(held.fence)}, "message_ids": {"S": ids}})
+
+    def chosen(self, replay_id: str) -> set[str]:
+        """The messages that were last about to be sent."""
+        key = key_of(replay_id, CHOSEN)
+        item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        return set() if item is None else set(json.loads(item["message_ids"]["S"]))
+
+    def _put(self, held: Held, item: dict[str, Any]) -> None:
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression=f"attribute_not_exists({FENCE}) OR {FENCE} <= :fence",
+                ExpressionAttributeValues={":fence": {"N": str(held.fence)}},
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            raise LeaseLost(held.replay.replay_id) from None
 
     def _write(self, held: Held, changes: Mapping[str, Any], now: float) -> Held:
         written = self._written(held, changes, now, _HELD, {})

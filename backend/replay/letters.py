@@ -27,6 +27,14 @@ def event_of(message: MessageTypeDef) -> str:
         return ""
 
 
+def replay_behind(message: MessageTypeDef) -> str:
+    """The id of the replay or redrive that sent the message; empty where none did."""
+    try:
+        return parse_message(message["Body"]).replay_id or ""
+    except ValueError:
+        return ""
+
+
 def records_of(messages: Iterable[MessageTypeDef], events: FindsEvents, now: float) -> dict[str, EventRecord]:
     """The index's records of the messages' events, by event id."""
     ids = tuple(dict.fromkeys(event_id for message in messages if (event_id := event_of(message))))

@@ -19,6 +19,8 @@ ACTIVE: Final = "active"
 the marker loses its ``day`` and so leaves the index."""
 REPLAY: Final = "replay"
 RESULT: Final = "result#"
+CHOSEN: Final = "chosen"
+"""Sort key of the messages that a redrive had decided to send before it began to."""
 AUDIT_ID: Final = "audit_id"
 SENT_AT: Final = "sent_at"
 
@@ -29,6 +31,7 @@ STARTS: Final = "starts"
 RECORDED: Final = "recorded"
 """Events of the selection, from its beginning, whose items and traces tell of the replay."""
 
+REPLAY_ID_TEXT: Final = re.compile(r"[0-9a-f]{32}")
 IDS_KEPT: Final = 100
 _CODES: Final[dict[str, Literal["sent", "failed", "skipped"]]] = {"s": "sent", "f": "failed", "k": "skipped"}
 _TOKEN: Final = re.compile(r"([0-9]{9})-([0-9]{1,6})")

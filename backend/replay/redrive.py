@@ -1,7 +1,11 @@
 """A redrive's own work under a lease: receive, choose, send, put on record, delete.
 
 SQS hides what is received, so each message that was there at the start is seen once: what is not sent stays hidden
-until the run stops and is then given back. Messages that arrive meanwhile are left alone.
+until the run stops and is then given back. Messages that arrive meanwhile are left alone, and so are those that the
+redrive sent and that failed again.
+
+What was chosen is on record before it is sent. A run that takes over from one that died sends it once more without
+choosing anew: by then the event may have been processed or failed otherwise, and no filter would take it.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from backend.contract.events import EventRecord
 from backend.contract.replays import DeadLetterFilter, ReplayResult
 from backend.events.tracing import TRACEPARENT
 from backend.replay.lease import Held, Part
-from backend.replay.letters import event_of, letter_of, records_of
+from backend.replay.letters import event_of, letter_of, records_of, replay_behind
 from backend.replay.messages import outgoing
 from backend.replay.pace import Pace, part_size
 from backend.replay.queue_lease import QueueLeases
@@ -62,6 +66,8 @@ class RedriveRun:
         self._letters = Letters(work.tools.sqs, work.queue.url)
         self._wanted = DeadLetterFilter()
         self._outcomes: dict[str, str] = {}
+        self._chosen: set[str] = set()
+        """Messages that were to be sent, now or by a run that died, and have no outcome."""
         self._waiting: dict[str, str] = {}
         """Receipts of messages that stay, by message id."""
         self._not_deleted: dict[str, str] = {}
@@ -84,6 +90,7 @@ class RedriveRun:
         tools, replay = self._work.tools, self.held.replay
         self._wanted = tools.selections.wanted(replay.replay_id)
         self._outcomes = self._earlier(replay.replay_id)
+        self._chosen = tools.leases.chosen(replay.replay_id) - self._outcomes.keys()
         pace = Pace(replay.rate_per_second, tools.monotonic, tools.sleep)
         try:
             with Sender(tools.sqs, self._work.queue.back_url, replay.rate_per_second, pace, tools.sleep) as sender:
@@ -161,7 +168,8 @@ class RedriveRun:
             self._delete({message_id: receipt})
             return False
         sent_at = int(message.get("Attributes", {}).get("SentTimestamp", "0")) / 1000
-        if message_id in self._outcomes or sent_at > self._newest or not self._may_be_wanted(message_id):
+        came_later = sent_at > self._newest or replay_behind(message) == self.held.replay.replay_id
+        if message_id in self._outcomes or came_later or not self._may_be_wanted(message_id):
             self._waiting[message_id] = receipt
             return False
         return True
@@ -182,6 +190,9 @@ class RedriveRun:
                 results[message["MessageId"]] = _result(message, "skipped", reason)
             else:
                 sendable[message["MessageId"]] = self._outgoing(message, record)
+        if sendable:
+            self._chosen |= sendable.keys()
+            tools.leases.choose(self.held, self._chosen)
         by_id = {message["MessageId"]: message for message in messages}
         for message_id, answer in zip(sendable, sender.send(list(sendable.values())), strict=True):
             outcome = "failed" if answer.problem else "sent"
@@ -192,10 +203,13 @@ class RedriveRun:
         part = Part([results[message["MessageId"]] for message in messages], now, tools.monotonic() - began)
         self.held = tools.leases.checkpoint(self.held, part, replay.done + len(messages), tools.clock())
         self._outcomes |= {message_id: result.outcome for message_id, result in results.items()}
+        self._chosen -= results.keys()
         self._delete({message_id: message["ReceiptHandle"] for message_id, message in sent.items()})
 
     def _reason_to_stay(self, message: MessageTypeDef, record: EventRecord | None) -> str:
         """Why a message is not sent; empty where it is."""
+        if message["MessageId"] in self._chosen:
+            return ""
         if not self._wanted.takes(letter_of(message, record)):
             return "does not match the filter"
         most = self._work.tools.max_replays
@@ -208,6 +222,9 @@ class RedriveRun:
         given = _attributes(message)
         if record is None or self._work.queue.name != EVENT_LETTERS:
             return Outgoing(message["Body"], given)
+        if record.last_replay_id == self.held.replay.replay_id:
+            # Counted by a run that died: the same message again, not one more.
+            record = replace(record, replay_count=record.replay_count - 1)
         made = outgoing(record, self.held.replay, self._work.tools.message)
         # The trace that the event came with goes on.
         kept = {TRACEPARENT: given[TRACEPARENT]} if TRACEPARENT in given else {}

@@ -14,6 +14,7 @@ from backend.replay.records import (
     ACTIVE,
     AUDIT_ID,
     REPLAY,
+    REPLAY_ID_TEXT,
     active_item,
     key_of,
     parse_token,
@@ -51,6 +52,9 @@ class ReplayStore:
 
     def item(self, replay_id: str) -> dict[str, Any]:
         """The replay's item ``meta``. Raises KeyError for an unknown one."""
+        if not REPLAY_ID_TEXT.fullmatch(replay_id):
+            # DynamoDB refuses keys of more than 2,048 bytes.
+            raise KeyError(replay_id)
         answer = self._dynamodb.get_item(TableName=self._table, Key=key_of(replay_id), ConsistentRead=True)
         if "Item" not in answer:
             raise KeyError(replay_id)

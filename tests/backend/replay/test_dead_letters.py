@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -259,6 +260,61 @@ def show_hidden(world: World) -> None:
         for message in queue._messages:
             message.visible_at = 0
         queue.pending_messages.clear()
+
+
+@pytest.mark.parametrize("now", [{"status": "processed", "error": None}, {"replay_count": 5}])
+def test_what_was_sent_when_the_redrive_died_is_not_said_to_be_skipped(
+    world: World, events: MakeEvent, now: dict[str, Any]
+) -> None:
+    letters = fill(world, events, 12)
+    replay = world.letters.redrive(EVENTS, DeadLetterFilter(error_type="parse_error"), OPS, "fixed the parser")
+
+    class Dying:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.clients.sqs, name)
+
+        def send_message_batch(self, **request: Any) -> Any:
+            world.clients.sqs.send_message_batch(**request)
+            raise Killed
+
+    with pytest.raises(Killed):
+        world.run(replay, sqs=Dying())
+    world.put([replace(event, **now) for event in letters.values()])
+    show_hidden(world)
+    world.clock.now += LEASE + 121
+    assert world.run(replay) == "ended"
+    ended = world.replays.get(replay.replay_id)
+    assert (ended.status, ended.sent, ended.skipped) == ("succeeded", 12, 0)
+    assert (state(world).depth, state(world).in_flight) == (0, 0)
+    assert {body["event_id"] for body in world.sent()} == {event.event_id for event in letters.values()}
+
+
+def test_what_the_redrive_itself_made_fail_again_stays(world: World, events: MakeEvent) -> None:
+    letters = fill(world, events, 12)
+    # As if the queue's clock were behind: what comes now seems to have been there before.
+    world.clock.now = time.time() + 60
+
+    class FailingAgain:
+        """What is sent is a dead letter at once."""
+
+        left = 12
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.clients.sqs, name)
+
+        def send_message_batch(self, **request: Any) -> Any:
+            for entry in request["Entries"]:
+                if self.left:
+                    self.left -= 1
+                    world.letter(body=entry["MessageBody"])
+            return world.clients.sqs.send_message_batch(**request)
+
+    replay = world.letters.redrive(EVENTS, DeadLetterFilter(), OPS, "fixed the parser")
+    assert world.run(replay, sqs=FailingAgain()) == "ended"
+    ended = world.replays.get(replay.replay_id)
+    assert (ended.matched, ended.sent, ended.skipped) == (12, 12, 0)
+    assert {result.message_id for result in world.results(ended)} == set(letters)
+    assert (state(world).depth, state(world).in_flight) == (12, 0)
 
 
 def test_an_empty_queue_is_not_redriven(world: World) -> None:

@@ -11,7 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from backend.contract.events import EventRecord
+from backend.replay.lease import ReplayLeases
 from backend.replay.sending import QueueUnavailable
+from backend.replay.store import ReplayStore
 from tests.backend.replay.world import LEASE, World
 
 MakeEvent = Callable[..., EventRecord]
@@ -244,6 +246,14 @@ def test_the_audit_log_has_the_result_once_the_replay_has_ended(world: World, ev
     assert (entry.outcome, entry.subject, entry.reason) == ("succeeded", replay.replay_id, "fixed the parser")
     assert (entry.details["sent"], entry.details["status"]) == (5, "succeeded")
     assert entry.details["selection"]["status"] == "failed"
+
+
+def test_the_table_is_not_asked_for_what_is_no_id_of_a_replay() -> None:
+    nobody: Any = None
+    for text in ("nowhere", "0" * 2_100, "0" * 31 + "/", "queue#event-processor-dlq"):
+        assert ReplayLeases(nobody, "Replays").take(text, 0.0) is None
+        with pytest.raises(KeyError):
+            ReplayStore(nobody, "Replays").get(text)
 
 
 def die(_: Any) -> None:
