@@ -21,7 +21,7 @@ from backend.contract.events import Event
 from backend.events.delivery import Delivery
 from backend.events.gate import STORED, index_item, lead_of
 from backend.events.ingest_log import IngestLog
-from backend.events.ingest_store import GROUP, SEND_BATCH, IngestStore
+from backend.events.ingest_store import GROUP, MAX_KNOWN, SEND_BATCH, IngestStore
 from backend.events.outcome import Attempt, Outcome, error_of, measured
 from backend.events.own_metrics import OwnMetrics
 from backend.events.plugins import key_layout
@@ -109,11 +109,18 @@ class Ingest:
         """Types and sources are made known first: a search over all types must find every event."""
         events = [attempt.lead.event for attempt in attempts]
         try:
-            self._store.register({event.event_type for event in events}, {event.source for event in events})
-        except (ClientError, BotoCoreError) as error:
+            types, sources = {event.event_type for event in events}, {event.source for event in events}
+            refused = self._store.register(types, sources, self._clock())
+        except (ClientError, BotoCoreError, TimeoutError) as error:
             for attempt in attempts:
                 attempt.fail(f"types not registered: {error}")
             return False
+        for attempt in attempts if refused else ():
+            for field, kind in (("event_type", "types"), ("source", "sources")):
+                name = getattr(attempt.lead.event, field)
+                if (kind, name) in refused:
+                    rank = f"{MAX_KNOWN + 1:,}st {kind[:-1]}"
+                    attempt.refuse(field, name, f"would be the {rank}; what varies belongs in the payload")
         return True
 
     def _open_all(self, attempts: Sequence[Attempt]) -> bool:

@@ -26,6 +26,13 @@ a call costs the function more than an item, and a small function has a fraction
 CONFLICT_DELAYS: Final = (0.05, 0.2, 0.5)
 """Seconds until a put is tried again that met another one of the same key (S3 answers 409)."""
 _CONDITION: Final = "ConditionalCheckFailedException"
+MAX_KNOWN: Final = 1_000
+"""Types, and sources: both stand in one item, which takes 400 KB. A full item would refuse every event."""
+FULL_SECONDS: Final = 60.0
+"""For so long a container believes that there is no room, and refuses new names without asking."""
+_TRIES: Final = 5
+Name = tuple[str, str]
+"""``types`` or ``sources``, and a name."""
 
 
 class IngestStore:
@@ -44,7 +51,8 @@ class IngestStore:
         self._sqs = sqs
         self._settings = settings
         self._sleep = sleep
-        self._known: set[tuple[str, str]] = set()
+        self._known: set[Name] = set()
+        self._full_until: dict[str, float] = {}
         self._lock = Lock()
 
     def open_gate(self, gate: Gate, now: float) -> Gate | None:
@@ -132,24 +140,51 @@ class IngestStore:
             ExpressionAttributeValues={":count": {"N": str(count)}},
         )
 
-    def register(self, types: set[str], sources: set[str]) -> None:
-        """Adds types and sources to those that ever arrived; what this store added before is left out."""
+    def register(self, types: set[str], sources: set[str], now: float) -> set[Name]:
+        """Adds types and sources to those that ever arrived; returns those for which there is no room.
+
+        What this store knows costs no call. ``now`` is epoch s.
+        """
         wanted = {("types", name) for name in types} | {("sources", name) for name in sources}
-        with self._lock:
-            new = wanted - self._known
-        if not new:
-            return
-        sets = {kind: sorted(name for k, name in new if k == kind) for kind in ("types", "sources")}
-        added = {kind: names for kind, names in sets.items() if names}
-        self._dynamodb.update_item(
-            TableName=self._settings.gate_table,
-            Key={EVENT_ID: {"S": KNOWN}},
-            UpdateExpression="ADD " + ", ".join(f"#{kind} :{kind}" for kind in added),
-            ExpressionAttributeNames={f"#{kind}": kind for kind in added},
-            ExpressionAttributeValues={f":{kind}": {"SS": names} for kind, names in added.items()},
-        )
-        with self._lock:
-            self._known |= new
+        refused: set[Name] = set()
+        for _ in range(_TRIES):
+            with self._lock:
+                new = wanted - refused - self._known
+                refused |= {name for name in new if now < self._full_until.get(name[0], 0)}
+            new -= refused
+            if not new:
+                return refused
+            there = self._add(new)
+            with self._lock:
+                self._known |= new if there is None else there
+                if there is not None:
+                    self._full_until |= dict.fromkeys(_full(there), now + FULL_SECONDS)
+            if there is not None:
+                refused |= _without_room(new - there, there)
+        raise TimeoutError(f"types and sources changed {_TRIES} times meanwhile")
+
+    def _add(self, new: set[Name]) -> set[Name] | None:
+        """Adds all names and returns None; where they don't all fit, adds none and returns those that are there."""
+        added = {kind: sorted(name for k, name in new if k == kind) for kind in dict(new)}
+        room: Any = {f":{kind}_room": {"N": str(MAX_KNOWN - len(names))} for kind, names in added.items()}
+        names: Any = {f":{kind}": {"SS": names} for kind, names in added.items()}
+        fits = (f"(attribute_not_exists(#{kind}) OR size(#{kind}) <= :{kind}_room)" for kind in added)
+        try:
+            self._dynamodb.update_item(
+                TableName=self._settings.gate_table,
+                Key={EVENT_ID: {"S": KNOWN}},
+                UpdateExpression="ADD " + ", ".join(f"#{kind} :{kind}" for kind in added),
+                ConditionExpression=" AND ".join(fits),
+                ExpressionAttributeNames={f"#{kind}": kind for kind in added},
+                ExpressionAttributeValues=names | room,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION:
+                raise
+            item: Any = error.response["Item"]  # type: ignore[typeddict-item]
+            return {(kind, name) for kind in ("types", "sources") for name in item.get(kind, {}).get("SS", ())}
+        return None
 
     def _together(self, writes: Sequence[dict[str, Any]]) -> bool:
         try:
@@ -183,3 +218,16 @@ class IngestStore:
             "ExpressionAttributeNames": {"#state": STATE},
             "ExpressionAttributeValues": values,
         }
+
+
+def _full(there: set[Name]) -> list[str]:
+    return [kind for kind in ("types", "sources") if sum(k == kind for k, _ in there) >= MAX_KNOWN]
+
+
+def _without_room(new: set[Name], there: set[Name]) -> set[Name]:
+    """Of the new names those that don't fit beside the ones that are there."""
+    refused: set[Name] = set()
+    for kind in dict(new):
+        room = MAX_KNOWN - sum(k == kind for k, _ in there)
+        refused |= set(sorted(name for name in new if name[0] == kind)[max(room, 0) :])
+    return refused

@@ -14,6 +14,7 @@ from backend.settings import Settings
 
 CONFLICT: Final = "idempotency_conflict"
 UNAVAILABLE: Final = "unavailable"
+NO_ROOM: Final = "limit_reached"
 Status = Literal["stored", "duplicate", "error"]
 
 
@@ -45,6 +46,7 @@ class Attempt:
     code: str = ""
     problem: str = ""
     waiting: bool = False
+    refusal: InvalidInput | None = None
 
     def fail(self, problem: str) -> None:
         """It could not be written now; what is written of it stays, and a retry goes on from there."""
@@ -53,6 +55,11 @@ class Attempt:
     def conflict(self) -> None:
         """Its idempotency key stands for another event."""
         self.status, self.code = "error", CONFLICT
+
+    def refuse(self, field: str, value: str, remedy: str) -> None:
+        """It is in itself what can't be taken, now or later."""
+        self.refusal = InvalidInput(f"{self.place}.{field}".removeprefix("."), value, remedy, NO_ROOM)
+        self.status, self.code, self.problem = "error", NO_ROOM, str(self.refusal)
 
     @property
     def again(self) -> int:
@@ -72,6 +79,8 @@ class Attempt:
             field = f"{self.place}.idempotency_key".removeprefix(".")
             remedy = "was used for an event with other content; use a new key, or send the same content"
             return error_of(InvalidInput(field, self.lead.event.idempotency_key, remedy, CONFLICT))
+        if self.refusal is not None:
+            return error_of(self.refusal)
         return {"code": UNAVAILABLE, "message": "the event could not be stored now; send it again"}
 
 
