@@ -120,6 +120,24 @@ def test_a_first_load_without_data_says_so_and_fills_itself_later(tab: Page, fac
     expect(tab.locator("#banner")).to_be_hidden()
 
 
+def test_an_address_that_can_not_be_used_says_what_to_do_instead(tab: Page, face: Face) -> None:
+    tab.goto("/errors?from=never")
+    expect(tab.locator("html")).to_have_attribute("data-trouble", "address")
+    page = tab.locator("#react-entry-point #page-errors")
+    expect(page).to_be_visible()
+    words = page.evaluate("page => getComputedStyle(page, '::before').content")
+    assert "Correct the value named above" in words
+    assert "as soon as it can" not in words
+    tab.get_by_role("link", name="Health", exact=True).click()
+    expect(tab.locator("html")).not_to_have_attribute("data-trouble", "address")
+
+
+def test_ranges_of_any_length_are_said_in_words(tab: Page, face: Face) -> None:
+    tab.goto("/?from=now-10m")
+    ready(tab)
+    expect(tab.locator("#range-label")).to_have_text("Last 10 minutes")
+
+
 def test_a_new_build_is_announced_and_a_kiosk_takes_it_at_once(tab: Page, face: Face) -> None:
     tab.goto("/?refresh=1s")
     ready(tab)
@@ -145,16 +163,19 @@ def test_what_did_not_change_is_not_drawn_again(tab: Page, face: Face) -> None:
 
 
 def test_a_rotating_display_says_that_the_server_is_gone_and_keeps_its_page(tab: Page, face: Face) -> None:
-    tab.goto(f"{face.url}/?kiosk&rotate=health,performance&every=5&refresh=1s")
+    tab.clock.install()
+    tab.goto(f"{face.url}/?kiosk&rotate=health,performance&every=10&refresh=1s")
     expect(tab.locator("#react-entry-point #verdict")).to_be_visible()
     face.stop()
     expect(tab.locator("#banner")).to_be_visible(timeout=20_000)
     shown = tab.evaluate("location.pathname")
-    tab.wait_for_timeout(6_000)  # longer than a turn of the page
+    tab.clock.fast_forward(11_000)  # longer than a turn of the page
     expect(tab.locator("#banner")).to_be_visible()
     assert tab.evaluate("location.pathname") == shown
     face.start()
     expect(tab.locator("#banner")).to_be_hidden(timeout=20_000)
+    tab.clock.fast_forward(11_000)
+    tab.wait_for_function("shown => location.pathname !== shown", arg=shown)
 
 
 def test_a_lost_script_is_fetched_again_with_the_page(chromium: Browser, face: Face) -> None:
