@@ -90,9 +90,14 @@ class Replay:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the measured rate; None where nothing is left or nothing is known."""
+        """At the measured rate, or at the limit where that is slower; None where nothing is left or known.
+
+        What was sent in the first moments is measured above a limit that holds for all that follows.
+        """
         left, rate = self.matched - self.done, self.measured_rate
-        return left / rate if rate and left > 0 and self.status not in FINISHED else None
+        if rate is None or left <= 0 or self.status in FINISHED:
+            return None
+        return left / (min(rate, self.rate_per_second) if self.rate_per_second else rate)
 
     def as_json(self) -> dict[str, Any]:
         """The object of the API's answers."""
