@@ -8,7 +8,7 @@ from typing import Any, Final
 from dash import html
 
 from backend.contract.verdict import amount
-from dashboard.components.errors_charts import colour
+from dashboard.components.errors_charts import Trace, colour, tint
 from dashboard.components.links import set_link
 from dashboard.components.sparkline import sparkline
 from dashboard.components.states import badge, note, synthetic_events
@@ -31,6 +31,7 @@ TOP_ENTITIES: Final = 20
 TOP_OTHERS: Final = 6
 DISPLAY_ROWS: Final = 8
 """Rows of a list on a display, which can't scroll."""
+DISPLAY_OPERATORS: Final = 6
 
 
 def lead(data: ErrorsData) -> Children:
@@ -125,6 +126,21 @@ def types(data: ErrorsData) -> Children:
     return [ranking(data, "error_type", len(data.failures.counts["error_type"]), swatches=True)]
 
 
+def legend(data: ErrorsData, traces: Sequence[Trace]) -> Children:
+    """What the colours of a chart's bars mean; each type chooses itself, or takes itself back."""
+    names = [str(trace["name"]) for trace in traces if "meta" in trace]
+    entries = [
+        html.Li(
+            [
+                html.Span(className="swatch", style={"--swatch": tint(name, data.request.get("error_type"))}),
+                html.Span(name) if data.display else pick(name, "error_type", data),
+            ]
+        )
+        for name in names
+    ]
+    return [html.Ul(entries, className="legend-list", **{"aria-label": "Colours of the bars"})] if entries else []
+
+
 def unavailable(data: ErrorsData) -> html.Div | None:
     """What stands in a panel of events without any: not connected, or nothing failed. None where there are some."""
     found = data.failures
@@ -186,25 +202,25 @@ def operators(data: ErrorsData) -> Children:
     found, metrics = data.failures, data.metrics
     rows = with_failed(metrics.operators, found.counts["operator"] if found else ())
     aside = [] if metrics.operators is None else not_filtered(data, ("operator",), "Rates are not")
+    if data.display and len(rows) > DISPLAY_OPERATORS:
+        aside.append(html.Span(f"Worst {DISPLAY_OPERATORS} of {len(rows):,}", className="aside"))
+        rows = rows[:DISPLAY_OPERATORS]
     head = _head("Error rate by operator", *aside)
     if not rows:
         if metrics.operators is None and found is None:
             text = "No source counts records, and no store of events is configured."
             return [head, note("Not connected yet", text, "not-connected")]
         return [head, note("No data", "No operator reported in this range.", "empty")]
-    shown = rows[:DISPLAY_ROWS] if data.display else rows
-    more = len(rows) - len(shown)
     titles = ("Operator", "Error rate", "In error", "Came in", "Failed events")
     return [
         head,
         html.Table(
             [
                 html.Thead(html.Tr([html.Th(title, scope="col") for title in titles])),
-                html.Tbody([_operator(row, data) for row in shown]),
+                html.Tbody([_operator(row, data) for row in rows]),
             ],
             className="operators",
         ),
-        *([html.P(f"and {count(more, 'more operator')}", className="label")] if more else []),
     ]
 
 

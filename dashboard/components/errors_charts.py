@@ -33,7 +33,7 @@ LAYOUT: Final[Mapping[str, Any]] = {
     "barmode": "stack",
     "bargap": 0.12,
     "showlegend": False,
-    "margin": {"l": 40, "r": 8, "t": 18, "b": 38},
+    "margin": {"l": 54, "r": 8, "t": 18, "b": 38},
     "xaxis": {
         "type": "date",
         "hoverformat": "%-d %b, %H:%M UTC",
@@ -47,6 +47,14 @@ LAYOUT: Final[Mapping[str, Any]] = {
     "hovermode": "closest",
 }
 """Of both time charts."""
+
+
+def titled(words: str) -> Mapping[str, Any]:
+    """The frame of a time chart whose vertical axis says what it counts."""
+    title = {"text": words, "standoff": 8, "font": {"size": 12}}
+    return {**LAYOUT, "yaxis": {**LAYOUT["yaxis"], "title": title}}
+
+
 DONUT: Final[Mapping[str, Any]] = {
     "showlegend": False, "margin": {"l": 4, "r": 4, "t": 4, "b": 4}, "hovermode": "closest",
 }  # fmt: skip

@@ -21,6 +21,8 @@ ROWS: Final = 25
 """More would be more to draw at each refresh than to read; the Replay page searches all."""
 DISPLAY_ROWS: Final = 6
 COLUMNS: Final = ("Received", "Error type", "Message", "Entity", "Type", "Operator", "Receives", "Dead letter")
+DISPLAY_COLUMNS: Final = tuple(title for title in COLUMNS if title != "Message")
+"""Messages quote values of payloads, which are nobody's to read from across a room."""
 
 
 def newest(data: ErrorsData) -> Children:
@@ -35,7 +37,8 @@ def newest(data: ErrorsData) -> Children:
     head = html.Header(
         [html.H2("Newest failed events"), *of_events(data), aside, *search], className="card-head newest-head"
     )
-    titles = html.Thead(html.Tr([html.Th(title, scope="col") for title in COLUMNS]))
+    columns = DISPLAY_COLUMNS if data.display else COLUMNS
+    titles = html.Thead(html.Tr([html.Th(title, scope="col", className=_class(title)) for title in columns]))
     table = html.Table([titles, html.Tbody([_row(record, data) for record in rows])], className="failed")
     scrolled = {} if data.display else {"tabIndex": 0, "role": "region", "aria-label": "Newest failed events"}
     return [head, html.Div(table, className="failed-box", **scrolled)]
@@ -47,19 +50,21 @@ def search_address(data: ErrorsData) -> str:
     return f"/replay?{changed(wanted, {'event': None, 'status': 'failed'}).query()}"
 
 
+def _class(title: str) -> str:
+    return f"failed-{title.lower().replace(' ', '-')}"
+
+
 def _row(record: EventRecord, data: ErrorsData) -> html.Tr:
     error, opened = record.error, data.opened is not None and data.opened.event_id == record.event_id
     kind, operator = value_of(record, "error_type"), value_of(record, "operator")
-    message = "no error record" if error is None else error.message
-    entity = record.entity_id
+    entity, columns = record.entity_id, DISPLAY_COLUMNS if data.display else COLUMNS
     if data.display:
-        message = message.replace(entity, masked(entity))
-        cells: Children = [exact(record.received_at), kind, message, masked(entity), record.event_type, operator]
+        cells: Children = [exact(record.received_at), kind, html.Span(masked(entity)), record.event_type, operator]
     else:
         cells = [
             _opener(record, data, opened=opened),
             pick(kind, "error_type", data),
-            message,
+            "no error record" if error is None else error.message,
             pick(entity, "entity_id", data),
             pick(record.event_type, "event_type", data),
             pick(operator, "operator", data),
@@ -70,8 +75,8 @@ def _row(record: EventRecord, data: ErrorsData) -> html.Tr:
     cells[1] = [swatch, cells[1]]
     return html.Tr(
         [
-            html.Td(content, className=f"failed-{title.lower().replace(' ', '-')}", **{"data-label": title})
-            for title, content in zip(COLUMNS, cells, strict=True)
+            html.Td(content, className=_class(title), **{"data-label": title})
+            for title, content in zip(columns, cells, strict=True)
         ],
         id=f"row-{record.event_id}",
         **{"data-here": "yes" if opened else "no"},

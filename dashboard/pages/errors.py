@@ -27,8 +27,8 @@ PARAMETERS: Final = ("error_type", "entity_id", "event_type", "source", "correla
 DRAWN: Final = {"data-drawn": "yes"}
 """Regions of many elements, which would keep Dash busy for seconds (docs/adr/0014)."""
 _CHARTS: Final = (
-    ("failed", "Failed events over time", charts.LAYOUT),
-    ("dlq", "Dead letters a minute", charts.LAYOUT),
+    ("failed", "Failed events over time", charts.titled("events a bar")),
+    ("dlq", "Dead letters a minute", charts.titled("a minute")),
     ("types", "By error type", charts.DONUT),
 )
 _LISTS: Final = (
@@ -133,9 +133,10 @@ def view(data: ErrorsData, now: float) -> View:
     traces = _traces(data)
     for name, drawn in traces.items():
         props[f"plot-{name}"] = {"className": "plot" if drawn else "plot plot-empty"}
-    props["body-failed"] = {"children": _instead(data, data.failures)}
+    props["body-failed"] = {"children": _instead(data, data.failures) or parts.legend(data, traces["failed"])}
     props["body-types"] = {"children": parts.types(data)}
-    props["body-dlq"] = {"children": _no_dead_letters(data, drawn=bool(traces["dlq"]))}
+    without = _no_dead_letters(data, drawn=bool(traces["dlq"]))
+    props["body-dlq"] = {"children": without or parts.legend(data, traces["dlq"])}
     for trend in data.metrics.trends:
         props[f"card-{trend.key}"]["data-state"] = trend.state or "unjudged"
     props |= event_drawer.props(data.opened, data.request, data.max_replays)

@@ -189,6 +189,38 @@ def test_a_kiosk_fits_masks_and_offers_nothing(tab: Page, source: FakeInvestigat
     assert "error_type" not in tab.url
 
 
+@pytest.mark.parametrize("size", [(1920, 1080), (1280, 720)])
+def test_no_row_of_a_kiosk_is_cut_through(tab: Page, source: FakeInvestigation, size: tuple[int, int]) -> None:
+    source.records = [
+        replace(record, error=EventError("timeout", "slow", f"operator-{number % 12:02}", record.received_at))
+        for number, record in enumerate(source.records)
+    ]
+    tab.set_viewport_size({"width": size[0], "height": size[1]})
+    opened(tab, "/errors?kiosk&theme=dark")
+    charts_are_drawn(tab)
+    expect(tab.locator("#card-operators tbody tr")).to_have_count(6)
+    for rows in ("#card-operators tbody tr", "#card-newest tbody tr", "#card-entities li"):
+        last, card = tab.locator(rows).last, tab.locator(rows.split(" ", maxsplit=1)[0])
+        row, around = last.bounding_box(), card.bounding_box()
+        assert row is not None
+        assert around is not None
+        assert row["y"] + row["height"] <= around["y"] + around["height"] - 2, rows
+
+
+def test_entities_that_differ_at_their_ends_can_be_told_apart(tab: Page, source: FakeInvestigation) -> None:
+    source.records = [
+        replace(record, entity_id=f"ORD-1795281-eu-central-{number:06}") for number, record in enumerate(source.records)
+    ]
+    tab.set_viewport_size({"width": 1920, "height": 1080})
+    opened(tab)
+    cell = tab.locator("#card-newest td.failed-entity").first
+    text, box = cell.locator("a").bounding_box(), cell.bounding_box()
+    assert text is not None
+    assert box is not None
+    assert text["x"] + text["width"] <= box["x"] + box["width"] + 0.5
+    assert box["width"] >= 180
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("drawer", [False, True])
 def test_a_phone_never_scrolls_sideways(tab: Page, source: FakeInvestigation, theme: str, drawer: bool) -> None:

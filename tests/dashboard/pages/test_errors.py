@@ -169,6 +169,47 @@ def test_a_display_sees_masked_ids_and_nothing_to_press() -> None:
     assert "A-100" not in text
 
 
+def test_a_display_sees_no_message_of_an_error() -> None:
+    records = several(60, NOW)
+    assert records[1].error is not None
+    records[1] = replace(records[1], error=replace(records[1].error, message="card 4711 of Ann Example is refused"))
+    assert "Ann Example" in drawn(asked(), records)
+    text = drawn(asked("display"), records)
+    assert "Ann Example" not in text
+    assert "customer_id is missing" not in text
+    assert ">Message<" not in text
+
+
+def test_a_display_shows_the_operators_that_fit_and_says_of_how_many() -> None:
+    records = [
+        replace(record, error=EventError("timeout", "slow", f"operator-{number % 12:02}", NOW - 5))
+        for number, record in enumerate(several(60, NOW))
+    ]
+    shown = drawn(asked("display"), records, metrics=False)
+    assert "Worst 6 of 12" in shown
+    assert "Worst" not in drawn(asked(), records, metrics=False)
+
+
+def test_both_time_charts_have_a_legend_whose_colours_are_the_donuts() -> None:
+    content = seen(asked())
+    donut = content.charts["chart-types"][0]
+    tones = dict(zip(donut["labels"], donut["marker"]["colors"], strict=True))
+    for name in ("failed", "dlq"):
+        bars = [trace for trace in content.charts[f"chart-{name}"] if "meta" in trace]
+        assert {trace["name"]: trace["marker"]["color"] for trace in bars}.items() <= tones.items()
+        body = render(content.props[f"body-{name}"]["children"], NOW)
+        for trace in bars:
+            assert f'--swatch:{trace["marker"]["color"]}"></span><a' in body
+            assert f">{trace['name']}</a>" in body
+    assert "<a" not in render(seen(asked("display")).props["body-dlq"]["children"], NOW)
+
+
+def test_vertical_axes_say_what_they_count() -> None:
+    page = orjson.dumps(layout(), default=lambda component: component.to_plotly_json()).decode()
+    assert '"text":"events a bar"' in page
+    assert '"text":"a minute"' in page
+
+
 @pytest.mark.parametrize("role", ["viewer", "display"])
 def test_only_operators_are_sent_payloads(role: Role) -> None:
     event_id = several(3, NOW)[0].event_id
