@@ -79,7 +79,7 @@ def connected(service: T | None, what: str) -> T:
 
 def _preview(preview: Preview, max_replays: int) -> Content:
     verb = "matches" if preview.matched == 1 else "match"
-    sentence = f"{count(preview.matched, 'event')} {verb}; {preview.would_send:,} would be sent"
+    sentence = f"{preview.how_exact}{count(preview.matched, 'event')} {verb}; {preview.would_send:,} would be sent"
     if preview.skipped:
         sentence += f", {preview.skipped:,} left out at the cap of {count(max_replays, 'replay')} each"
     if preview.capped:

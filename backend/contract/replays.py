@@ -38,6 +38,8 @@ class Preview:
     """A dry run: how many events match now, how many of them would be sent, and the newest few.
 
     ``skipped`` counts those at the cap of replays (loops are stopped), ``capped`` whether ``max_events`` cuts.
+    ``stopped`` says what ended the counting early: the limit ``replay.max_events``, or the time; then more than
+    ``matched`` match, or at least so many.
     """
 
     matched: int
@@ -47,6 +49,12 @@ class Preview:
     sample: tuple[EventRecord, ...]
     scanned_from: float
     scanned_to: float
+    stopped: Literal["", "limit", "time"] = ""
+
+    @property
+    def how_exact(self) -> str:
+        """What goes before ``matched``: nothing, ``more than `` or ``at least ``."""
+        return {"": "", "limit": "more than ", "time": "at least "}[self.stopped]
 
 
 @dataclass(frozen=True, slots=True)

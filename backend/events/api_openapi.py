@@ -119,7 +119,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Steering": _object({"reason": {"type": "string", "maxLength": 500}}, (), closed=True),
     "Created": _object({"replay_id": {"type": "string"}, "matched": _COUNT, "status": {"type": "string"}}),
     "Preview": _object({
-        "matched": _COUNT, "would_send": _COUNT, "skipped": _COUNT, "capped": {"type": "boolean"},
+        "matched": _COUNT, "matched_at_least": {"type": "boolean"}, "would_send": _COUNT, "skipped": _COUNT,
+        "capped": {"type": "boolean"},
         "sample": _list(_ref("Event")), "scanned": _ref("Scanned"),
     }),
     "Replay": _object({

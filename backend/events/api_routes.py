@@ -175,6 +175,7 @@ def _known(act: Callable[[], Replay], replay_id: str) -> Response[str]:
 def _preview(preview: Preview) -> dict[str, Any]:
     return {
         "matched": preview.matched,
+        "matched_at_least": bool(preview.stopped),
         "would_send": preview.would_send,
         "skipped": preview.skipped,
         "capped": preview.capped,

@@ -51,7 +51,8 @@ MOST_ITEMS: Final = 20_000
 MOST_QUERIES: Final = 1_000
 """What one page of a search may evaluate and ask; it is answered with what was found by then."""
 PAGE_EVENTS: Final = 1_000
-"""Events of one list of ``pages``."""
+PAGE_SECONDS: Final = 1.0
+"""Events of one list of ``pages``, and how long one is waited for."""
 STREAMED_ITEMS: Final = 4_000
 """Items that ``pages`` asks for at a time, over all partitions."""
 TRACED_EVENTS: Final = 50
@@ -103,15 +104,20 @@ class Investigation:
         return EventPage(tuple(found), scanned, truncated, write_token(query, reached))
 
     def pages(self, query: EventQuery) -> Iterator[list[EventRecord]]:
-        """Every event that matches, newest first, each once, in lists of ``PAGE_EVENTS``; memory does not grow."""
+        """Every event that matches, newest first, each once, in lists of ``PAGE_EVENTS``; memory does not grow.
+
+        Where so many are not found within a second the list has those that were, maybe none, so that whoever has
+        waited long enough can stop.
+        """
         _, steps = self._steps(query, Bounds(STREAMED_ITEMS, ahead=True), None)
         page: list[EventRecord] = []
+        began = self._clock()
         for _, record in steps:
             if record is not None:
                 page.append(record)
-            if len(page) == PAGE_EVENTS:
+            if len(page) == PAGE_EVENTS or self._clock() - began >= PAGE_SECONDS:
                 yield page
-                page = []
+                page, began = [], self._clock()
         if page:
             yield page
 

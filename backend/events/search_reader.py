@@ -140,6 +140,7 @@ class Reading:
         for found in self._table.pool.map(self._table.keys_of, dict.fromkeys(self._query.event_ids)):
             self.queries += 1
             self.items += len(found)
+            yield self._span.high, None
             keys += [key for key in found if position is None or key[RECEIVED_KEY]["S"] < position]
         keys = [key for key in keys if self._span.low <= instant_of(key[RECEIVED_KEY]["S"]) <= self._span.high]
         keys.sort(key=lambda key: str(key[RECEIVED_KEY]["S"]), reverse=True)

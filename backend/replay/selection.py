@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from backend.contract.events import EventRecord
 from backend.contract.replays import DeadLetterFilter
@@ -22,16 +22,39 @@ _FIELDS: Final = (
 """What a message may be made of and what finds the event's item; what the error was is not needed again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far a selection is counted: to ``counted`` events, or until it is ``late``. ``most`` of them are taken."""
+
+    most: int
+    counted: int
+    max_replays: int
+    late: Callable[[], bool]
+
+
 @dataclass(slots=True)
 class Count:
     """How many events a selection has. ``taken`` of the ``matched`` ones are within the limit.
 
-    ``skipped`` of those taken are at the cap of replays.
+    ``skipped`` of those taken are at the cap of replays. ``stopped`` says what ended the counting before the selection.
     """
 
     matched: int = 0
     taken: int = 0
     skipped: int = 0
+    stopped: Literal["", "limit", "time"] = ""
+
+    def of(self, pages: Iterable[list[EventRecord]], limits: Limits) -> Iterator[list[EventRecord]]:
+        """Counts the pages as far as the limits go; yields the events taken."""
+        for page in pages:
+            room = limits.counted - self.matched
+            yield self.add(page[:room], limits.most, limits.max_replays)
+            if len(page) > room:
+                self.stopped = "limit"
+                return
+            if limits.late():
+                self.stopped = "time"
+                return
 
     def add(self, page: list[EventRecord], most: int, max_replays: int) -> list[EventRecord]:
         """Counts a page; returns those of its events that are within the limit."""
@@ -40,6 +63,15 @@ class Count:
         self.taken += len(within)
         self.skipped += sum(record.replay_count >= max_replays for record in within)
         return within
+
+
+def first(pages: Iterable[list[EventRecord]], most: int) -> Iterator[list[EventRecord]]:
+    """The first ``most`` events of the pages; nothing behind them is read."""
+    for page in pages:
+        yield page[:most]
+        most -= len(page)
+        if most <= 0:
+            return
 
 
 def line_of(record: EventRecord) -> bytes:
@@ -70,16 +102,14 @@ class Selections:
         self._s3 = s3
         self._bucket = bucket
 
-    def freeze(
-        self, replay_id: str, pages: Iterable[list[EventRecord]], most: int, max_replays: int, write_up_to: int
-    ) -> Count:
-        """Writes the first ``most`` events of the pages and counts all; memory holds a page or two.
+    def freeze(self, replay_id: str, pages: Iterable[list[EventRecord]], limits: Limits, write_up_to: int) -> Count:
+        """Writes the events taken of the pages and counts as far as the limits go; memory holds a page or two.
 
         Above ``write_up_to`` events nothing further is written, only counted.
         """
         count, waiting, number = Count(), list[bytes](), 0
-        for page in pages:
-            waiting += map(line_of, count.add(page, most, max_replays))
+        for taken in count.of(pages, limits):
+            waiting += map(line_of, taken)
             while len(waiting) >= PAGE_EVENTS:
                 if count.taken <= write_up_to:
                     self._put(page_key(replay_id, number), b"".join(waiting[:PAGE_EVENTS]))

@@ -28,7 +28,7 @@ from backend.contract.replays import (
 from backend.events.search_plan import scan_range
 from backend.replay import request as asked
 from backend.replay.records import LEASE_UNTIL
-from backend.replay.selection import Count, Selections
+from backend.replay.selection import Count, Limits, Selections, first
 from backend.replay.store import ReplayStore
 from backend.settings import Settings
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 SAMPLE: Final = 10
 MAX_RESULTS: Final = 5_000
+COUNT_SECONDS: Final = 20.0
+"""A selection is counted for so long; the API's handlers have 25 s to answer."""
 TRIES: Final = 5
 """Of a change while the runner changes the replay, too: each time it may have been paused or taken up in between."""
 _NO_RUNNER: Final = f"{LEASE_UNTIL} < :now"
@@ -77,22 +79,21 @@ class ReplayService:
         return tuple(asked.targets(self._settings))
 
     def preview(self, request: ReplayRequest) -> Preview:
-        """A dry run: counts the selection as it is now, and changes nothing."""
+        """A dry run: counts the selection as it is now, as far as limit and time go, and changes nothing."""
         asked.check_target(request.target, self._settings)
-        most, cap = asked.most_events(request, self._settings), self._settings.config.replay.max_replays
         count, sample = Count(), list[EventRecord]()
-        for page in self._events.pages(request.selection):
+        for page in count.of(self._events.pages(request.selection), self._limits(request)):
             sample += page[: SAMPLE - len(sample)]
-            count.add(page, most, cap)
         start, end = scan_range(request.selection, self._settings.config)
         return Preview(
             matched=count.matched,
             would_send=count.taken - count.skipped,
             skipped=count.skipped,
-            capped=count.matched > count.taken,
+            capped=count.matched > count.taken or count.stopped == "limit",
             sample=tuple(sample),
             scanned_from=start,
             scanned_to=end,
+            stopped=count.stopped,
         )
 
     def create(self, request: ReplayRequest, by: str) -> Replay:
@@ -248,20 +249,42 @@ class ReplayService:
             raise self._busy(replay_id)
 
     def _freeze(self, replay_id: str, request: ReplayRequest) -> Count:
-        """The selection in S3. Raises InvalidInput where it has no events or is not confirmed."""
-        most, cap = asked.most_events(request, self._settings), self._settings.config.replay.max_replays
-        write_up_to = most if request.confirm is not None else min(most, CONFIRM_ABOVE)
+        """The selection in S3. Raises InvalidInput where it has no events, too many of them or is not confirmed."""
+        limits = self._limits(request)
+        write_up_to = limits.most if request.confirm is not None else min(limits.most, CONFIRM_ABOVE)
         pages = self._events.pages(request.selection)
-        count = self._selections.freeze(replay_id, pages, most, cap, write_up_to)
+        if request.max_events is not None:
+            # What lies behind those that are asked for needs no counting.
+            pages = first(pages, limits.most)
+        count = self._selections.freeze(replay_id, pages, limits, write_up_to)
+        self._refuse_unbounded(request, count, limits)
         if not count.matched:
             remedy = "matches no event; widen the range or change the filters"
             raise InvalidInput("selection", query_json(request.selection), remedy, "no_match")
-        if count.taken > CONFIRM_ABOVE and request.confirm not in (count.taken, count.matched):
+        # A dry run says how many would be sent, without those at the cap of replays.
+        numbers = (count.taken, count.matched, count.taken - count.skipped)
+        if count.taken > CONFIRM_ABOVE and request.confirm not in numbers:
             remedy = f"must be the number of events: {count.taken} would be sent again"
             if count.matched > count.taken:
                 remedy += f", of {count.matched} that match"
             raise InvalidInput("confirm", request.confirm, remedy, "confirmation_needed")
         return count
+
+    def _limits(self, request: ReplayRequest) -> Limits:
+        until, limits = self._clock() + COUNT_SECONDS, self._settings.config.replay
+        most = asked.most_events(request, self._settings)
+        return Limits(most, limits.max_events, limits.max_replays, lambda: self._clock() >= until)
+
+    @staticmethod
+    def _refuse_unbounded(request: ReplayRequest, count: Count, limits: Limits) -> None:
+        selection = query_json(request.selection)
+        if count.stopped == "limit":
+            remedy = f"matches more than {limits.counted} events (replay.max_events); narrow it, or name max_events"
+            raise InvalidInput("selection", selection, f"{remedy} to take the newest of them", "too_many")
+        if count.stopped == "time" and count.taken < limits.most:
+            remedy = f"could not be counted within {COUNT_SECONDS:.0f} s, {count.matched} events by then; narrow it"
+            remedy += f", or name a max_events of up to {count.matched}" if count.matched else ""
+            raise InvalidInput("selection", selection, remedy, "too_many")
 
     def _start(self, replay: Replay, audit_id: str) -> Replay:
         self._store.add(replay, audit_id)

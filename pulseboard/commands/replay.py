@@ -99,7 +99,7 @@ def create(
 
 def counted(preview: Preview) -> str:
     """A dry run in one sentence."""
-    text = f"{preview.matched} events match, received from {utc_text(preview.scanned_from)}"
+    text = f"{preview.how_exact}{preview.matched} events match, received from {utc_text(preview.scanned_from)}"
     text += f" to {utc_text(preview.scanned_to)}; {preview.would_send} would be sent"
     if preview.skipped:
         text += f", {preview.skipped} skipped at the cap of replays"

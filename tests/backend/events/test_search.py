@@ -140,6 +140,21 @@ def test_it_finds_exactly_what_a_look_at_every_event_finds(
     assert all(len(page.events) <= limit and page.truncated == bool(page.next_token) for page in pages)
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_whoever_reads_all_gets_a_word_in_each_second(world: Index, named: bool) -> None:
+    records = [record(n) for n in range(5)]
+    world.put(records)
+    seconds = iter(range(1_000_000))
+    service = investigation.Investigation(
+        world.clients.dynamodb, world.clients.s3, FEW_SHARDS, lambda: float(next(seconds))
+    )
+    event_ids = tuple(entry.event_id for entry in records) if named else ()
+    query = replace(WIDE, entity_id=records[0].entity_id, event_ids=event_ids)
+    pages = list(service.pages(query))
+    assert len(pages) > 5
+    assert sorted(entry.event_id for page in pages for entry in page) == sorted(entry.event_id for entry in records)
+
+
 def test_an_entity_is_found_with_one_query(world: Index) -> None:
     world.put([record(n) for n in range(30)] + [record(f"x{n}", entity_id="order-2") for n in range(5)])
     world.queries.clear()

@@ -68,15 +68,19 @@ def test_what_is_not_allowed_is_refused_whoever_built_the_request(
 
 
 class Many:
-    """An investigation of so many events."""
+    """An investigation of so many events, read by the thousand; ``after`` is called behind each."""
 
-    def __init__(self, event: EventRecord, count: int) -> None:
+    def __init__(self, event: EventRecord, count: int, after: Callable[[], object] = list) -> None:
         self._event = event
         self._count = count
+        self._after = after
+        self.read = 0
 
     def pages(self, _: Any) -> Any:
         for left in range(self._count, 0, -1_000):
+            self.read += min(left, 1_000)
             yield [self._event] * min(left, 1_000)
+            self._after()
 
 
 def service_of(world: World, investigation: Any) -> ReplayService:
@@ -113,12 +117,62 @@ def test_a_thousand_events_need_no_number(world: World, events: MakeEvent) -> No
 def test_the_cap_is_the_smaller_of_request_and_settings(world: World, events: MakeEvent) -> None:
     service = service_of(world, Many(events(1), 2_500))
     preview = service.preview(world.request(max_events=2_000))
-    assert (preview.matched, preview.would_send, preview.capped) == (2_500, 1_500, True)
-    with pytest.raises(InvalidInput, match="1500 would be sent again, of 2500 that match"):
-        service.create(world.request(), OPS)
-    assert service.create(world.request(confirm=1_500), OPS).matched == 1_500
-    assert service.create(world.request(confirm=2_500), OPS).matched == 1_500
+    assert (preview.how_exact, preview.matched, preview.would_send) == ("more than ", 1_500, 1_500)
+    assert preview.capped
+    with pytest.raises(InvalidInput, match="1500 would be sent again"):
+        service.create(world.request(max_events=2_000), OPS)
+    assert service.create(world.request(max_events=2_000, confirm=1_500), OPS).matched == 1_500
     assert service.create(world.request(max_events=800), OPS).matched == 800
+
+
+@pytest.mark.parametrize("world", [ReplayLimits(max_events=3_000)], indirect=True)
+def test_what_is_beyond_the_limit_is_not_counted(world: World, events: MakeEvent) -> None:
+    many = Many(events(1), 50_000)
+    service = service_of(world, many)
+    assert service.preview(world.request()).matched == 3_000
+    assert many.read == 4_000
+    with pytest.raises(
+        InvalidInput, match=r"matches more than 3000 events .* narrow it, or name max_events"
+    ) as refused:
+        service.create(world.request(confirm=3_000), OPS)
+    assert (refused.value.field, refused.value.code) == ("selection", "too_many")
+    assert [entry.outcome for entry in audited(world)] == ["refused"]
+    many.read = 0
+    assert service.create(world.request(max_events=1_000), OPS).matched == 1_000
+    assert many.read == 1_000
+    exact = service_of(world, Many(events(1), 3_000))
+    assert (exact.preview(world.request()).how_exact, exact.create(world.request(confirm=3_000), OPS).matched) == (
+        "", 3_000,
+    )  # fmt: skip
+
+
+def test_counting_that_takes_too_long_ends_and_says_so(world: World, events: MakeEvent) -> None:
+    def slow() -> None:
+        world.clock.now += 8
+
+    service = service_of(world, Many(events(1), 90_000, slow))
+    preview = service.preview(world.request())
+    assert (preview.how_exact, preview.matched, preview.capped) == ("at least ", 4_000, False)
+    with pytest.raises(InvalidInput, match=r"within 20 s, 4000 events by then; narrow it, or name a max_events"):
+        service.create(world.request(confirm=4_000), OPS)
+    assert service.create(world.request(max_events=3_000, confirm=3_000), OPS).matched == 3_000
+    assert sorted(entry.outcome for entry in world.audit.entries(preview.scanned_from, world.clock.now + 1)) == [
+        "refused", "started",
+    ]  # fmt: skip
+
+
+def test_the_number_that_a_dry_run_says_would_be_sent_confirms(world: World, events: MakeEvent) -> None:
+    world.put([events(1, replay_count=5)])
+
+    class Some(Many):
+        def pages(self, _: Any) -> Any:
+            yield [events(1, replay_count=5)] * 10
+            yield from super().pages(_)
+
+    service = service_of(world, Some(events(2), 2_000))
+    preview = service.preview(world.request())
+    assert (preview.would_send, preview.matched) == (2_000, 2_010)
+    assert service.create(world.request(confirm=preview.would_send), OPS).matched == 2_010
 
 
 def test_a_replay_whose_start_could_not_be_announced_exists_and_is_swept_up(world: World, events: MakeEvent) -> None:
