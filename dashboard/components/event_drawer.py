@@ -14,10 +14,9 @@ from dash import html
 
 from backend.contract.events import EventDetail, EventRecord, TraceStep
 from backend.contract.replays import MAX_REASON
-from backend.contract.verdict import duration
 from dashboard.components.links import changed, set_link
 from dashboard.components.states import badge, note, shape
-from dashboard.components.text import count
+from dashboard.components.text import LEAST_LAG, count, lag
 from dashboard.components.times import exact
 from dashboard.data.open_event import OpenEvent
 from dashboard.data.request import ViewRequest
@@ -208,9 +207,7 @@ def _intact(detail: EventDetail) -> Any:
 
 
 def _lag(seconds: float) -> str:
-    if seconds < 0:
-        return f"{abs(seconds):.3g} s ahead of our clock"
-    return f"{seconds:.3g} s" if seconds < 100 else duration(seconds)
+    return lag(seconds) if seconds > -LEAST_LAG else f"{lag(seconds)} ahead of our clock"
 
 
 def _copied(ident: str, text: str) -> html.Span:

@@ -16,6 +16,7 @@ from dashboard.components.replay import (
     address_form,
     cell,
     choice_field,
+    entity_cell,
     event_link,
     failure_cell,
     heading,
@@ -149,7 +150,7 @@ def _letter(letter: DeadLetter, data: ReplayData) -> html.Tr:
         cell("Receives", f"{letter.receive_count:,}", "number-cell"),
         failure_cell(_error(letter, request), letter.error_message),
         cell("Type", letter.event_type),
-        cell("Entity", letter.entity_id, "entity"),
+        entity_cell(letter.entity_id, letter.entity_id),
         cell("Operator", letter.operator),
         cell("Message", html.Div(_message(letter, data), className="inside"), "message-cell"),
     ]

@@ -17,6 +17,7 @@ from dashboard.components.replay import (
     address_form,
     cell,
     choice_field,
+    entity_cell,
     event_link,
     failure_cell,
     heading,
@@ -28,7 +29,7 @@ from dashboard.components.replay import (
     tick,
 )
 from dashboard.components.states import note, shape
-from dashboard.components.text import count
+from dashboard.components.text import LEAST_LAG, count, lag
 from dashboard.components.times import exact, stamp
 from dashboard.data.replay import ReplayData, SearchData
 from dashboard.data.request import ViewRequest
@@ -116,7 +117,7 @@ def _row(record: EventRecord, data: ReplayData) -> html.Tr:
         cell("Event", event_link(record.event_id, request)),
         cell("Received", exact(record.received_at), "when"),
         cell("Type", _filter_link(record.event_type, "event_type", request), "name-cell"),
-        cell("Entity", _filter_link(record.entity_id, "entity_id", request), "entity"),
+        entity_cell(_filter_link(record.entity_id, "entity_id", request), record.entity_id),
         cell("Source", _filter_link(record.source, "source", request), "name-cell"),
         cell("Status", status_badge(record.status)),
         failure_cell(
@@ -142,9 +143,9 @@ def _filter_link(value: str, name: str, request: ViewRequest) -> Any:
 
 def _lag(record: EventRecord) -> Any:
     seconds = record.lag_seconds
-    text = f"{seconds:.1f} s" if abs(seconds) < 100 else duration(abs(seconds))
-    if seconds < 0:
-        text = f"−{text.removeprefix('-')}"
+    text = lag(seconds)
+    if seconds <= -LEAST_LAG:
+        text = f"−{text}"
     if not record.late:
         return text
     return html.Span([shape("degraded"), f"{text}, late"], className="late", **{"data-state": "degraded"})

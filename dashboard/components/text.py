@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from backend.contract.verdict import amount
+from backend.contract.verdict import amount, duration
 
 STEADY: Final = 0.02
 """Changes below this share are called steady."""
 MASK_KEEPS: Final = 2
+LEAST_LAG: Final = 0.01
+"""Seconds: what took less is not told apart from what took nothing."""
 
 
 def number_and_unit(value: float, unit: str) -> tuple[str, str]:
@@ -39,6 +41,16 @@ def change(trend: float | None) -> tuple[str, str]:
     word = "higher" if trend > 0 else "lower"
     size = f"{1 + trend:,.0f} times as high" if trend >= 9 else f"{abs(trend):.0%} {word}"
     return ("up" if trend > 0 else "down"), size
+
+
+def lag(seconds: float) -> str:
+    """How long something took to arrive, without its sign: ``< 0.01 s``, ``0.35 s``, ``4.2 s``, ``12 min``."""
+    size = abs(seconds)
+    if size < LEAST_LAG:
+        return f"< {LEAST_LAG:g} s"
+    if size >= 100:
+        return duration(size)
+    return f"{size:.{1 if size >= 1 else 2}f} s"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

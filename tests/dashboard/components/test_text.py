@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.components.text import change, count, masked, number_and_unit, percent
+from dashboard.components.text import change, count, lag, masked, number_and_unit, percent
 from dashboard.components.times import iso, short_day, written
 from tests.dashboard.fakes import NOW
 
@@ -63,3 +63,12 @@ def test_a_masked_id_keeps_its_ends_and_a_short_one_nothing(ident: str, shown: s
 
 def test_an_exact_time_has_seconds() -> None:
     assert written(NOW + 7, "exact", NOW) == "21 Nov, 14:15:07 UTC"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.00184, "< 0.01 s"), (0.0, "< 0.01 s"), (-0.002, "< 0.01 s"), (0.35, "0.35 s"), (4.21, "4.2 s"), (-7, "7.0 s"),
+     (1200.0, "20 min")],
+)  # fmt: skip
+def test_a_lag_has_no_more_digits_than_it_means(seconds: float, shown: str) -> None:
+    assert lag(seconds) == shown
