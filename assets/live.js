@@ -89,9 +89,10 @@
     return Math.min(wait, Math.max(interval(), 2000)) * (0.8 + Math.random() * 0.4);
   }
 
-  function failed(kind, text) {
+  // ``mend`` is what a reader has to do about it; where it is empty the page goes on by itself.
+  function failed(kind, text, mend = "") {
     failures += 1;
-    trouble = { kind, text };
+    trouble = { kind, text, mend };
     reveal();
   }
 
@@ -99,9 +100,9 @@
     const serverNow = Number(response.headers.get("X-Pulseboard-Now"));
     if (serverNow) clock.offset = serverNow - Date.now();
     lastContact = now();
-    if (response.status === 401) return failed("refused", "You are signed out. Reload the page to sign in again");
+    if (response.status === 401) return failed("refused", "You are signed out. Reload the page to sign in again", "session");
     if (response.status === 400)
-      return failed("refused", `The address has a value that can't be used. ${body?.error?.message || ""}`);
+      return failed("refused", `The address has a value that can't be used. ${body?.error?.message || ""}`, "address");
     if (response.status !== 304 && (!response.ok || !body))
       return failed("error", body?.error?.message || `The server answered with an error (${response.status})`);
     failures = 0;
@@ -259,6 +260,8 @@
     if (old === null) delete age.dataset.seconds;
     else age.dataset.seconds = String(Math.floor(old));
     root.dataset.live = state;
+    if (trouble?.mend) root.dataset.trouble = trouble.mend;
+    else delete root.dataset.trouble;
     announce(old);
   }
 

@@ -50,6 +50,14 @@
     document.dispatchEvent(new CustomEvent("pulseboard:url"));
   }
 
+  // "Last 10 minutes" of "now-10m"; the twin of range_words in dashboard/components/url_state.py.
+  function lastWords(from) {
+    const [, number, unit] = /^now-(\d+)([smhdw])$/.exec(from) || [];
+    if (!number) return "";
+    const word = { s: "second", m: "minute", h: "hour", d: "day", w: "week" }[unit];
+    return Number(number) === 1 ? `Last ${word}` : `Last ${Number(number)} ${word}s`;
+  }
+
   function syncControls() {
     const params = query();
     for (const link of document.querySelectorAll("a[data-nav]")) {
@@ -61,7 +69,7 @@
     }
     const from = params.get("from") || "now-1h";
     const live = (params.get("to") || "now") === "now";
-    let label = live && /^now-\d+[smhdw]$/.test(from) ? `Since ${from}` : "Fixed range";
+    let label = (live && lastWords(from)) || "Fixed range";
     for (const link of document.querySelectorAll("a[data-from]")) {
       const chosen = live && link.dataset.from === from;
       if (chosen) label = link.textContent;

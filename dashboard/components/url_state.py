@@ -27,6 +27,8 @@ RANGES: Final = {
 REFRESHES: Final = {"": "Auto", "5s": "5 s", "15s": "15 s", "1m": "1 min", "5m": "5 min", "off": "Off"}
 THEMES: Final = ("dark", "light")
 ZONES: Final = ("utc", "browser")
+UNITS: Final = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
+_LAST: Final = re.compile(r"now-(\d+)([smhdw])")
 _REFRESH: Final = re.compile(r"(\d{1,5})(s|m)?")
 _OFF: Final = ("0", "false", "no", "off")
 FASTEST_SECONDS: Final = 1
@@ -54,7 +56,7 @@ class UrlState:
     def range_label(self) -> str:
         """What the range control shows."""
         start, end = self.get("from", DEFAULT_FROM), self.get("to", "now")
-        return RANGES.get(start, f"Since {start}") if end == "now" else "Fixed range"
+        return range_words(start) if end == "now" else "Fixed range"
 
     def query(self, **changes: str | None) -> str:
         """The query string with ``changes`` applied (None takes a parameter out), led by ``?`` unless empty."""
@@ -63,6 +65,16 @@ class UrlState:
         # A bare ``kiosk`` stays bare; everything else without a value is left out.
         words = [urlencode([(name, value)]) if value else name for name, value in pairs if value or name == "kiosk"]
         return f"?{'&'.join(words)}" if words else ""
+
+
+def range_words(start: str) -> str:
+    """``now-10m`` as ``Last 10 minutes``; what is no length of time is a fixed range. The twin of lastWords in
+    shell.js."""
+    match = _LAST.fullmatch(start)
+    if match is None:
+        return "Fixed range"
+    number, word = int(match[1]), UNITS[match[2]]
+    return f"Last {word}" if number == 1 else f"Last {number} {word}s"
 
 
 def asks_kiosk(args: Mapping[str, str]) -> bool:

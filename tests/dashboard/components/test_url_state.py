@@ -56,5 +56,7 @@ def test_queries_keep_their_order_and_a_bare_kiosk() -> None:
 def test_the_range_says_what_it_is() -> None:
     assert parse_url_state({}, PAGES, NOW).range_label == "Last hour"
     assert parse_url_state({"from": "now-7d"}, PAGES, NOW).range_label == "Last 7 days"
+    assert parse_url_state({"from": "now-10m"}, PAGES, NOW).range_label == "Last 10 minutes"
+    assert parse_url_state({"from": "now-1w"}, PAGES, NOW).range_label == "Last week"
     fixed = {"from": str(int(NOW - 900) * 1000), "to": str(int(NOW) * 1000)}
     assert parse_url_state(fixed, PAGES, NOW).range_label == "Fixed range"
