@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from backend.contract.event_items import Item, event_key
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 UPDATES: Final = 100
 PUTS: Final = 25
-"""DynamoDB's own limits of a transaction and of a batch."""
+GETS: Final = 100
+"""DynamoDB's own limits of a transaction and of batches."""
 ATTEMPTS: Final = 8
 BACK_OFF_SECONDS: Final = 0.05
 _SETTLED: Final = "ConditionalCheckFailed"
@@ -43,6 +45,30 @@ class Recorder:
         self._table = settings.events_table
         self._retention_days = settings.config.events.retention_days
         self._sleep = sleep
+
+    def current(self, records: Sequence[EventRecord]) -> list[EventRecord]:
+        """The events with their counts as they are now: other replays may have sent them since the selection.
+
+        An event that is not kept any longer stays as it is. Raises RecordingFailed.
+        """
+        counts: dict[str, int] = {}
+        for index in range(0, len(records), GETS):
+            counts |= self._counts(records[index : index + GETS])
+        return [replace(one, replay_count=counts.get(one.event_id, one.replay_count)) for one in records]
+
+    def _counts(self, records: Sequence[EventRecord]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        keys: Any = [event_key(record) for record in records]
+        for attempt in range(ATTEMPTS):
+            self._back_off(attempt)
+            wanted: Any = {"Keys": keys, "ConsistentRead": True, "ProjectionExpression": "event_id, replay_count"}
+            answer: Any = self._dynamodb.batch_get_item(RequestItems={self._table: wanted})
+            items = answer["Responses"].get(self._table, [])
+            found |= {item["event_id"]["S"]: int(item["replay_count"]["N"]) for item in items}
+            keys = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            if not keys:
+                return found
+        raise RecordingFailed(f"the counts of {len(keys)} events could not be read")
 
     def record(self, replay: Replay, records: Sequence[EventRecord], sent_at: float) -> None:
         """Notes on each event that this replay sent it, at ``sent_at`` epoch seconds. Raises RecordingFailed."""

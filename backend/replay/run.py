@@ -104,7 +104,7 @@ class ReplayRun:
         sent_at = self._tools.clock()
         results: dict[str, ReplayResult] = {}
         messages: dict[str, Outgoing] = {}
-        for record in records:
+        for record in self._tools.recorder.current(records):
             made = self._message(record)
             if isinstance(made, ReplayResult):
                 results[record.event_id] = made

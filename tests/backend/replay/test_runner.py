@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from backend.contract.events import EventRecord
 from backend.replay.lease import ReplayLeases
+from backend.replay.recording import Recorder
 from backend.replay.sending import QueueUnavailable
 from backend.replay.store import ReplayStore
 from tests.backend.replay.world import LEASE, World
@@ -63,6 +65,34 @@ def test_an_event_that_loops_stops_at_the_cap(world: World, events: MakeEvent) -
         world.run(world.create())
     assert len(world.sent()) == 5
     assert world.stored(event).replay_count == 5
+
+
+def test_replays_made_at_once_stop_at_the_cap_where_the_others_are_counted(world: World, events: MakeEvent) -> None:
+    (event,) = world.put([events(1)])
+    replays = [world.create() for _ in range(6)]
+    for replay in replays:
+        world.run(replay)
+    assert [body["replay_count"] for body in world.sent()] == [1, 2, 3, 4, 5]
+    assert world.stored(event).replay_count == 5
+    (result,) = world.results(replays[-1])
+    assert (result.outcome, result.detail) == ("skipped", "was sent again 5 times; replay.max_replays is 5")
+
+
+def test_counts_that_are_read_late_are_asked_for_again(world: World, events: MakeEvent) -> None:
+    chosen = world.put([events(n, replay_count=n) for n in range(3)])
+
+    class Busy(Through):
+        """Answers for one key at a time."""
+
+        def batch_get_item(self, **request: Any) -> Any:
+            table, wanted = next(iter(request["RequestItems"].items()))
+            first, *rest = wanted["Keys"]
+            answer = self._client.batch_get_item(RequestItems={table: {**wanted, "Keys": [first]}})
+            return {**answer, "UnprocessedKeys": {table: {**wanted, "Keys": rest}} if rest else {}}
+
+    recorder = Recorder(Busy(world.clients.dynamodb), world.settings, world.clock.sleep)
+    stale = [replace(event, replay_count=0) for event in [*chosen, events(9)]]
+    assert [event.replay_count for event in recorder.current(stale)] == [0, 1, 2, 0]
 
 
 def test_a_slice_that_is_over_hands_on_and_the_next_goes_on(world: World, events: MakeEvent) -> None:
