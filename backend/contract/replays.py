@@ -16,6 +16,8 @@ AUDIT_OUTCOMES: Final[tuple[AuditOutcome, ...]] = ("started", "succeeded", "fail
 CONFIRM_ABOVE: Final = 1_000
 """A replay of more events than this needs its count typed as confirmation."""
 MAX_REASON: Final = 500
+UNREADABLE: Final = "The queue can't be read now"
+"""What people are told of a queue that did not answer; what it answered is in the log."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.audit import AuditLog
 from backend.contract.errors import InvalidInput
-from backend.contract.replays import DeadLetterFilter, Listing, QueueState, Replay
+from backend.contract.replays import UNREADABLE, DeadLetterFilter, Listing, QueueState, Replay
 from backend.replay.letters import letters_of
 from backend.replay.queue_lease import QueueLeases
 from backend.replay.queues import DeadLetterQueue, Letters, find_queue, known_queues
@@ -42,7 +42,6 @@ BODIES_CHARACTERS: Final = 30_000
 NOTE_SECONDS: Final = 900.0
 """For so long the oldest message of the last look counts as the queue's oldest."""
 AGE_METRIC: Final = "ApproximateAgeOfOldestMessage"
-UNREADABLE: Final = "The queue can't be read now"
 
 
 class DeadLetters:

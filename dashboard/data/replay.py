@@ -16,6 +16,7 @@ from backend.contract.events import EventPage, EventQuery, Findings
 from backend.contract.redaction import redacted
 from backend.contract.replays import (
     FINISHED,
+    UNREADABLE,
     AuditEntry,
     DeadLetter,
     DeadLetterFilter,
@@ -24,7 +25,6 @@ from backend.contract.replays import (
     Replay,
     ReplayResult,
 )
-from backend.replay.dead_letters import UNREADABLE
 from dashboard.data.open_event import OpenEvent, open_event
 from dashboard.data.replay_sources import Limits, Replays, Shared, Sources
 from dashboard.data.request import STEP_SECONDS, ViewRequest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,56 +12,18 @@ from botocore.exceptions import EndpointConnectionError
 
 from backend.contract.errors import InvalidInput
 from backend.contract.events import EventPage, Findings, Scanned
-from backend.contract.replays import DeadLetter, QueueState
-from dashboard.data.request import Role, ViewRequest, parse_view_request
-from dashboard.html import fill, render
-from dashboard.pages.base import View
+from backend.contract.replays import QueueState
+from dashboard.data.request import Role
+from dashboard.html import render
 from dashboard.pages.replay import PAGE
-from dashboard.services import Services
-from tests.dashboard import fakes
 from tests.dashboard.fakes import NOW
+from tests.dashboard.replay_desk import Desk, request
 from tests.dashboard.replay_fakes import (
-    FakeAudit,
-    FakeDeadLetters,
-    FakeEvents,
-    FakeReplays,
-    entries,
     event_id,
-    events,
-    letters,
-    replays,
 )
 
 RUNNING = "4f1c09d2a7be4c13"
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@dataclass
-class Desk:
-    """The page over fakes, frozen at NOW."""
-
-    events: FakeEvents = field(default_factory=lambda: FakeEvents(NOW, events(NOW, 180)))
-    replays: FakeReplays = field(default_factory=lambda: FakeReplays(replays(NOW)))
-    letters: FakeDeadLetters = field(default_factory=lambda: FakeDeadLetters(NOW, letters(NOW)))
-    audit: FakeAudit = field(default_factory=lambda: FakeAudit(entries(NOW)))
-
-    def __post_init__(self) -> None:
-        self.clock = [NOW]
-        self.services: Services = fakes.services(pages=(PAGE,), now=lambda: self.clock[0])
-        wired: Any = self.services
-        wired.events, wired.replays = self.events, self.replays
-        wired.dead_letters, wired.audit = self.letters, self.audit
-
-    def view(self, role: Role = "operator", **query: str) -> View:
-        return PAGE.view(self.services.load(request(role, **query)), self.clock[0])
-
-    def html(self, role: Role = "operator", **query: str) -> str:
-        return render(fill(PAGE.layout(), self.view(role, **query).props), NOW)
-
-
-def request(role: Role = "operator", **query: str) -> ViewRequest:
-    named = {name.rstrip("_"): value for name, value in query.items()}
-    return parse_view_request("replay", named, "production", NOW, PAGE.parameters, role)
 
 
 @pytest.fixture
@@ -324,93 +286,3 @@ def test_a_long_log_is_said_to_be_cut(desk: Desk) -> None:
     page = desk.html(tab="audit")
     assert page.count('id="entry-') == 200
     assert "newest 200, there are more" in page
-
-
-# ------------------------------------------------------------------------- who looks
-@pytest.mark.parametrize("role", ["viewer", "display"])
-@pytest.mark.parametrize(
-    "query",
-    [{}, {"tab": "replays", "replay": RUNNING}, {"tab": "dead-letters", "queue": "event-processor-dlq"},
-     {"tab": "audit"}, {"event": event_id(2)}],
-    ids=lambda query: query.get("tab", "search"),
-)  # fmt: skip
-def test_viewers_and_displays_are_offered_no_action(desk: Desk, role: Role, query: dict[str, str]) -> None:
-    view = desk.view(role, **query)
-    assert view.props["replay-panel"]["children"] == []
-    assert view.props["replay-form"] == {"data-post": None, "data-body": None}
-    page = desk.html(role, **query)
-    assert "data-post" not in page
-    assert "/api/v1/actions" not in page
-    assert 'type="checkbox"' not in page
-
-
-def test_a_viewer_sees_no_audit_log_and_reads_none(desk: Desk) -> None:
-    page = desk.html("viewer", tab="audit")
-    assert "operators only" in page
-    assert "carl@example.com" not in page
-
-
-def test_a_display_sees_queues_and_replays_without_links_names_or_ids(desk: Desk) -> None:
-    page = desk.html("display", tab="audit", event=event_id(2))
-    assert "event-processor-dlq" in page
-    assert "Running" in page
-    for hidden in ("<a ", "<button", "<input", "ana@example.com", "order-10377", "carl@example.com"):
-        assert hidden not in page
-    assert "or…77" in page
-
-
-def test_a_display_shows_what_fits(desk: Desk) -> None:
-    desk.replays.stored = [replace(desk.replays.stored[2], replay_id=f"r-{n}") for n in range(30)]
-    assert desk.html("display").count('id="run-') == 8
-
-
-# --------------------------------------------------------------------------- looks
-@pytest.mark.parametrize("query", [{}, {"tab": "replays"}, {"tab": "dead-letters"}, {"tab": "audit"}])
-def test_what_is_not_connected_says_so_and_shows_no_number(query: dict[str, str]) -> None:
-    services = fakes.services(pages=(PAGE,), now=lambda: NOW)
-    view = PAGE.view(services.load(request(**query)), NOW)
-    page = render(fill(PAGE.layout(), view.props), NOW)
-    assert "Not connected yet" in page
-    assert ">0<" not in page
-
-
-def test_empty_lists_are_empty_not_zero(desk: Desk) -> None:
-    desk.replays.stored, desk.audit.stored = [], []
-    desk.letters.stored, desk.letters.about = [], 0
-    assert "Nothing has been replayed or redriven" in desk.html(tab="replays")
-    assert "Nobody did anything in this range" in desk.html(tab="audit")
-    assert "No message was found in this queue" in desk.html(tab="dead-letters", queue="event-processor-dlq")
-
-
-def test_a_search_that_fails_is_an_error_not_an_empty_list(desk: Desk) -> None:
-    desk.events.error = EndpointConnectionError(endpoint_url="http://dynamodb")
-    with pytest.raises(EndpointConnectionError):
-        desk.view()
-
-
-def test_only_the_open_tab_is_read(desk: Desk) -> None:
-    desk.view(tab="replays")
-    desk.view(tab="audit")
-    assert desk.events.calls == []
-    assert desk.letters.listed == []
-
-
-def test_names_from_outside_are_text(desk: Desk) -> None:
-    record = replace(desk.events.stored[0], entity_id=HOSTILE, event_type=HOSTILE, source=HOSTILE)
-    desk.events.stored = [record]
-    desk.replays.stored = [
-        replace(desk.replays.stored[0], reason=HOSTILE, requested_by=HOSTILE, selection={"entity_id": HOSTILE})
-    ]
-    desk.letters.stored = [DeadLetter("m-1", NOW, 1, json.dumps({"a": HOSTILE}), entity_id=HOSTILE, error_type=HOSTILE)]
-    desk.audit.stored = [replace(desk.audit.stored[0], who=HOSTILE, reason=HOSTILE, details={HOSTILE: HOSTILE})]
-    for query in ({}, {"tab": "replays", "replay": RUNNING}, {"tab": "audit"},
-                  {"tab": "dead-letters", "queue": "event-processor-dlq"}):  # fmt: skip
-        page = desk.html(**query)
-        assert "&lt;img" in page
-        assert "<img" not in page
-
-
-def test_the_view_is_pure(desk: Desk) -> None:
-    data = desk.services.load(request())
-    first, second = (render(fill(PAGE.layout(), PAGE.view(data, NOW).props), NOW) for _ in range(2))
-    assert first == second
