@@ -12,6 +12,7 @@ from typing import Any
 import dash_bootstrap_components as dbc
 import pytest
 from dash import html
+from dash.development.base_component import ComponentRegistry
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
@@ -25,8 +26,19 @@ from tests.dashboard.access.provider import running
 from tests.dashboard.access.test_oidc import environment
 from tests.dashboard.guarded import Acting, Guarded
 
+# Dash lends every application the libraries that were ever imported; pages of other tests must not load this one.
+BOOTSTRAP = "dash_bootstrap_components"
+ComponentRegistry.registry.discard(BOOTSTRAP)
+
 FIRST, SECOND = "ab" * 32, "cd" * 32
 NASTY = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bootstrap() -> Iterator[None]:
+    ComponentRegistry.registry.add(BOOTSTRAP)
+    yield
+    ComponentRegistry.registry.discard(BOOTSTRAP)
 
 
 def layout() -> html.Div:

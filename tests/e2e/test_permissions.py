@@ -196,9 +196,9 @@ def test_the_dashboards_policies_are_enough_to_look_and_to_act_and_looking_is_no
     settings, now = strict.settings, time.time()
     looking = Dashboard(clients_of(strict, "DashboardReadPolicyArn"), settings)
     acting = Dashboard(clients_of(strict, "DashboardReadPolicyArn", "DashboardActPolicyArn"), settings)
-    _, taken = ask(strict, "POST", "/ingest", event("seen", "one"))
     letters = settings.event_dead_letter_queue_url
     before = depth(strict.client("sqs"), letters)
+    _, taken = ask(strict, "POST", "/ingest", event("seen", "one"))
     until(strict, lambda: depth(strict.client("sqs"), letters) > before)
     query = parse_query({"entity_id": "seen"}, now + 60)
     for dashboard in (looking, acting):
