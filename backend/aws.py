@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
+from botocore.session import get_session
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -21,6 +23,13 @@ USER_AGENT: Final = "pulseboard"
 """Sent with every call. botocore otherwise puts its own together twice a call, a quarter of a small call's CPU."""
 
 
+@cache
+def _loader() -> Loader:
+    """botocore's reader of service models, which keeps what it read: the files are large and never change."""
+    loader: Loader = create_loader()
+    return loader
+
+
 class Clients:
     """Lazily made clients of one session; thread-safe to use once made.
 
@@ -28,7 +37,9 @@ class Clients:
     """
 
     def __init__(self, region: str, *, pool: int = 16, timeout: float = 10.0, attempts: int = 3) -> None:
-        self._session = boto3.Session(region_name=region)
+        core = get_session()
+        core.register_component("data_loader", _loader())
+        self._session = boto3.Session(region_name=region, botocore_session=core)
         self._config = Config(
             connect_timeout=3,
             read_timeout=timeout,
