@@ -53,6 +53,8 @@ def redrive(services: Services, body: Body, who: str) -> Content:
     service = connected(services.dead_letters, "Dead-letter queues")
     _only(body, ("queue", "message_ids", "reason", "rate_per_second", *FILTERS))
     texts = {name: _text(body, name) for name in FILTERS}
+    if "message_ids" in body and not body["message_ids"]:
+        raise InvalidInput("message_ids", body["message_ids"], "is empty; leave it out to choose without it")
     wanted = DeadLetterFilter(**texts, message_ids=_message_ids(body))
     rate = _rate(body, services.settings.config.replay.rate_per_second)
     replay = service.redrive(_queue(body), wanted, who, body["reason"], rate)

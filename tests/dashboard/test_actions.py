@@ -268,6 +268,7 @@ def test_a_body_that_is_no_request_is_named(local: Guarded, name: str, content: 
     ("replay-resume", {"replay_id": "r\n1"}, "replay_id"),
     ("redrive", {"queue": ""}, "queue"),
     ("redrive", {"error_typ": "timeout"}, "error_typ"),
+    ("redrive", {"message_ids": []}, "message_ids"),
     ("redrive", {"message_ids": "m-1"}, "message_ids"),
     ("redrive", {"message_ids": [1]}, "message_ids"),
     ("redrive", {"rate_per_second": -1}, "rate_per_second"),
