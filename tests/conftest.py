@@ -11,10 +11,17 @@ from hypothesis import settings
 from backend.local.deploy import deploy
 from backend.local.engine import Engine
 from tests.local_stack import LocalStack
+from tests.moto_pace import quick_moto
 
 # How long an example takes is the machine's business, not the property's.
 settings.register_profile("pulseboard", deadline=None)
 settings.load_profile("pulseboard")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def moto_without_waiting() -> Iterator[None]:
+    with quick_moto():
+        yield
 
 
 @pytest.fixture(scope="session")

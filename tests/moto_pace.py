@@ -1,0 +1,54 @@
+"""Three ways in which moto is slow, taken away without changing what it answers.
+
+A transaction copies its tables once for each of its items, which is most of a test's time where a batch has 100. An
+empty queue makes a long poll wait by the real clock, though nothing arrives while a test waits for the answer. And for
+each message received all attributes of its queue are worked out, only to see that it is not older than four days.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from moto.dynamodb import models as dynamodb_models
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.table import Table
+from moto.sqs.models import SQSBackend
+
+
+@contextmanager
+def quick_moto() -> Iterator[None]:
+    """Within it a transaction copies each of its tables once, an empty queue answers at once, messages don't expire."""
+    transact, receive = DynamoDBBackend.transact_write_items, SQSBackend.receive_message
+    thread = threading.local()
+
+    def deepcopy(value: Any, memo: Any = None) -> Any:
+        copies: dict[str, Table] | None = getattr(thread, "copies", None)
+        if copies is None or not isinstance(value, Table):
+            return copy.deepcopy(value, memo)
+        if value.name not in copies:
+            copies[value.name] = copy.deepcopy(value, memo)
+        return copies[value.name]
+
+    def transact_write_items(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+        # moto copies all tables before it writes to one, so the first copy is as good as the hundredth.
+        thread.copies = {}
+        try:
+            transact(self, transact_items)
+        finally:
+            thread.copies = None
+
+    def receive_message(self: SQSBackend, queue: str, count: int, wait: int, *rest: Any, **named: Any) -> Any:
+        return receive(self, queue, count, 0, *rest, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dynamodb_models, "copy", SimpleNamespace(deepcopy=deepcopy, copy=copy.copy))
+        patch.setattr(DynamoDBBackend, "transact_write_items", transact_write_items)
+        patch.setattr(SQSBackend, "receive_message", receive_message)
+        patch.setattr(SQSBackend, "is_message_valid_based_on_retention_period", lambda *_: True)
+        yield
