@@ -22,7 +22,7 @@ demo: .venv/.demo ## Run the whole product on this machine: http://127.0.0.1:805
 
 .PHONY: test
 test: .venv/.all chromium ## Run every test, end to end and in the browser too
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: check
 check: .venv/.all ## Lint, types, template, docs drift, lock file

@@ -98,6 +98,8 @@ class PrometheusSource:
             except queue.Empty:
                 break
             answers[name] = answer
+            # Its thread has answered, though it may still be ending when the next scrape looks.
+            del self._threads[name]
         return answers
 
     def _read(self, target: Target, done: queue.SimpleQueue[tuple[str, Parsed | ScrapeError]]) -> None:
