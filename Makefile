@@ -1,5 +1,5 @@
 # Needs Python 3.11 or later and make. Everything else is brought along: uv in .uv/ where there is none, the
-# dependencies of uv.lock in .venv/, and for the browser tests Chromium from apt where the machine has no browser.
+# dependencies of uv.lock in .venv/, and for the browser tests Chromium from apt (tests/browser/chromium.sh).
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -46,16 +46,7 @@ package: .venv/.demo ## Build the Lambda functions' zip for AWS in build/
 
 .PHONY: chromium
 chromium:
-	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
-		if command -v $$name >/dev/null; then exit 0; fi; \
-	done; \
-	if ! command -v apt-get >/dev/null; then \
-		echo "The browser tests need Chromium or Google Chrome; install one of them" >&2; exit 1; \
-	fi; \
-	if [ "$$(id -u)" = 0 ]; then run=; elif command -v sudo >/dev/null; then run=sudo; else \
-		echo "The browser tests need Chromium; install it as root: apt-get install chromium" >&2; exit 1; \
-	fi; \
-	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends chromium
+	@tests/browser/chromium.sh
 
 .PHONY: clean
 clean: ## Remove what was built and installed here

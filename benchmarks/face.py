@@ -18,6 +18,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chromium-headless-shell")
 READY = "#react-entry-point #page-health[data-filled=yes]"
 STATIC = """<!doctype html><html lang="en"><head><title>Static</title></head>
 <body><section id="verdict" data-status="healthy"><h1>Healthy</h1><p>A page without any script.</p></section></body>
@@ -61,9 +62,10 @@ def dashboard(url: str | None = None) -> Iterator[str]:
 
 @contextmanager
 def chromium(*extra: str) -> Iterator[Browser]:
-    """The system's Chromium, or Playwright's own where there is none."""
+    """The system's Chromium, with windows where there is one: users have it so."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*FLAGS, *extra])
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *extra])
         try:
             yield browser
         finally:

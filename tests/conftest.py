@@ -10,8 +10,8 @@ from hypothesis import settings
 
 from backend.local.deploy import deploy
 from backend.local.engine import Engine
+from tests.aws_pace import quick_aws
 from tests.local_stack import LocalStack
-from tests.moto_pace import quick_moto
 
 # How long an example takes is the machine's business, not the property's.
 settings.register_profile("pulseboard", deadline=None)
@@ -24,8 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def moto_without_waiting() -> Iterator[None]:
-    with quick_moto():
+def aws_without_waiting() -> Iterator[None]:
+    with quick_aws():
         yield
 
 

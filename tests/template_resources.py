@@ -7,14 +7,14 @@ from typing import Any
 
 from backend.local.template import load_template, properties
 
+TEMPLATE = load_template()
 TABLES = ("GateTable", "EventsTable", "AggregatesTable", "ReplaysTable", "TokensTable")
 
 
 def create_event_tables(dynamodb: Any) -> None:
     """EventGate, PipelineEvents, Aggregates, Replays and AccessTokens."""
-    template = load_template()
     for resource in TABLES:
-        table = properties(template, resource, {})
+        table = properties(TEMPLATE, resource, {})
         wanted = ("TableName", "BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
         dynamodb.create_table(**{name: table[name] for name in wanted if name in table})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from backend.contract.errors import InvalidInput
@@ -16,7 +17,7 @@ def build(cls: type[T], entry: Mapping[str, Any], where: str) -> T:
     """One dataclass from a TOML table: unknown, missing and wrongly typed fields are refused by name."""
     if not isinstance(entry, Mapping):
         raise InvalidInput(where, entry, f"must be a table, [{where}]")
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for name in entry:
         if name not in known:
@@ -25,6 +26,12 @@ def build(cls: type[T], entry: Mapping[str, Any], where: str) -> T:
         if name not in entry and field.default is MISSING and field.default_factory is MISSING:
             raise InvalidInput(f"{where}.{name}", None, "is missing; add it")
     return cls(**{name: _coerce(hints[name], value, f"{where}.{name}") for name, value in entry.items()})
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    """Annotations as types. They are kept: resolving them costs more than everything else about a table."""
+    return get_type_hints(cls)
 
 
 def _coerce(hint: Any, value: Any, where: str) -> Any:

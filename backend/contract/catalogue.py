@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Final, Literal, Self
 
@@ -207,12 +207,19 @@ class Catalogue(Mapping[str, Metric]):
 
 
 def load_catalogue(text: str | None = None) -> Catalogue:
-    """The catalogue of ``text`` (TOML), by default the one in this package.
+    """The catalogue of ``text`` (TOML), by default the one in this package, which is read once.
 
     Raises InvalidInput naming the table and field of the first entry that does not fit.
     """
-    if text is None:
-        text = resources.files(__package__).joinpath("catalogue.toml").read_text("utf-8")
+    return _shipped() if text is None else _parsed(text)
+
+
+@cache
+def _shipped() -> Catalogue:
+    return _parsed(resources.files(__package__).joinpath("catalogue.toml").read_text("utf-8"))
+
+
+def _parsed(text: str) -> Catalogue:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

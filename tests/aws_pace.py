@@ -1,8 +1,9 @@
-"""Three ways in which moto is slow, taken away without changing what it answers.
+"""What takes moto and botocore most of their time in tests, taken away without changing what they answer.
 
-A transaction copies its tables once for each of its items, which is most of a test's time where a batch has 100. An
-empty queue makes a long poll wait by the real clock, though nothing arrives while a test waits for the answer. And for
-each message received all attributes of its queue are worked out, only to see that it is not older than four days.
+Each session of botocore reads the models of its services again. In moto a transaction copies its tables once for each
+of its items, which is most of a test's time where a batch has 100. An empty queue makes a long poll wait by the real
+clock, though nothing arrives while a test waits for the answer. And for each message received all attributes of its
+queue are worked out, only to see that it is not older than four days.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import copy
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+import botocore.loaders
+import botocore.session
 import pytest
 from moto.dynamodb import models as dynamodb_models
 from moto.dynamodb.models import DynamoDBBackend
@@ -22,8 +26,8 @@ from moto.sqs.models import SQSBackend
 
 
 @contextmanager
-def quick_moto() -> Iterator[None]:
-    """Within it a transaction copies each of its tables once, an empty queue answers at once, messages don't expire."""
+def quick_aws() -> Iterator[None]:
+    """Within it models are read once, a transaction copies a table once, empty queues answer at once."""
     transact, receive = DynamoDBBackend.transact_write_items, SQSBackend.receive_message
     thread = threading.local()
 
@@ -47,6 +51,7 @@ def quick_moto() -> Iterator[None]:
         return receive(self, queue, count, 0, *rest, **named)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", cache(botocore.loaders.create_loader))
         patch.setattr(dynamodb_models, "copy", SimpleNamespace(deepcopy=deepcopy, copy=copy.copy))
         patch.setattr(DynamoDBBackend, "transact_write_items", transact_write_items)
         patch.setattr(SQSBackend, "receive_message", receive_message)
