@@ -29,7 +29,7 @@ def build(cls: type[T], entry: Mapping[str, Any], where: str) -> T:
 
 
 @cache
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     """Annotations as types. They are kept: resolving them costs more than everything else about a table."""
     return get_type_hints(cls)
 
