@@ -17,7 +17,7 @@ def build(cls: type[T], entry: Mapping[str, Any], where: str) -> T:
     """One dataclass from a TOML table: unknown, missing and wrongly typed fields are refused by name."""
     if not isinstance(entry, Mapping):
         raise InvalidInput(where, entry, f"must be a table, [{where}]")
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for name in entry:
         if name not in known:
@@ -29,7 +29,7 @@ def build(cls: type[T], entry: Mapping[str, Any], where: str) -> T:
 
 
 @cache
-def _hints(cls: Any) -> dict[str, Any]:
+def _hints(cls: type) -> dict[str, Any]:
     """Annotations as types. They are kept: resolving them costs more than everything else about a table."""
     return get_type_hints(cls)
 

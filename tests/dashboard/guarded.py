@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,8 +19,12 @@ from dashboard.pages import PAGES
 from dashboard.pages.base import Page
 from dashboard.services import Services
 from tests.dashboard import fakes
+from tests.dashboard.access.alb import ISSUER, KID, KeyServer, LoadBalancer, key_server
+from tests.dashboard.access.test_settings import SIGNER
 from tests.dashboard.data.feeding import Clock
 
+ALB = LoadBalancer()
+"""The load balancer in front of ``behind_the_load_balancer``: it makes people's tokens."""
 ORIGIN = "http://localhost"
 EVENT_ID = "ab" * 32
 RAW = '{"event_id":"x","payload":{"order":7,"Card_Number":"4111","nested":[{"token":"t"}]}}'
@@ -176,3 +181,22 @@ class Guarded:
         """Ends worker threads."""
         self.services.views.close()
         self.services.answers.close()
+
+
+@contextmanager
+def behind_the_load_balancer(**environ: str) -> Iterator[tuple[Guarded, KeyServer]]:
+    """A server in mode proxy where the group ``operators`` acts, and what serves the keys of ``ALB``."""
+    with key_server({f"/{KID}": (200, ALB.pem)}) as keys:
+        guarded = Guarded(
+            {
+                "PULSEBOARD_AUTH": "proxy",
+                "PULSEBOARD_PROXY_SIGNER": SIGNER,
+                "PULSEBOARD_PROXY_ISSUER": ISSUER,
+                "PULSEBOARD_PROXY_CLIENT_ID": "client-1",
+                "PULSEBOARD_PROXY_KEYS_URL": keys.url,
+                "PULSEBOARD_OPERATOR_CLAIM": "groups=operators",
+                **environ,
+            }
+        )
+        yield guarded, keys
+        guarded.close()

@@ -13,11 +13,9 @@ from werkzeug.test import TestResponse
 from backend.contract.errors import InvalidInput
 from backend.contract.replays import DeadLetterFilter
 from dashboard.actions import ACTIONS, MAX_BODY
-from tests.dashboard.access.alb import ISSUER, KID, NOW, KeyServer, LoadBalancer, key_server
-from tests.dashboard.access.test_settings import SIGNER
-from tests.dashboard.guarded import EVENT_ID, ORIGIN, Acting, Guarded, Log
+from tests.dashboard.access.alb import NOW, LoadBalancer
+from tests.dashboard.guarded import ALB, EVENT_ID, ORIGIN, Acting, Guarded, Log, behind_the_load_balancer
 
-ALB = LoadBalancer()
 REASON = "the release is fixed"
 BODIES: dict[str, dict[str, Any]] = {
     "replay": {"selection": {"event_ids": [EVENT_ID]}, "reason": REASON},
@@ -38,25 +36,9 @@ def _local() -> Iterator[Guarded]:
 
 
 @pytest.fixture(scope="module")
-def keys() -> Iterator[KeyServer]:
-    with key_server({f"/{KID}": (200, ALB.pem)}) as serving:
-        yield serving
-
-
-@pytest.fixture(scope="module")
-def _behind(keys: KeyServer) -> Iterator[Guarded]:
-    guarded = Guarded(
-        {
-            "PULSEBOARD_AUTH": "proxy",
-            "PULSEBOARD_PROXY_SIGNER": SIGNER,
-            "PULSEBOARD_PROXY_ISSUER": ISSUER,
-            "PULSEBOARD_PROXY_CLIENT_ID": "client-1",
-            "PULSEBOARD_PROXY_KEYS_URL": keys.url,
-            "PULSEBOARD_OPERATOR_CLAIM": "groups=operators",
-        }
-    )
-    yield guarded
-    guarded.close()
+def _behind() -> Iterator[Guarded]:
+    with behind_the_load_balancer() as (guarded, _):
+        yield guarded
 
 
 def fresh(guarded: Guarded) -> Guarded:

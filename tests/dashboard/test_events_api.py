@@ -13,33 +13,14 @@ from botocore.exceptions import EndpointConnectionError
 from backend.contract.replays import AuditEntry
 from dashboard.events_api import COLUMNS
 from tests.dashboard import fakes
-from tests.dashboard.access.alb import ISSUER, KID, NOW, KeyServer, LoadBalancer, key_server
-from tests.dashboard.access.test_settings import SIGNER
-from tests.dashboard.guarded import EVENT_ID, RAW, Found, Guarded
-
-ALB = LoadBalancer()
+from tests.dashboard.access.alb import NOW
+from tests.dashboard.guarded import ALB, EVENT_ID, RAW, Found, Guarded, behind_the_load_balancer
 
 
 @pytest.fixture(scope="module")
-def keys() -> Iterator[KeyServer]:
-    with key_server({f"/{KID}": (200, ALB.pem)}) as serving:
-        yield serving
-
-
-@pytest.fixture(scope="module")
-def _guarded(keys: KeyServer) -> Iterator[Guarded]:
-    guarded = Guarded(
-        {
-            "PULSEBOARD_AUTH": "proxy",
-            "PULSEBOARD_PROXY_SIGNER": SIGNER,
-            "PULSEBOARD_PROXY_ISSUER": ISSUER,
-            "PULSEBOARD_PROXY_CLIENT_ID": "client-1",
-            "PULSEBOARD_PROXY_KEYS_URL": keys.url,
-            "PULSEBOARD_OPERATOR_CLAIM": "groups=operators",
-        }
-    )
-    yield guarded
-    guarded.close()
+def _guarded() -> Iterator[Guarded]:
+    with behind_the_load_balancer() as (guarded, _):
+        yield guarded
 
 
 @pytest.fixture

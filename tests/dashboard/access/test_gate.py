@@ -11,11 +11,9 @@ from flask.testing import FlaskClient
 from dashboard.access.gate import local_path
 from dashboard.access.tokens import TokensUnavailableError
 from tests.dashboard import fakes
-from tests.dashboard.access.alb import ISSUER, KID, NOW, KeyServer, LoadBalancer, key_server
-from tests.dashboard.access.test_settings import SIGNER
-from tests.dashboard.guarded import Guarded
+from tests.dashboard.access.alb import NOW, KeyServer, LoadBalancer
+from tests.dashboard.guarded import ALB, Guarded, behind_the_load_balancer
 
-ALB = LoadBalancer()
 ROUTES = ("/", "/errors", "/api/v1/session", "/api/v1/health", "/api/v1/view/health", "/api/v1/events", "/metrics",
           "/_dash-layout", "/login", "/display", "/signed-out", "/assets/live.js")  # fmt: skip
 
@@ -35,34 +33,23 @@ def open_to_all(_open: Guarded) -> Guarded:
 
 
 @pytest.fixture(scope="module")
-def keys() -> Iterator[KeyServer]:
-    with key_server({f"/{KID}": (200, ALB.pem)}) as serving:
-        yield serving
-
-
-@pytest.fixture(scope="module")
-def _behind(keys: KeyServer) -> Iterator[Guarded]:
-    guarded = Guarded(
-        {
-            "PULSEBOARD_AUTH": "proxy",
-            "PULSEBOARD_PROXY_SIGNER": SIGNER,
-            "PULSEBOARD_PROXY_ISSUER": ISSUER,
-            "PULSEBOARD_PROXY_CLIENT_ID": "client-1",
-            "PULSEBOARD_PROXY_KEYS_URL": keys.url,
-            "PULSEBOARD_OPERATOR_CLAIM": "groups=operators",
-            "PULSEBOARD_ALLOWED_HOSTS": "pulseboard.example.com",
-        }
-    )
-    yield guarded
-    guarded.close()
+def _behind() -> Iterator[tuple[Guarded, KeyServer]]:
+    with behind_the_load_balancer(PULSEBOARD_ALLOWED_HOSTS="pulseboard.example.com") as both:
+        yield both
 
 
 @pytest.fixture
-def behind(_behind: Guarded) -> Guarded:
+def keys(_behind: tuple[Guarded, KeyServer]) -> KeyServer:
+    return _behind[1]
+
+
+@pytest.fixture
+def behind(_behind: tuple[Guarded, KeyServer]) -> Guarded:
     """Mode proxy; the clock is the tokens'."""
-    _behind.displays.__init__()  # type: ignore[misc]
-    _behind.clock.now = NOW
-    return _behind
+    guarded = _behind[0]
+    guarded.displays.__init__()  # type: ignore[misc]
+    guarded.clock.now = NOW
+    return guarded
 
 
 def asking(client: FlaskClient, token: str | None, path: str = "/api/v1/session") -> Any:
