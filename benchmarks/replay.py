@@ -268,7 +268,14 @@ def exactly_once() -> bool:
         def statuses() -> Counter[str]:
             return Counter(event.status for page in investigation.pages(selection) for event in page)
 
-        eventually(lambda: statuses() == {"processed": EVENTS}, DRAIN_SECONDS)
+        def drained() -> bool:
+            names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+            answer = clients.sqs.get_queue_attributes(QueueUrl=settings.event_queue_url, AttributeNames=names)
+            return not any(int(answer["Attributes"][name]) for name in names)
+
+        # Reading all events takes the engine seconds, which the functions would miss.
+        eventually(drained, DRAIN_SECONDS)
+        eventually(lambda: statuses() == {"processed": EVENTS}, 60)
         newest: dict[str, tuple[int, int]] = {}
         for page in clients.dynamodb.get_paginator("scan").paginate(TableName=AGGREGATES_TABLE):
             for item in page["Items"]:
