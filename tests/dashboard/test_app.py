@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from plotly.offline import get_plotlyjs_version
 
 from dashboard import api
-from dashboard.app import build_id, create_app
+from dashboard.app import SCRIPTS, assets_folder, build_id, create_app
 from dashboard.bundles import PLOTLY_BUNDLE, PLOTLY_PATH
 from dashboard.pages import PAGES
 from tests.dashboard import fakes
@@ -126,6 +126,13 @@ def test_scripts_are_compressed_once_and_kept_for_good(client: FlaskClient) -> N
         assert gzip.decompress(client.get(address, headers={"Accept-Encoding": "gzip"}).data) == plain
         again = client.get(address, headers={"If-None-Match": answer.headers["ETag"], "Accept-Encoding": "br"})
         assert again.status_code == 304
+
+
+def test_its_own_scripts_are_one_request_with_the_start_of_dash_first(client: FlaskClient) -> None:
+    (address,) = re.findall(r'src="(/assets/[^"]+)"', client.get("/").text)
+    parts = [(assets_folder() / name).read_text("utf-8") for name in SCRIPTS]
+    assert client.get(address).text == "\n".join(parts)
+    assert SCRIPTS[0] == "boot.js"
 
 
 def test_a_page_loads_no_script_it_does_not_need(client: FlaskClient) -> None:
