@@ -177,15 +177,17 @@ def slos(cards: Sequence[SloCard]) -> Children:
     )
     covered = max(card.covered_days for card in cards)
     span = "" if covered >= 29.5 else f", {duration(covered * 86400)} of data so far"
+    # Windows that say the same, as at the start of an incident, say it once: the first, which is the most urgent.
+    said: dict[str, BurnRate] = {}
+    for burn in (burn for card in cards for burn in card.burn if burn.state in ("page", "ticket")):
+        said.setdefault(burn.sentence, burn)
     return [
         _heading(f"Service levels, 30 days{span}"),
         html.Table([head, html.Tbody([_slo_row(card) for card in cards])], className="slos"),
         html.Ul(
             [
-                html.Li([shape(_burn_state(burn)), html.Span(burn.sentence)], title=burn.sentence)
-                for card in cards
-                for burn in card.burn
-                if burn.state in ("page", "ticket")
+                html.Li([shape(_burn_state(burn)), html.Span(sentence)], title=sentence)
+                for sentence, burn in said.items()
             ],
             className="burning",
         ),

@@ -111,7 +111,7 @@ def _replay_panel(targets: tuple[str, ...], limits: Limits, searched: str, *, so
             ),
             html.Div(
                 [
-                    field("order-target", "To", to_queue),
+                    field("order-target", "To", to_queue, wide=True),
                     _rate_field("order-rate", limits),
                     field("order-most", "At most", most, "events; the rest is left out"),
                     reason_field("order-reason"),

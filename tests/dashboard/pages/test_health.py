@@ -97,6 +97,18 @@ def test_a_burn_rate_is_the_slower_window_and_unknown_without_both() -> None:
     assert "too little data" in drawn(fakes.partly(NOW), "card-slos")
 
 
+def test_windows_that_say_the_same_say_it_once_and_as_the_most_urgent() -> None:
+    card = fakes.slos(burn=(22.0, 19.4))[0]
+    page, *others = card.burn
+    alike = replace(others[0], state="ticket", sentence=page.sentence)
+    different = replace(others[1], state="ticket", sentence="the budget is gone on Monday")
+    text = drawn(replace(fakes.health(NOW), slos=(replace(card, burn=(page, alike, different)),)), "card-slos")
+    burning = text[text.index('class="burning"') :]
+    assert burning.count(f"<span>{page.sentence}</span>") == 1
+    assert burning.count('data-state="critical"') == burning.count('data-state="degraded"') == 1
+    assert burning.index("critical") < burning.index("degraded") < burning.rindex("the budget is gone on Monday")
+
+
 def test_an_overspent_budget_is_zero_left_not_less() -> None:
     card = replace(fakes.slos()[0], budget_left_percent=-340.0)
     text = drawn(replace(fakes.health(NOW), slos=(card,)), "card-slos")
