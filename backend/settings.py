@@ -13,14 +13,19 @@ from backend.contract.catalogue import Catalogue, load_catalogue
 from backend.contract.errors import InvalidInput
 from backend.contract.tables import (
     AGGREGATES_TABLE,
+    ALERTS_TABLE,
+    DATASETS_TABLE,
     EVENTS_TABLE,
     GATE_TABLE,
+    JOB_RUNS_TABLE,
     LIVE_RETENTION_SECONDS,
     METRICS_TABLE,
     RAW_RETENTION_SECONDS,
     REPLAYS_TABLE,
     TOKENS_TABLE,
 )
+from backend.settings_alerts import Alerting, Checks, Maintenance, Renotify
+from backend.settings_jobs import Calendar, DatasetConfig, JobConfig
 
 CONFIG_NAME: Final = "pulseboard.toml"
 CLOUDWATCH_NAMESPACE: Final = "Pulseboard"
@@ -134,6 +139,10 @@ class Config:
     events: Events = field(default_factory=Events)
     replay: ReplayLimits = field(default_factory=ReplayLimits)
     access: Access = field(default_factory=Access)
+    jobs: dict[str, JobConfig] = field(default_factory=dict)
+    datasets: dict[str, DatasetConfig] = field(default_factory=dict)
+    alerts: Alerting = field(default_factory=Alerting)
+    checks: Checks = field(default_factory=Checks)
     refresh_seconds: float = 60.0
     hot_refresh_seconds: float = 5.0
 
@@ -154,9 +163,20 @@ class Settings:
     aggregates_table: str = AGGREGATES_TABLE
     replays_table: str = REPLAYS_TABLE
     tokens_table: str = TOKENS_TABLE
+    job_runs_table: str = JOB_RUNS_TABLE
+    datasets_table: str = DATASETS_TABLE
+    alerts_table: str = ALERTS_TABLE
     event_queue_url: str = ""
     event_dead_letter_queue_url: str = ""
     replay_queue_url: str = ""
+    retry_queue_url: str = ""
+    email_topic_arn: str = ""
+    slack_token_secret: str = ""
+    slack_api_url: str = "https://slack.com/api/"
+    pagerduty_key_secret: str = ""
+    pagerduty_url: str = "https://events.pagerduty.com"
+    watchdog_url: str = ""
+    api_url: str = ""
     config: Config = field(default_factory=Config)
     catalogue: Catalogue = field(default_factory=load_catalogue)
 
@@ -174,9 +194,20 @@ VARIABLES: Final = {
     "aggregates_table": "AGGREGATES_TABLE",
     "replays_table": "REPLAYS_TABLE",
     "tokens_table": "TOKENS_TABLE",
+    "job_runs_table": "JOB_RUNS_TABLE",
+    "datasets_table": "DATASETS_TABLE",
+    "alerts_table": "ALERTS_TABLE",
     "event_queue_url": "EVENT_QUEUE_URL",
     "event_dead_letter_queue_url": "EVENT_DEAD_LETTER_QUEUE_URL",
     "replay_queue_url": "REPLAY_QUEUE_URL",
+    "retry_queue_url": "RETRY_QUEUE_URL",
+    "email_topic_arn": "EMAIL_TOPIC_ARN",
+    "slack_token_secret": "SLACK_TOKEN_SECRET",
+    "slack_api_url": "SLACK_API_URL",
+    "pagerduty_key_secret": "PAGERDUTY_KEY_SECRET",
+    "pagerduty_url": "PAGERDUTY_URL",
+    "watchdog_url": "WATCHDOG_URL",
+    "api_url": "PULSEBOARD_API_URL",
 }
 """Field of Settings to the environment variable that sets it."""
 
@@ -212,6 +243,9 @@ def load_config(path: Path | None) -> Config:
         CollectorSource("synthetic")
     ]
     _build_event_types(data)
+    _build_named(data, "jobs", JobConfig)
+    _build_named(data, "datasets", DatasetConfig)
+    _build_maintenance(data)
     config = build(Config, data, CONFIG_NAME)
     _check_positive(config, CONFIG_NAME)
     for index, source in enumerate(config.collect):
@@ -241,16 +275,35 @@ def _build_event_types(data: dict[str, Any]) -> None:
     data["events"] = {**events, "types": built}
 
 
-_Part = Config | Limits | Retention | CollectorSource | EventType | Events | ReplayLimits
+def _build_named(data: dict[str, Any], name: str, cls: type[Any]) -> None:
+    """Turns the tables under ``[<name>.<key>]`` into dataclasses in place."""
+    tables = data.get(name)
+    if isinstance(tables, dict):
+        data[name] = {key: build(cls, entry, f"{name}.{key}") for key, entry in tables.items()}
+        for key, built in data[name].items():
+            _check_positive(built, f"{name}.{key}")
 
 
-def _check_positive(part: _Part, where: str) -> None:
+def _build_maintenance(data: dict[str, Any]) -> None:
+    """Turns the tables of ``[[alerts.maintenance]]`` into Maintenance in place."""
+    alerts = data.get("alerts")
+    windows = alerts.get("maintenance") if isinstance(alerts, dict) else None
+    if isinstance(alerts, dict) and isinstance(windows, list):
+        built = [build(Maintenance, entry, f"alerts.maintenance[{index}]") for index, entry in enumerate(windows)]
+        data["alerts"] = {**alerts, "maintenance": built}
+
+
+_PARTS: Final = (Limits, Retention, Events, ReplayLimits, Alerting, Renotify, Checks, Calendar)
+"""Tables inside tables whose numbers are looked at too. In a remediation 0 means off."""
+
+
+def _check_positive(part: Any, where: str) -> None:
     """Every number that may be set is a length, a size or a share: zero and below would switch something off."""
     for entry in fields(part):
         value = getattr(part, entry.name)
-        if isinstance(value, int | float) and value <= 0:
+        if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
             raise InvalidInput(f"{where}.{entry.name}", value, "must be above 0")
-        if isinstance(value, Limits | Retention | Events | ReplayLimits):
+        if isinstance(value, _PARTS):
             _check_positive(value, f"{where}.{entry.name}")
 
 

@@ -9,11 +9,18 @@ from backend.local.template import load_template, properties
 
 TEMPLATE = load_template()
 TABLES = ("GateTable", "EventsTable", "AggregatesTable", "ReplaysTable", "TokensTable")
+JOB_TABLES = ("JobRunsTable", "DatasetsTable")
+ALERT_TABLES = ("AlertsTable",)
 
 
 def create_event_tables(dynamodb: Any) -> None:
     """EventGate, PipelineEvents, Aggregates, Replays and AccessTokens."""
-    for resource in TABLES:
+    create_tables(dynamodb, TABLES)
+
+
+def create_tables(dynamodb: Any, resources: tuple[str, ...]) -> None:
+    """Tables by their names in the template."""
+    for resource in resources:
         table = properties(TEMPLATE, resource, {})
         wanted = ("TableName", "BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
         dynamodb.create_table(**{name: table[name] for name in wanted if name in table})

@@ -50,7 +50,12 @@ class Slo:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A CloudWatch alarm; ``datapoints`` of ``periods`` periods must breach. ``route`` narrows who is told."""
+    """A CloudWatch alarm; ``datapoints`` of ``periods`` periods must breach.
+
+    ``route`` is told besides those of the severity. ``covered_by`` is the rule of Pulseboard's own alerts that say the
+    same with more words: the alarm stands behind them and speaks only when they don't. ``mails_directly``: its mails
+    do not go through the alert consumer, because it tells that this one is gone.
+    """
 
     severity: Severity
     comparison: Literal[">", "<"]
@@ -61,6 +66,8 @@ class Alarm:
     datapoints: int
     missing: Literal["missing", "breaching", "notBreaching"]
     route: Literal["email", "slack", "pagerduty"] | None = None
+    covered_by: str = ""
+    mails_directly: bool = False
 
 
 @dataclass(frozen=True, slots=True)

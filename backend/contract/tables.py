@@ -110,3 +110,45 @@ def shard_of(event_id: str, shards: int) -> int:
 def day_partition(name: str, day: str, shard: int) -> str:
     """Partition of ``type_day`` and ``source_day``: ``order_placed#2026-11-21#3``; of ``error_day`` with no name."""
     return f"{name}#{day}#{shard}" if name else f"{day}#{shard}"
+
+
+# S3: history that Athena reads
+JOB_RUNS_PREFIX: Final = "monitoring/job_runs/"
+DATASET_STATUS_PREFIX: Final = "monitoring/dataset_status/"
+
+# DynamoDB: jobs and datasets
+JOB_RUNS_TABLE: Final = "JobRuns"
+DATASETS_TABLE: Final = "DatasetStatus"
+JOB_NAME: Final = "job_name"
+RUN_KEY: Final = "run_key"
+"""Sort key of JobRuns: ``<started_at>#<run_id>``, started_at as text of ``contract.events.utc_text``."""
+STATUS_DAY: Final = "status_day"
+"""``STARTED#2026-11-21``: a run's status and the UTC day of its start."""
+STARTED_AT: Final = "started_at"
+STATUS_DAY_INDEX: Final = "status_day-started_at-index"
+DATASET: Final = "dataset"
+DATASET_INDEX: Final = "dataset-started_at-index"
+BATCHES: Final = "@batches#"
+"""Partition of JobRuns, followed by a job's name: an item per batch (its lease and how far it is), sort key the
+batch; ``@plan`` holds the list that ``pending`` was last asked for. Job names may not begin with ``@``."""
+PLAN: Final = "@plan"
+PLANS: Final = "@plans"
+"""Partition of JobRuns that lists the jobs with batches, sort key the job's name: what pages ask for plans of."""
+
+# DynamoDB: alerts
+ALERTS_TABLE: Final = "Alerts"
+FINGERPRINT: Final = "fingerprint"
+OPENED_AT: Final = "opened_at"
+"""Sort key of Alerts: ``contract.events.utc_text`` of the opening; other kinds of items have their own text."""
+STATE: Final = "state"
+STATE_INDEX: Final = "state-opened_at-index"
+"""``state`` is open, acknowledged, resolved; ``outbox`` for deliveries, whose opened_at is when to try next."""
+CURRENT: Final = "@current"
+"""Sort key of the item that says which alert of a fingerprint is open, and what was last heard of it."""
+SILENCES: Final = "@silences"
+INCIDENTS: Final = "@incidents"
+ANNOTATIONS: Final = "@annotations"
+CHECK_RESULTS: Final = "@check#"
+"""Partition followed by the check's name; sort key the time of the result."""
+RULE_WEEK: Final = "@week#"
+"""Partition followed by the ISO week; sort key the rule."""

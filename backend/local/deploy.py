@@ -14,6 +14,7 @@ from backend.local.template import load_template, properties, template_path
 
 STACK: Final = "pulseboard"
 CODE_BUCKET: Final = "pulseboard-code"
+TEMPLATE_KEY: Final = "pulseboard/template.yaml"
 CREATE_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 
@@ -32,6 +33,11 @@ ENVIRONMENT_OF_OUTPUT: Final = {
     "EventQueueUrl": "EVENT_QUEUE_URL",
     "EventDeadLetterQueueUrl": "EVENT_DEAD_LETTER_QUEUE_URL",
     "ReplayQueueUrl": "REPLAY_QUEUE_URL",
+    "JobRunsTableName": "JOB_RUNS_TABLE",
+    "DatasetsTableName": "DATASETS_TABLE",
+    "AlertsTableName": "ALERTS_TABLE",
+    "RetryQueueUrl": "RETRY_QUEUE_URL",
+    "EmailTopicArn": "EMAIL_TOPIC_ARN",
 }
 """Output of the stack to the variable by which ``backend.settings`` reads it."""
 
@@ -39,6 +45,8 @@ _SMALL: Final = {
     "ProcessorConcurrency": "2",
     "EventProcessorConcurrency": "2",
     "ReplayConcurrency": "2",
+    # Its CloudFormation knows none.
+    "CompositeAlarm": "false",
     "LogLevel": "WARNING",
 }
 """Parameters that fit one machine."""
@@ -64,7 +72,10 @@ def deploy(
     s3.create_bucket(Bucket=CODE_BUCKET)
     s3.put_object(Bucket=CODE_BUCKET, Key=key_of(body), Body=body)
     given |= {"CodeBucket": CODE_BUCKET, "CodeKey": key_of(body)}
-    outputs = _apply(client("cloudformation"), given)
+    # CloudFormation takes 51,200 bytes with the request, and a megabyte from a bucket.
+    s3.put_object(Bucket=CODE_BUCKET, Key=TEMPLATE_KEY, Body=template_path().read_bytes())
+    url = f"{s3.meta.endpoint_url}/{CODE_BUCKET}/{TEMPLATE_KEY}"
+    outputs = _apply(client("cloudformation"), url, given)
     _mend(client, given, outputs)
     return {variable: outputs[name] for name, variable in ENVIRONMENT_OF_OUTPUT.items()}
 
@@ -75,10 +86,10 @@ def retention_of(config: str | None) -> dict[str, str]:
     return {} if days is None else {"EventsRetentionDays": str(days)}
 
 
-def _apply(cloudformation: Any, parameters: Mapping[str, str]) -> dict[str, str]:
+def _apply(cloudformation: Any, template_url: str, parameters: Mapping[str, str]) -> dict[str, str]:
     request = {
         "StackName": STACK,
-        "TemplateBody": template_path().read_text("utf-8"),
+        "TemplateURL": template_url,
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         "Capabilities": ["CAPABILITY_IAM"],
     }

@@ -135,7 +135,7 @@ def main() -> None:
     out(f"{path}: {len(body) / 1e6:.1f} MB, with {config or 'the default configuration'}\n")
     out(f"  aws s3 cp {path} s3://$CODE_BUCKET/{key}\n")
     out("  aws cloudformation deploy --stack-name pulseboard --template-file infra/template.yaml \\\n")
-    out("    --capabilities CAPABILITY_IAM --parameter-overrides CodeBucket=$CODE_BUCKET \\\n")
+    out("    --s3-bucket $CODE_BUCKET --capabilities CAPABILITY_IAM --parameter-overrides CodeBucket=$CODE_BUCKET \\\n")
     out(f"    CodeKey={key} BucketName=$DATA_BUCKET EventsRetentionDays={settled.events.retention_days}\n")
 
 

@@ -1,0 +1,100 @@
+"""The scheduled checks: which there are, and what each found. No I/O. Times are epoch seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from backend.contract.catalogue import Severity
+
+CheckStatus = Literal["passed", "failed", "unknown"]
+"""Unknown: it could not look, or there was nothing to look at. Never taken for passed."""
+OVERDUE_INTERVALS: Final = 3
+"""A check whose newest result is older than so many of its intervals is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A scheduled check. ``metric`` is the catalogue's key of the number it publishes."""
+
+    name: str
+    title: str
+    every_seconds: int
+    severity: Severity
+    metric: str
+    purpose: str
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    Check("reconciliation", "Reconciliation", 3600, "HIGH", "reconciliation_match_percent",
+          "Every event ingested is in S3, indexed, and processed or dead-lettered, hour by hour."),
+    Check("daily", "Yesterday complete", 86400, "HIGH", "daily_match_percent",
+          "Every hour of yesterday is there and matches at least 99.9 %."),
+    Check("invariants", "Invariants", 300, "HIGH", "invariant_violations",
+          "What must always hold: out >= in - dead-lettered - late, distinct = total, offsets never go back."),
+    Check("sampling", "Sample of events", 3600, "HIGH", "sample_mismatches",
+          "A hundred events equal their raw objects, are unique and have their required fields."),
+    Check("quality", "Data quality", 3600, "MEDIUM", "data_quality_findings",
+          "Schema drift, null rates and constant columns per event type."),
+    Check("canary", "Canary", 60, "CRITICAL", "canary_latency_ms",
+          "An event a minute goes all the way through."),
+    Check("jobs", "Hung and missed jobs", 60, "HIGH", "hung_jobs",
+          "Runs past their limit, without a heartbeat, not started when due, or none of which succeed."),
+    Check("datasets", "Stale datasets", 60, "HIGH", "stale_datasets",
+          "Datasets past their SLA, and hours whose volume is not that of earlier weeks."),
+    Check("ratios", "Ratios and burn rates", 60, "MEDIUM", "lambda_error_rate",
+          "Error rates and burn rates, computed here and published as plain metrics."),
+)  # fmt: skip
+"""All checks, in the order in which pages show them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a check found. ``subject`` is what it is about: an hour, an event, an event type, a job."""
+
+    subject: str
+    sentence: str
+    severity: Severity | None = None
+    page: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check found at ``at``. ``window_start`` and ``window_end`` are the time it looked at.
+
+    ``value`` is the published number, None where there is none to tell. ``details`` is JSON, for instance the
+    reconciliation's counts per hour and stage.
+    """
+
+    check: str
+    at: float
+    status: CheckStatus
+    sentence: str
+    value: float | None = None
+    unit: str = ""
+    window_start: float | None = None
+    window_end: float | None = None
+    findings: tuple[Finding, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    environment: str = "production"
+
+
+STAGES: Final = ("ingested", "stored", "indexed", "processed", "dead_lettered")
+"""Stages of the reconciliation, in the order events pass them; stored is raw in S3."""
+
+
+@dataclass(frozen=True, slots=True)
+class HourCounts:
+    """Events of one UTC hour by stage. ``counts`` has a number per stage, None where it could not be counted.
+
+    ``settled`` is whether the hour lies before now - late limit: only then what is missing is lost.
+    """
+
+    hour: float
+    counts: Mapping[str, int | None]
+    match_percent: float | None
+    settled: bool
+    external: int | None = None
+    """What an outside counter says, where one is configured."""
