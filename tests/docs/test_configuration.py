@@ -25,6 +25,8 @@ from backend.settings import (
     load_config,
     load_settings,
 )
+from backend.settings_alerts import Alerting, Checks
+from backend.settings_jobs import DatasetConfig, JobConfig
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/configuration.md").read_text("utf-8")
@@ -32,7 +34,7 @@ EXAMPLE = ROOT / "pulseboard.example.toml"
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| `")]
 DEFAULTS = {row[0].strip("`"): row[1].strip("`") for row in ROWS if len(row) == 4 and row[2] != ""}
 OWN_VARIABLE = re.compile(r"PULSEBOARD_[A-Z0-9_]+")
-TABLES = ("collect", "limits", "retention", "events", "replay", "access")
+TABLES = ("collect", "limits", "retention", "events", "replay", "access", "jobs", "datasets", "alerts", "checks")
 AWS_OWN = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED", "AWS_SESSION_TOKEN"}
 """boto3's own, which the demo sets and `pulseboard env` prints; they are boto3's to document."""
 
@@ -40,12 +42,14 @@ AWS_OWN = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISAB
 def settable() -> Iterator[tuple[str, Any]]:
     """Every field a pulseboard.toml may have, with its default; MISSING where it must be given."""
     for field in fields(Config):
-        if field.name not in ("collect", "thresholds"):
+        if field.name not in ("collect", "thresholds", "jobs", "datasets"):
             yield from _settable(field.name, getattr(Config(), field.name))
     for where, entry in (("collect", CollectorSource), ("events.types.<name>", EventType)):
         for field in fields(entry):
             default = field.default_factory() if field.default_factory is not MISSING else field.default
             yield f"{where}.{field.name}", default
+    yield from _settable("jobs.<name>", JobConfig())
+    yield from _settable("datasets.<name>", DatasetConfig())
 
 
 def _settable(name: str, default: Any) -> Iterator[tuple[str, Any]]:
@@ -145,5 +149,7 @@ def test_the_example_shows_the_defaults() -> None:
     config = load_config(EXAMPLE)
     assert (config.limits, config.retention) == (Limits(), Retention())
     assert (replace(config.events, types={}), config.replay, config.access) == (Events(), ReplayLimits(), Access())
+    assert (config.alerts, config.checks) == (Alerting(), Checks())
+    assert config.datasets == {"orders": DatasetConfig()}
     for name in ("environment", "refresh_seconds", "hot_refresh_seconds"):
         assert getattr(config, name) == getattr(Config(), name)
