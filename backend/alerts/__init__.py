@@ -1,0 +1,1 @@
+"""Alerts: from what the two topics say to what Slack, PagerDuty and mail tell people, once."""

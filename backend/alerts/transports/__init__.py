@@ -1,0 +1,1 @@
+"""Who tells people: one module a service, all behind ``base.Transport``."""
