@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -119,6 +120,10 @@ def subject_line(text: str) -> str:
 
 
 def _short(details: Mapping[str, Any]) -> dict[str, Any]:
-    """At most so many details, their texts cut."""
-    kept = list(details.items())[:MAX_DETAILS]
-    return {name: value[:MAX_DETAIL] if isinstance(value, str) else value for name, value in kept}
+    """At most so many details, each cut: what is no text and too long becomes the beginning of its JSON."""
+    return {name: _cut(value) for name, value in list(details.items())[:MAX_DETAILS]}
+
+
+def _cut(value: Any) -> Any:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return value if len(text) <= MAX_DETAIL else text[:MAX_DETAIL]

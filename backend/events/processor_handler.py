@@ -140,7 +140,7 @@ def build(settings: Settings, clients: Clients, logger: Logger, clock: Callable[
     table = EventTable(clients.dynamodb, settings.events_table, pool)
     store = ProcessorStore(clients.dynamodb, clients.s3, settings, plugins.layout, table)
     processor = EventProcessor(store, AggregateStore(clients.dynamodb, settings), plugins, pool, clock=clock)
-    alerts = Alerts(clients.sns, settings.alerts_topic_arn, settings.warnings_topic_arn, logger, SERVICE)
+    alerts = Alerts(clients.sns, settings, logger, SERVICE)
     failures = Failures(store, clients.sqs, alerts, settings, logger, pool, clock)
     metrics = OwnMetrics(clients.dynamodb, settings, SERVICE, logger)
     return EventHandler(processor, failures, metrics, clients.cloudwatch, settings, logger, clock)

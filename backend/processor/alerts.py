@@ -1,33 +1,31 @@
-"""What the processor tells people, through SNS. An alert that can't be sent is logged and never costs a sample."""
+"""What the processors tell people. An alert that can't be sent is logged and never costs a sample or an event."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger
-from botocore.exceptions import BotoCoreError, ClientError
 
+from backend.alerts.publish import Publisher
+from backend.contract.catalogue import Severity
 from backend.processor.core import Processed
 from backend.processor.part import ObjectPart
+from backend.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
-SOURCE = "log-processor"
+SOURCE: Final = "log-processor"
+LASTS_SECONDS: Final = 3600.0
+"""Nobody says that a bad object has gone: such an alert ends so long after the last of its kind."""
 
 
 class Alerts:
-    """Critical alerts go to one topic, warnings to the other; without a topic they are logged only."""
+    """Alerts of one processor by what happened; without topics they are logged only."""
 
-    def __init__(
-        self, sns: SNSClient, alerts_topic: str, warnings_topic: str, logger: Logger, source: str = SOURCE
-    ) -> None:
-        self._sns = sns
-        self._source = source
-        self._topics = {"CRITICAL": alerts_topic, "HIGH": alerts_topic, "MEDIUM": warnings_topic}
-        self._logger = logger
+    def __init__(self, sns: SNSClient, settings: Settings, logger: Logger, source: str = SOURCE) -> None:
+        self._publisher = Publisher(sns, settings, logger, source)
 
     def access_denied(self, bucket: str, part: ObjectPart, error: str) -> None:
         """An object can't be read: someone must mend the permission and redrive the dead-letter queue."""
@@ -43,21 +41,8 @@ class Alerts:
         details["example"] = processed.quarantined[0].message
         self.send("HIGH" if failed > limit_percent else "MEDIUM", "data_quality", title, details)
 
-    def send(self, severity: str, kind: str, title: str, details: dict[str, Any]) -> None:
-        """An alert of any kind: CRITICAL, HIGH or MEDIUM, a title of one line, and details that are logged as well."""
-        topic = self._topics[severity]
-        self._logger.warning(title, extra={"status": kind, "severity": severity, **details})
-        if not topic:
-            return
-        message = json.dumps({"source": self._source, "kind": kind, "severity": severity, "title": title, **details})
-        try:
-            self._sns.publish(
-                TopicArn=topic,
-                Subject=f"{severity}: {title}"[:100],
-                Message=message,
-                MessageAttributes={"severity": {"DataType": "String", "StringValue": severity}},
-            )
-        except (BotoCoreError, ClientError) as error:
-            self._logger.error(
-                "alert not sent", extra={"error_type": type(error).__name__, "error_message": str(error)}
-            )
+    def send(self, severity: Severity, kind: str, title: str, details: dict[str, Any]) -> None:
+        """An alert of any kind: a title of one line, and details that are logged as well."""
+        self._publisher.send(
+            severity, kind, title, runbook=kind, page="/errors", lasts_seconds=LASTS_SECONDS, details=details
+        )

@@ -66,7 +66,7 @@ class Processor:
         self._s3: S3Client = clients.s3
         self._sqs: SQSClient = clients.sqs
         self._cloudwatch = clients.cloudwatch
-        self._alerts = Alerts(clients.sns, settings.alerts_topic_arn, settings.warnings_topic_arn, logger)
+        self._alerts = Alerts(clients.sns, settings, logger)
         self._store = store
         self._logger = logger
         self._clock = clock

@@ -48,7 +48,7 @@ class Delivered:
 class TransportError(RuntimeError):
     """A message did not arrive, or nobody knows whether it did.
 
-    ``permanent``: no attempt will help before somebody mends it. ``retry_after`` is what the service asked for, seconds.
+    ``permanent``: no attempt will help before somebody mends it. ``retry_after``: seconds that the service asked for.
     """
 
     def __init__(self, message: str, permanent: bool, retry_after: float | None = None) -> None:
