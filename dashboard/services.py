@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar, cast
 
@@ -18,6 +18,9 @@ from backend.replay.dead_letters import DeadLetters
 from backend.replay.service import ReplayService
 from backend.settings import Settings
 from dashboard.access.tokens import DisplayTokens, TokenStore
+from dashboard.components.marks import with_marks
+from dashboard.data.alerts_marks import read_marks
+from dashboard.data.alerts_sources import Alerts
 from dashboard.data.flight import SingleFlight
 from dashboard.data.health import HealthService
 from dashboard.data.hot import HotStore
@@ -26,7 +29,7 @@ from dashboard.data.request import ViewRequest
 from dashboard.data.series import SeriesService
 from dashboard.data.ticks import same_tick
 from dashboard.data.views import KEEP_SECONDS, EncodedView, Store, ViewCache, encode
-from dashboard.pages.base import Page
+from dashboard.pages.base import Page, View
 
 READ_CONNECTIONS: Final = 16
 READ_TIMEOUT_SECONDS: Final = 10.0
@@ -65,6 +68,7 @@ class Services:
     dead_letters: DeadLetters | None = None
     audit: AuditLog | None = None
     tokens: DisplayTokens | None = None
+    alerts: Alerts | None = None
     recent: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     readings: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     actions: int = 0
@@ -160,9 +164,19 @@ class Services:
             "refresh_ms": int((view.refresh_seconds or self.refresh_seconds(page)) * 1000),
             "live": wanted.live,
             "props": view.props,
-            "charts": view.charts,
+            "charts": self._marked(page, request, view, now),
         }
         return self.with_trouble(encode(content, view.as_of, now, _component_json))
+
+    def _marked(self, page: Page, request: ViewRequest, view: View, now: float) -> Mapping[str, Any]:
+        """The view's charts, those of time with the marks of alerts and deploys."""
+        if not any(view.charts.get(name) for name in page.time_charts):
+            return view.charts
+        marks = read_marks(self.alerts, self.shared, request, now)
+        return {
+            name: with_marks(traces, marks) if name in page.time_charts else traces
+            for name, traces in view.charts.items()
+        }
 
 
 def build_services(

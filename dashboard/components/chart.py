@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from dash import dcc
 
+from dashboard.components.marks import MARKS_AXIS
+
 CONFIG: Final = {
     "displaylogo": False,
     "responsive": True,
@@ -29,6 +31,7 @@ def chart(panel: str, title: str, layout: Mapping[str, Any] | None = None) -> dc
         "legend": {"orientation": "h", "y": -0.2},
         "uirevision": panel,
         "meta": {"title": title},
+        **MARKS_AXIS,
         **(layout or {}),
     }
     return dcc.Graph(

@@ -53,6 +53,8 @@ class Page:
     second is made anew each second, by its own reader's rules."""
     by_role: bool = False
     """Whether the page looks different to operators: then ``request.role`` says who looks."""
+    time_charts: tuple[str, ...] = ()
+    """Ids of the charts whose horizontal axis is the shown time range: they get the marks of alerts and deploys."""
 
     def register(self) -> None:
         """Makes the page reachable. Call it once a Dash app exists: registering on import fails without one."""

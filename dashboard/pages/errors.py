@@ -180,4 +180,5 @@ PAGE: Final = Page(
     filters=("environment", "range", "operator"),
     parameters=PARAMETERS,
     by_role=True,
+    time_charts=("chart-failed", "chart-dlq"),
 )

@@ -1,0 +1,125 @@
+"""Marks on a time chart as traces: data alone, so that a user's zoom survives a refresh.
+
+They have a vertical axis of their own from 0 to 1 (``MARKS_AXIS``), so they span the chart whatever it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from backend.contract.alerts import Annotation
+from backend.contract.verdict import duration
+from dashboard.data.alerts_marks import Marks
+
+Trace = Mapping[str, Any]
+AXIS: Final = "y9"
+MARKS_AXIS: Final[Mapping[str, Any]] = {
+    "yaxis9": {"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False}
+}
+"""What a chart's layout needs for them; nothing is drawn of it while there are none."""
+COLOURS: Final = {
+    "CRITICAL": "#d0342c",
+    "HIGH": "#d9650f",
+    "MEDIUM": "#b98500",
+    "LOW": "#5f7fb8",
+    "": "#7b5cc4",
+}
+"""By severity; "" is what people posted. Plotly takes no CSS variables: these hold in both themes."""
+REGION: Final = 0.1
+"""Opacity of the time an alert lasted."""
+MOST_CHARACTERS: Final = 120
+TEXT_COLOUR: Final = "#8894a3"
+
+
+def with_marks(traces: Sequence[Trace], marks: Marks) -> list[Trace]:
+    """A chart's traces with the marks behind its data; an empty chart stays empty, as it says so itself."""
+    return [*mark_traces(marks), *traces] if traces else list(traces)
+
+
+def mark_traces(marks: Marks) -> list[Trace]:
+    """One trace of lines for each severity that occurs, one of regions for those that lasted, and what is left out."""
+    traces: list[Trace] = []
+    for severity, colour in COLOURS.items():
+        of_this = [mark for mark in marks.shown if _severity(mark) == severity]
+        lasting = [mark for mark in of_this if mark.until is not None and mark.until > mark.at]
+        if lasting:
+            traces.append(_regions(lasting, colour, marks))
+        if of_this:
+            traces.append(_lines(of_this, colour, marks, severity))
+    words = left_out(marks)
+    return [*traces, _words(words, marks)] if words else traces
+
+
+def left_out(marks: Marks) -> str:
+    """What a reader must know of the marks that are not drawn; "" where all are."""
+    if marks.unreadable:
+        return "marks of alerts can't be read now"
+    if marks.number > len(marks.shown):
+        return f"{len(marks.shown)} of {marks.number:,} marks shown"
+    return ""
+
+
+def _severity(mark: Annotation) -> str:
+    return mark.severity if mark.severity in COLOURS else ""
+
+
+def _lines(marks: Sequence[Annotation], colour: str, span: Marks, severity: str) -> Trace:
+    """A dashed line for each with a shape on top, which says on hover what it is."""
+    x: list[int | None] = []
+    y: list[float | None] = []
+    texts: list[str] = []
+    for mark in marks:
+        x += [_ms(max(mark.at, span.start))] * 2 + [None]
+        y += [1.0, 0.0, None]
+        texts += [_hover(mark)] * 2 + [""]
+    shape = "triangle-down" if severity else "diamond"
+    return {
+        "type": "scatter", "mode": "lines+markers", "name": severity.capitalize() or "Mark", "yaxis": AXIS,
+        "x": x, "y": y, "text": texts, "hovertemplate": "%{text}<extra></extra>", "showlegend": False,
+        "line": {"color": colour, "width": 1.25, "dash": "dash"}, "connectgaps": False,
+        "marker": {"color": colour, "symbol": shape, "size": [9, 0, 0] * len(marks), "opacity": 1},
+        "cliponaxis": False,
+    }  # fmt: skip
+
+
+def _regions(marks: Sequence[Annotation], colour: str, span: Marks) -> Trace:
+    x: list[int | None] = []
+    y: list[float | None] = []
+    for mark in marks:
+        begin, end = _ms(max(mark.at, span.start)), _ms(min(mark.until or mark.at, span.end))
+        x += [begin, begin, end, end, begin, None]
+        y += [0.0, 1.0, 1.0, 0.0, 0.0, None]
+    return {
+        "type": "scatter", "mode": "lines", "x": x, "y": y, "yaxis": AXIS, "fill": "toself", "line": {"width": 0},
+        "fillcolor": _faded(colour), "hoverinfo": "skip", "showlegend": False,
+    }  # fmt: skip
+
+
+def _words(words: str, span: Marks) -> Trace:
+    return {
+        "type": "scatter", "mode": "text", "x": [_ms(span.start)], "y": [1.0], "yaxis": AXIS, "text": [words],
+        "textposition": "bottom right", "textfont": {"size": 11, "color": TEXT_COLOUR}, "hoverinfo": "skip",
+        "showlegend": False,
+    }  # fmt: skip
+
+
+def _hover(mark: Annotation) -> str:
+    """Title, kind and how long it lasted. Plotly reads a few tags in texts: angle brackets are written as entities."""
+    title = mark.title if len(mark.title) <= MOST_CHARACTERS else f"{mark.title[:MOST_CHARACTERS]}…"
+    kind = f"{mark.severity.capitalize()} alert" if mark.severity else mark.kind
+    lasted = "" if mark.until is None else f", {duration(max(mark.until - mark.at, 0.0))}"
+    return f"{_plain(title)}<br>{_plain(kind)}{lasted}"
+
+
+def _plain(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _faded(colour: str) -> str:
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{REGION})"
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,118 @@
+"""The scheduled checks as the Alerts page shows them: each with its state now, and the reconciliation hour by hour."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from backend.contract.checks import CHECKS, OVERDUE_INTERVALS, STAGES, Check, CheckResult, CheckStatus, HourCounts
+from backend.contract.errors import InvalidInput
+from dashboard.data.alerts_sources import Alerts
+from dashboard.data.replay_sources import Shared
+from dashboard.data.request import ViewRequest
+
+logger = logging.getLogger(__name__)
+
+RECONCILIATION: Final = "reconciliation"
+HOURS: Final = (24, 48)
+"""Lengths of the strip, the usual one first."""
+HOUR: Final = 3600
+CHECKS_SECONDS: Final = 15.0
+STRIP_SECONDS: Final = 60.0
+"""The strip changes once an hour."""
+Settling = Literal["settled", "settling", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckView:
+    """A check and what is known of it now. ``state`` is unknown where there is no result that is young enough.
+
+    ``overdue_seconds``: the newest result is so old, where that is more than three of the check's intervals.
+    """
+
+    check: Check
+    state: CheckStatus
+    result: CheckResult | None
+    overdue_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The reconciliation of the newest hours, oldest first: one entry an hour, None where nothing is known of it."""
+
+    first: float
+    hours: tuple[HourCounts | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksData:
+    """All checks in their order, and the strip. ``problem`` says why there is no strip."""
+
+    checks: tuple[CheckView, ...]
+    strip: Strip | None
+    hours: int
+    problem: str = ""
+
+
+def load_checks(service: Alerts, shared: Shared, request: ViewRequest, now: float) -> ChecksData:
+    """Raises InvalidInput for a length of the strip that there is not."""
+    hours = _hours(request)
+    latest = shared("latest checks", service.latest_checks, CHECKS_SECONDS)
+    since = now // HOUR * HOUR - hours * HOUR
+    results = shared(
+        f"reconciliation {hours}", lambda: service.checks(since, now + HOUR, RECONCILIATION), STRIP_SECONDS
+    )
+    newest = latest.get(RECONCILIATION)
+    strip = strip_of([*results, *([newest] if newest else [])], hours, now)
+    return ChecksData(tuple(view_of(check, latest.get(check.name), now) for check in CHECKS), strip, hours)
+
+
+def view_of(check: Check, result: CheckResult | None, now: float) -> CheckView:
+    """What a check's newest result says at ``now``: nothing, once it is older than three of its intervals."""
+    if result is None:
+        return CheckView(check, "unknown", None)
+    age = now - result.at
+    if age > OVERDUE_INTERVALS * check.every_seconds:
+        return CheckView(check, "unknown", result, age)
+    return CheckView(check, result.status, result)
+
+
+def strip_of(results: Iterable[CheckResult], hours: int, now: float) -> Strip | None:
+    """The newest word on each of the last ``hours`` hours; None where there never was any."""
+    said: dict[float, HourCounts] = {}
+    for result in sorted(results, key=lambda one: one.at):
+        for row in result.details.get("hours") or ():
+            counted = hour_counts(row)
+            if counted is not None:
+                said[counted.hour] = counted
+    if not said:
+        return None
+    first = now // HOUR * HOUR - (hours - 1) * HOUR
+    return Strip(first, tuple(said.get(first + index * HOUR) for index in range(hours)))
+
+
+def hour_counts(row: Any) -> HourCounts | None:
+    """One hour of a result's details; None for what is not of that shape, as records of other versions may be."""
+    try:
+        counts: Mapping[str, Any] = row["counts"]
+        match, external = row.get("match_percent"), row.get("external")
+        return HourCounts(
+            hour=float(row["hour"]) // HOUR * HOUR,
+            counts={stage: None if counts.get(stage) is None else int(counts[stage]) for stage in STAGES},
+            match_percent=None if match is None else float(match),
+            settled=bool(row["settled"]),
+            external=None if external is None else int(external),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        logger.warning("an hour of the reconciliation can't be read: %r", error)
+        return None
+
+
+def _hours(request: ViewRequest) -> int:
+    text = request.get("hours")
+    hours = next((number for number in HOURS if text in (None, str(number))), None)
+    if hours is None:
+        raise InvalidInput("hours", text, f"must be one of {', '.join(map(str, HOURS))}")
+    return hours
