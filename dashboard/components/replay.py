@@ -76,10 +76,12 @@ def heading(title: Any, *aside: Any) -> html.Header:
     return html.Header([html.H2(title), *aside], className="card-head")
 
 
-def table(heads: Sequence[str], rows: Sequence[html.Tr], class_name: str, label: str) -> html.Div:
+def table(
+    heads: Sequence[str], rows: Sequence[html.Tr], class_name: str, label: str, numbers: Sequence[str] = NUMBERS
+) -> html.Div:
     """A table that scrolls in its own box; on phones its rows become cards (``cell`` carries the column's name)."""
     head = html.Thead(
-        html.Tr([html.Th(title, scope="col", className="number-cell" if title in NUMBERS else "") for title in heads])
+        html.Tr([html.Th(title, scope="col", className="number-cell" if title in numbers else "") for title in heads])
     )
     return html.Div(
         html.Table([head, html.Tbody(list(rows))], className=f"rows {class_name}", **{"aria-label": label}),
