@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from backend.contract.catalogue import Severity
+from backend.contract.verdict import duration
 
 CheckStatus = Literal["passed", "failed", "unknown"]
 """Unknown: it could not look, or there was nothing to look at. Never taken for passed."""
@@ -79,6 +80,33 @@ class CheckResult:
     findings: tuple[Finding, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     environment: str = "production"
+
+
+CANARY_SOURCE: Final = "pulseboard-canary"
+"""Source of the canary's events: they count for no business figure, and no replay takes them along."""
+CANARY_TYPE: Final = "canary"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What pages say of a check now. ``at`` is when it last ran, None where it never did."""
+
+    check: Check
+    status: CheckStatus
+    sentence: str
+    at: float | None = None
+
+
+def standing(check: Check, latest: CheckResult | None, now: float) -> Standing:
+    """How a check stands at ``now`` (epoch s): a check that never ran, or not of late, is unknown."""
+    if latest is None:
+        return Standing(check, "unknown", "Has not run yet")
+    if now - latest.at > OVERDUE_INTERVALS * check.every_seconds:
+        overdue = (
+            f"Has not run for {duration(now - latest.at)}, although it is due every {duration(check.every_seconds)}"
+        )
+        return Standing(check, "unknown", overdue, latest.at)
+    return Standing(check, latest.status, latest.sentence, latest.at)
 
 
 STAGES: Final = ("ingested", "stored", "indexed", "processed", "dead_lettered")
