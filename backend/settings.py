@@ -24,6 +24,7 @@ from backend.contract.tables import (
     REPLAYS_TABLE,
     TOKENS_TABLE,
 )
+from backend.jobs.config import check_config
 from backend.settings_alerts import Alerting, Checks, Maintenance, Renotify
 from backend.settings_jobs import Calendar, DatasetConfig, JobConfig
 
@@ -250,6 +251,7 @@ def load_config(path: Path | None) -> Config:
     _check_positive(config, CONFIG_NAME)
     for index, source in enumerate(config.collect):
         _check_positive(source, f"collect[{index}]")
+    check_config(config.jobs, config.datasets)
     return config
 
 
