@@ -54,7 +54,9 @@ class Alarm:
 
     ``route`` is told besides those of the severity. ``covered_by`` is the rule of Pulseboard's own alerts that say the
     same with more words: the alarm stands behind them and speaks only when they don't. ``mails_directly``: its mails
-    do not go through the alert consumer, because it tells that this one is gone.
+    do not go through the alert consumer, because it tells that this one is gone. ``follows_collection``: sources are
+    read every ``period_seconds`` or more seldom, which the stack's parameter LevelAlarmPeriod says. ``meaning`` is one
+    sentence for whoever is woken.
     """
 
     severity: Severity
@@ -68,11 +70,16 @@ class Alarm:
     route: Literal["email", "slack", "pagerduty"] | None = None
     covered_by: str = ""
     mails_directly: bool = False
+    follows_collection: bool = False
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Widget:
-    """A place on the CloudWatch dashboard; metrics of one title share a widget."""
+    """A place on the CloudWatch dashboard; metrics of one title share a widget.
+
+    ``period_seconds`` is the time it shows: the range of a chart, the sum or maximum of a number.
+    """
 
     title: str
     view: Literal["line", "stacked_area", "combo", "number"]
