@@ -7,19 +7,18 @@ from typing import Any, Final
 
 from dash import html
 
+from backend.contract.slo import BurnRate, SloCard
 from backend.contract.verdict import Verdict, amount, duration
 from dashboard.components.sparkline import sparkline
 from dashboard.components.states import WORDS, badge, note, shape
 from dashboard.components.text import change, count, number_and_unit, percent
 from dashboard.components.times import ago, lasting, short_day, stamp
 from dashboard.data.models import (
-    BurnRate,
     CheckpointCard,
     DayState,
     Incident,
     SelfCheck,
     SignalCard,
-    SloCard,
 )
 
 REASONS_SHOWN: Final = 3

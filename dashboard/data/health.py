@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from backend.contract.bucket import LOOKBACK_SECONDS, Samples
 from backend.contract.catalogue import Catalogue
+from backend.contract.slo import EVENTS, PERIOD_SECONDS, SloCard, slo_cards
 from backend.contract.tables import HOUR, LEVEL_SECONDS, LIVE, MINUTE
 from backend.contract.verdict import (
     LONGEST_INTERVAL,
@@ -25,7 +26,7 @@ from dashboard.data.flight import SingleFlight
 from dashboard.data.hot import HotStore, Wanted
 from dashboard.data.levels import BucketsByMetric, Levels
 from dashboard.data.lines import line_of, trend_of
-from dashboard.data.models import CheckpointCard, DayState, HealthData, Incident, SelfCheck, SignalCard, SloCard
+from dashboard.data.models import CheckpointCard, DayState, HealthData, Incident, SelfCheck, SignalCard
 from dashboard.data.request import ViewRequest
 from dashboard.data.signals import (
     GOLDEN,
@@ -38,7 +39,6 @@ from dashboard.data.signals import (
     recent_interval,
     threshold_metric,
 )
-from dashboard.data.slo import EVENTS, PERIOD_SECONDS, slo_cards
 from dashboard.data.ticks import same_tick
 from dashboard.data.timeline import Moment, SignalPast, days, incidents, moments, since
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from backend.contract.slo import SloCard
 from backend.contract.verdict import State, Status, Verdict
 
 DayStatus = Literal["healthy", "degraded", "critical", "unknown", "no_data"]
@@ -52,36 +53,6 @@ class CheckpointCard:
     success_percent: float | None
     last_duration_ms: float | None
     age_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class BurnRate:
-    """One multi-window pair: burning when both windows burn faster than ``limit`` times the budget's even pace.
-
-    ``long_rate`` and ``short_rate`` are None when a window has not enough data.
-    """
-
-    name: str
-    limit: float
-    long_rate: float | None
-    short_rate: float | None
-    state: Literal["ok", "page", "ticket", "not_enough_data"]
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class SloCard:
-    """Attainment over 30 days, or as much of them as there is data for (``covered_days``)."""
-
-    key: str
-    title: str
-    target_percent: float
-    attained_percent: float | None
-    budget_left_percent: float | None
-    covered_days: float
-    burn: tuple[BurnRate, ...]
-    state: State
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

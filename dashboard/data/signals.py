@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from backend.contract.bucket import Samples, buckets, level_of
 from backend.contract.catalogue import Catalogue, Metric
-from backend.contract.rollup import OTHER, Merged
+from backend.contract.rollup import Merged
+from backend.contract.slo import late_and_arrived
 from backend.contract.verdict import SHORTEST_INTERVAL, Reading, usual_interval
 from dashboard.data.points import spacing
 
@@ -214,13 +215,6 @@ def _completeness_history(
 ) -> dict[float, float]:
     rows = [(t, *late_and_arrived(bucket, arrived[t])) for t, bucket in late.items() if t in arrived]
     return _rolling_completeness(rows, max(COMPLETENESS_WINDOW, step))
-
-
-def late_and_arrived(late: Merged, arrived: Merged) -> tuple[float, float]:
-    """Records dropped and records that came, at the operators that both buckets keep apart."""
-    both = (late.groups.keys() & arrived.groups.keys()) - {OTHER}
-    dropped, came = (sum(bucket.groups[name].increase or 0.0 for name in both) for bucket in (late, arrived))
-    return dropped, came
 
 
 def _rolling_completeness(rows: Sequence[tuple[float, float, float]], window: float) -> dict[float, float]:

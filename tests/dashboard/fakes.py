@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from backend.contract.catalogue import load_catalogue
+from backend.contract.slo import BurnRate, SloCard
 from backend.contract.verdict import Reading, State, Status, Verdict, judge
 from backend.settings import Settings
 from dashboard.data.flight import SingleFlight
 from dashboard.data.models import (
-    BurnRate,
     CheckpointCard,
     DayState,
     HealthData,
@@ -23,7 +23,6 @@ from dashboard.data.models import (
     Line,
     SelfCheck,
     SignalCard,
-    SloCard,
 )
 from dashboard.data.views import ViewCache
 from dashboard.pages import PAGES

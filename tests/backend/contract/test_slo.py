@@ -8,8 +8,9 @@ from backend.contract.bucket import buckets
 from backend.contract.catalogue import load_catalogue
 from backend.contract.rollup import Merged
 from backend.contract.sketch import Sketch
-from dashboard.data.models import BurnRate, SloCard
-from dashboard.data.slo import (
+from backend.contract.slo import (
+    BurnRate,
+    SloCard,
     Tally,
     burn_rate,
     completeness_tallies,

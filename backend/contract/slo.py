@@ -1,4 +1,4 @@
-"""SLO attainment, error budget and multi-window burn rates. Pure.
+"""SLO attainment, error budget and multi-window burn rates: what pages show and what alerts are raised by. No I/O.
 
 Burn-rate pairs follow the Google SRE workbook, chapter 5 ("Alerting on SLOs"): both windows must burn.
 """
@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from backend.contract.catalogue import Catalogue, Metric
-from backend.contract.rollup import Merged
+from backend.contract.rollup import OTHER, Merged
 from backend.contract.verdict import State, duration
-from dashboard.data.models import BurnRate, SloCard
-from dashboard.data.signals import late_and_arrived
 
 PERIOD_SECONDS: Final = 30 * 86400
 LEAST_SAMPLES: Final = 3
@@ -50,6 +48,36 @@ class Tally:
     counted: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class BurnRate:
+    """One multi-window pair: burning when both windows burn faster than ``limit`` times the budget's even pace.
+
+    ``long_rate`` and ``short_rate`` are None when a window has not enough data.
+    """
+
+    name: str
+    limit: float
+    long_rate: float | None
+    short_rate: float | None
+    state: Literal["ok", "page", "ticket", "not_enough_data"]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class SloCard:
+    """Attainment over 30 days, or as much of them as there is data for (``covered_days``)."""
+
+    key: str
+    title: str
+    target_percent: float
+    attained_percent: float | None
+    budget_left_percent: float | None
+    covered_days: float
+    burn: tuple[BurnRate, ...]
+    state: State
+    detail: str
+
+
 def latency_tallies(metric: Metric, buckets: Mapping[float, Merged]) -> dict[float, Tally]:
     """Records under the SLO's limit out of all, from sketch counts."""
     limit = metric.slo.limit if metric.slo and metric.slo.limit is not None else float("inf")
@@ -59,6 +87,13 @@ def latency_tallies(metric: Metric, buckets: Mapping[float, Merged]) -> dict[flo
         if sketch is not None and sketch.count:
             tallies[t] = Tally(sketch.count_up_to(limit), sketch.count)
     return tallies
+
+
+def late_and_arrived(late: Merged, arrived: Merged) -> tuple[float, float]:
+    """Records dropped and records that came, at the operators that both buckets keep apart."""
+    both = (late.groups.keys() & arrived.groups.keys()) - {OTHER}
+    dropped, came = (sum(bucket.groups[name].increase or 0.0 for name in both) for bucket in (late, arrived))
+    return dropped, came
 
 
 def completeness_tallies(
