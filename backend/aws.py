@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
@@ -78,3 +78,8 @@ class Clients:
     def lambda_(self) -> LambdaClient:
         """AWS Lambda."""
         return self._session.client("lambda", config=self._config)
+
+    @cached_property
+    def secretsmanager(self) -> Any:
+        """AWS Secrets Manager."""
+        return self._session.client("secretsmanager", config=self._config)
