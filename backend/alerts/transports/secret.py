@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.alerts.transports.base import TransportError
+from backend.aws import Clients
 
 ENVIRONMENT: Final = "env:"
 """``env:SLACK_TOKEN`` is the environment variable SLACK_TOKEN."""
@@ -23,9 +24,9 @@ class Secret:
     makes them) is its value. Thread-safe: at worst two threads read it.
     """
 
-    def __init__(self, name: str, secretsmanager: Any, environ: Mapping[str, str]) -> None:
+    def __init__(self, name: str, clients: Clients, environ: Mapping[str, str]) -> None:
         self._name = name
-        self._client = secretsmanager
+        self._clients = clients
         self._environ = environ
         self._value = ""
         self._lock = threading.Lock()
@@ -54,7 +55,7 @@ class Secret:
 
     def _fetch(self) -> str:
         try:
-            return str(self._client.get_secret_value(SecretId=self._name).get("SecretString") or "")
+            return str(self._clients.secretsmanager.get_secret_value(SecretId=self._name).get("SecretString") or "")
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             raise TransportError(f"{self._name}: can't be read ({code})", permanent=code in _MISSING) from error

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from backend.alerts.transports.base import Message
 from backend.contract.alerts import Alert
 from backend.contract.catalogue import Catalogue, Severity
 from backend.contract.events import utc_text
 from backend.contract.verdict import amount, duration
-
-from backend.alerts.transports.base import Message
 
 SEVERITY_SHAPE: Final[dict[Severity, str]] = {"CRITICAL": "🛑", "HIGH": "🔶", "MEDIUM": "🟨", "LOW": "🔵"}
 """Told apart by shape too: octagon, diamond, square, circle."""
@@ -33,7 +32,7 @@ def cut(text: str, limit: int) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """The text with every white space a single blank, at most ``limit`` characters."""
-    return cut(" ".join(text[: 8 * limit].split()), limit)
+    return cut(" ".join(text.split()), limit)
 
 
 def minute_text(seconds: float) -> str:
@@ -79,9 +78,11 @@ def value_text(alert: Alert, catalogue: Catalogue) -> str:
     """``61,234 records, alerts above 50,000 records``; "" where the alert has no value."""
     if alert.value is None:
         return ""
-    metric = catalogue.metrics.get(alert.metric)
-    text = amount(alert.value, alert.unit or (metric.unit if metric else "")).strip()
-    if metric is None or metric.alarm is None:
+    if alert.metric not in catalogue:
+        return amount(alert.value, alert.unit).strip()
+    metric = catalogue[alert.metric]
+    text = amount(alert.value, alert.unit or metric.unit)
+    if metric.alarm is None:
         return text
     side = "above" if metric.alarm.comparison == ">" else "below"
     return f"{text}, alerts {side} {amount(metric.alarm.threshold, metric.unit)}"
