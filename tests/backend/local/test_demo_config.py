@@ -8,6 +8,7 @@ import pytest
 
 from backend.contract.errors import InvalidInput
 from backend.local.demo_config import demo_config
+from backend.local.demo_jobs import BACKFILL, FAILING, HANGS, MISSED, REGULAR, STREAM
 from backend.local.orders import PAID, PLACED, SHIPPED, Shop
 from backend.settings import Config, load_config
 
@@ -63,3 +64,16 @@ def test_what_the_user_says_wins(tmp_path: Path) -> None:
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"refresh_second"):
         parsed(tmp_path, "refresh_second = 5\n")
+
+
+def test_the_demos_jobs_are_watched(tmp_path: Path) -> None:
+    config = parsed(tmp_path, None)
+    assert {job.name for job in (*REGULAR, FAILING)} | {HANGS, MISSED, STREAM, BACKFILL} == set(config.jobs)
+    assert {job.dataset for job in (*REGULAR, FAILING)} == set(config.datasets)
+    assert config.jobs[MISSED].schedule == "every 2 minutes"
+
+
+def test_links_in_alerts_lead_to_the_demos_dashboard(tmp_path: Path) -> None:
+    result = tmp_path / "demo.toml"
+    result.write_text(demo_config(None, "http://127.0.0.1:8050"))
+    assert load_config(result).alerts.dashboard_url == "http://127.0.0.1:8050"
