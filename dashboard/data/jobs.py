@@ -1,0 +1,262 @@
+"""What the Jobs page shows, read once a refresh for all who look; everything about runs comes from memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from botocore.exceptions import BotoCoreError, ClientError
+
+from backend.contract.checks import CHECKS, CheckResult, Standing, standing
+from backend.contract.jobs import BatchPlan, DatasetStatus, JobRun, Watch, WatchState
+from dashboard.data.jobs_columns import Columns, Mask
+from dashboard.data.jobs_failures import FailureGroup, failure_groups
+from dashboard.data.jobs_lines import Timeline, Trend, timeline, trend
+from dashboard.data.jobs_query import FILTERS, RunQuery, in_range, matching, parse_query, run_key
+from dashboard.data.jobs_sources import Checks, Sources
+from dashboard.data.jobs_store import Held
+from dashboard.data.request import ViewRequest
+
+logger = logging.getLogger(__name__)
+
+PARAMETERS: Final = (*FILTERS, "sort", "run", "retry")
+"""The page's own parameters. ``run`` is the open run's key, ``retry`` the job whose batches are to run again."""
+SLOW_SECONDS: Final = 15.0
+"""Plans, datasets and results of checks change with heartbeats and minutes."""
+MAX_ATTEMPTS: Final = 20
+MAX_KNOWN: Final = 200
+WATCHES: Final[tuple[WatchState, ...]] = ("none_succeeded", "hung", "lost", "missed")
+"""The worst first."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """Runs that match the filters, of those in the range, by how they stand."""
+
+    matching: int
+    ranged: int
+    running: int
+    succeeded: int
+    failed: int
+    records: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunsData:
+    """Everything drawn from the runs in memory. ``trend`` is None where no job is chosen and none ran."""
+
+    held: Held
+    query: RunQuery
+    counts: RunCounts
+    timeline: Timeline
+    trend: Trend | None
+    groups: tuple[FailureGroup, ...]
+    more_groups: int
+    known: Mapping[str, tuple[str, ...]]
+    """Values of filters to choose from: ``job`` and ``dataset``."""
+    synthetic: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all runs of the range are held."""
+        return self.query.start >= self.held.since
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """The run that the drawer shows, with the other attempts of its batch. ``problem`` says why there is none."""
+
+    key: str
+    run: JobRun | None = None
+    attempts: tuple[Attempt, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Another run of the same batch."""
+
+    key: str
+    status: str
+    started_at: float
+    seconds: float
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobsData:
+    """One look at the page. A part is None where its service is not connected; ``problems`` says what can't be read.
+
+    ``watches`` are None where the check that finds them has not told.
+    """
+
+    request: ViewRequest
+    at: float
+    runs: RunsData | None = None
+    watches: tuple[Watch, ...] | None = None
+    watching: Standing | None = None
+    checking: Standing | None = None
+    datasets: tuple[DatasetStatus, ...] | None = None
+    plans: tuple[BatchPlan, ...] | None = None
+    opened: OpenRun | None = None
+    retries: bool = False
+    region: str = ""
+    bucket: str = ""
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def acts(self) -> bool:
+        """Whether who looks may act."""
+        return self.request.role == "operator" and self.retries
+
+
+def load(sources: Sources, request: ViewRequest, now: float) -> JobsData:
+    """Reads what the page shows. Raises InvalidInput naming a wrong parameter, and what kept runs from being read."""
+    query = parse_query(request, now)
+    problems: dict[str, str] = {}
+    runs = None if sources.runs is None else _runs(sources, sources.runs.held(), query, now)
+    plans = datasets = None
+    if sources.jobs is not None:
+        plans = _read(sources, "plans", sources.jobs.plans, problems)
+        datasets = _read(sources, "datasets", sources.jobs.datasets, problems)
+    found = None if sources.checks is None else _checks(sources, sources.checks, problems)
+    latest = found.get("jobs") if found is not None else None
+    own = tuple(status for status in datasets if status.environment == request.environment) if datasets else datasets
+    return JobsData(
+        request=request,
+        at=now,
+        runs=runs,
+        watches=None if latest is None else watches_of(latest),
+        watching=_standing("jobs", found, now),
+        checking=_standing("datasets", found, now),
+        datasets=own,
+        plans=plans,
+        opened=None if runs is None else _opened(sources, runs.held.columns, request, now),
+        retries=sources.retries is not None,
+        region=sources.region,
+        bucket=sources.bucket,
+        problems=problems,
+    )
+
+
+def watches_of(result: CheckResult) -> tuple[Watch, ...]:
+    """The watches of the newest result of the check ``jobs``, the worst first."""
+    found = [watch for finding in result.findings if (watch := _watch(finding.details, finding.sentence, result.at))]
+    return tuple(sorted(found, key=lambda watch: (WATCHES.index(watch.state), watch.since)))
+
+
+def _watch(details: Mapping[str, Any], sentence: str, at: float) -> Watch | None:
+    state = next((state for state in WATCHES if state == details.get("state")), None)
+    if state is None:
+        return None
+    texts = {name: str(details.get(name) or "") for name in ("job_name", "run_id", "run_key", "batch")}
+    since = details.get("since")
+    return Watch(state=state, since=float(at if since is None else since), sentence=sentence, **texts)
+
+
+def _standing(name: str, found: Mapping[str, CheckResult] | None, now: float) -> Standing | None:
+    check = next(check for check in CHECKS if check.name == name)
+    return None if found is None else standing(check, found.get(name), now)
+
+
+def _checks(sources: Sources, checks: Checks, problems: dict[str, str]) -> Mapping[str, CheckResult] | None:
+    return _read(sources, "checks", checks.latest_checks, problems, "latest checks")
+
+
+def _read(sources: Sources, name: str, read: Callable[[], T], problems: dict[str, str], key: str = "") -> T | None:
+    """What is read beside the runs: where it can't be, the rest of the page stands all the same."""
+    try:
+        return sources.shared(key or f"jobs {name}", read, SLOW_SECONDS)
+    except (BotoCoreError, ClientError, TimeoutError) as error:
+        logger.warning("%s of jobs can't be read", name, exc_info=True)
+        problems[name] = f"It can't be read now ({type(error).__name__})."
+        return None
+
+
+def _runs(sources: Sources, held: Held, query: RunQuery, now: float) -> RunsData:
+    columns = held.columns
+    ranged, mask = in_range(columns, query), matching(columns, query)
+    groups, number = failure_groups(columns.taken(mask))
+    job = query.values.get("job") or _busiest(columns, mask)
+    return RunsData(
+        held=held,
+        query=query,
+        counts=_counts(columns, mask, ranged),
+        timeline=timeline(columns, mask, query, now),
+        trend=None if job is None else trend(columns, job, query, sources.limits.get(job), now),
+        groups=groups,
+        more_groups=number - len(groups),
+        known={"job": _known(columns, ranged, "job_name"), "dataset": _known(columns, ranged, "dataset")},
+        synthetic=bool(np.any(columns.numbers["synthetic"][ranged] > 0)),
+    )
+
+
+def _counts(columns: Columns, mask: Mask, ranged: Mask) -> RunCounts:
+    def number(status: str) -> int:
+        return int(np.count_nonzero(mask & columns.is_("status", status)))
+
+    records = float(np.nansum(columns.numbers["records"][mask]))
+    return RunCounts(
+        int(np.count_nonzero(mask)), int(np.count_nonzero(ranged)), number("STARTED"), number("SUCCESS"),
+        number("FAILED"), records,
+    )  # fmt: skip
+
+
+def _busiest(columns: Columns, mask: Mask) -> str | None:
+    """The job that failed most, else the one that ran most: whose trend is shown where none is chosen."""
+    jobs = columns.codes["job_name"]
+    for rows in (mask & columns.is_("status", "FAILED"), mask):
+        if rows.any():
+            return columns.words["job_name"].list[int(np.bincount(jobs[rows]).argmax())]
+    return None
+
+
+def _known(columns: Columns, ranged: Mask, name: str) -> tuple[str, ...]:
+    words = columns.words[name].list
+    return tuple(sorted(word for code in np.unique(columns.codes[name][ranged]) if (word := words[int(code)])))[
+        :MAX_KNOWN
+    ]
+
+
+def _opened(sources: Sources, columns: Columns, request: ViewRequest, now: float) -> OpenRun | None:
+    """The open run, read whole: memory holds the beginning of its error only. Displays have no drawer."""
+    key, jobs = request.get("run"), sources.jobs
+    if not key or request.role == "display" or jobs is None:
+        return None
+    row = find_run(columns, key)
+    job = request.get("job") if row is None else columns.text("job_name", row)
+    if job is None:
+        return OpenRun(key, problem="This run is not among those held in memory; name its job in the address too.")
+    try:
+        found = sources.shared(f"run {job} {key}", lambda: jobs.get_many([(job, key)]))
+    except (BotoCoreError, ClientError, TimeoutError) as error:
+        return OpenRun(key, problem=f"The run can't be read now ({type(error).__name__}).")
+    if not found:
+        return OpenRun(key, problem="There is no such run; it may have expired.")
+    return OpenRun(key, found[0], _attempts(columns, found[0], now))
+
+
+def find_run(columns: Columns, key: str) -> int | None:
+    """The row of a run key, None where it is not held or is none."""
+    _, _, run_id = key.partition("#")
+    rows = np.flatnonzero(columns.run_ids == run_id)
+    return next((int(row) for row in rows if run_key(columns, int(row)) == key), None)
+
+
+def _attempts(columns: Columns, run: JobRun, now: float) -> tuple[Attempt, ...]:
+    if not run.batch:
+        return ()
+    rows = np.flatnonzero(columns.is_("job_name", run.job_name) & columns.is_("batch", run.batch))[-MAX_ATTEMPTS:]
+    starts, ends = columns.numbers["started_at"], columns.numbers["ended_at"]
+    return tuple(
+        Attempt(
+            run_key(columns, int(row)), columns.text("status", int(row)), float(starts[row]),
+            float((now if np.isnan(ends[row]) else ends[row]) - starts[row]),
+            int(columns.numbers["attempt"][row]),
+        )
+        for row in rows[::-1]
+    )  # fmt: skip
