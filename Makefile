@@ -32,6 +32,7 @@ check: .venv/.all ## Lint, types, template, docs drift, lock file
 	.venv/bin/mypy
 	.venv/bin/cfn-lint infra/template.yaml
 	$(PYTHON) -m backend.contract.docs --check
+	$(PYTHON) -m backend.contract.alarms --check
 
 .PHONY: bench
 bench: .venv/.all chromium ## Run every benchmark and print its figures

@@ -23,8 +23,8 @@ OUTSIDE = {
     "tempfile", "threading", "asyncio", "os", "time", "flask", "dash", "aws_lambda_powertools", "logging", "pathlib",
 }  # fmt: skip
 """Modules that reach out of the process, wait, or know the time: no business of a contract."""
-RENDERER = "backend/contract/docs.py"
-"""A command that writes the metrics reference; nothing imports it."""
+RENDERERS = ("backend/contract/docs.py", "backend/contract/alarms.py")
+"""Commands that write the metrics reference and the template's alarms; nothing imports them."""
 
 
 def sources(*folders: str) -> list[str]:
@@ -104,7 +104,7 @@ def test_the_data_side_knows_neither_dash_nor_flask() -> None:
 
 
 def test_the_contract_reaches_for_nothing_outside() -> None:
-    paths = [path for path in sources("backend/contract") if path != RENDERER]
+    paths = [path for path in sources("backend/contract") if path not in RENDERERS]
     assert breaches(paths, *OUTSIDE) == []
     assert breaches(sources("backend/contract"), "backend", but=("backend.contract",)) == []
     calls = [
@@ -116,8 +116,9 @@ def test_the_contract_reaches_for_nothing_outside() -> None:
     assert calls == []
 
 
-def test_the_renderer_of_the_metrics_reference_is_a_command_only() -> None:
-    assert breaches(sources("backend", "dashboard", "pulseboard"), "backend.contract.docs") == []
+def test_what_renders_from_the_catalogue_is_a_command_only() -> None:
+    renderers = ("backend.contract.docs", "backend.contract.alarms")
+    assert breaches(sources("backend", "dashboard", "pulseboard"), *renderers) == []
 
 
 def test_no_module_reads_the_environment_when_it_is_imported() -> None:

@@ -45,6 +45,8 @@ _SMALL: Final = {
     "ProcessorConcurrency": "2",
     "EventProcessorConcurrency": "2",
     "ReplayConcurrency": "2",
+    # The agent reads its sources every few seconds.
+    "LevelAlarmPeriod": "60",
     # Its CloudFormation knows none.
     "CompositeAlarm": "false",
     "LogLevel": "WARNING",
