@@ -86,7 +86,7 @@ class Alerting:
 class Checks:
     """Bounds of the checks. ``external_count`` is a plug-in, ``package.module:name`` (docs/checks.md), or empty.
 
-    ``canary`` switches the event a minute on.
+    ``canary`` switches the event a minute on. ``filters`` names operators that drop records on purpose.
     """
 
     canary: bool = True
@@ -95,3 +95,4 @@ class Checks:
     match_percent: float = 99.9
     null_rate_change: float = 0.1
     external_count: str = ""
+    filters: list[str] = field(default_factory=list)
