@@ -16,13 +16,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from backend.aws import Clients
 from backend.checks.registry import REGISTRY, Entry
 from backend.checks.signals import still_firing, told
-from backend.checks.world import SERVICE, World, make_world
+from backend.checks.world import PARALLEL, SERVICE, World, make_world
 from backend.contract.checks import Check, CheckResult
 from backend.contract.errors import InvalidInput
 from backend.logs import make_logger
 from backend.settings import Settings, load_settings
 
-PARALLEL: Final = 32
 TIMEOUT_SECONDS: Final = 10.0
 MOST_REASON: Final = 300
 
@@ -95,7 +94,7 @@ def build(settings: Settings, clients: Clients, logger: Logger, clock: Callable[
 def _wired() -> Checks:
     """The checks of this container, wired once from the environment."""
     settings = load_settings(os.environ)
-    clients = Clients(settings.region, pool=PARALLEL, timeout=TIMEOUT_SECONDS)
+    clients = Clients(settings.region, pool=2 * PARALLEL, timeout=TIMEOUT_SECONDS)
     return build(settings, clients, make_logger(SERVICE))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,11 +17,14 @@ from backend.checks.store import CheckStore
 from backend.contract.checks import CheckResult
 from backend.events.investigation import Investigation
 from backend.events.own_metrics import OwnMetrics
+from backend.events.search_reader import EventTable
 from backend.jobs.reader import JobReader
 from backend.processor.store import MetricsStore
 from backend.settings import Settings
 
 SERVICE: Final = "pipeline-checks"
+PARALLEL: Final = 16
+"""Calls that a check makes at once."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class World:
     settings: Settings
     clients: Clients
     events: Investigation
+    table: EventTable
     jobs: JobReader
     levels: Levels
     results: CheckStore
@@ -54,6 +59,7 @@ def make_world(settings: Settings, clients: Clients, logger: Logger, clock: Call
         settings=settings,
         clients=clients,
         events=Investigation(clients.dynamodb, clients.s3, settings, clock),
+        table=EventTable(clients.dynamodb, settings.events_table, ThreadPoolExecutor(PARALLEL, SERVICE)),
         jobs=JobReader(clients.dynamodb, settings, clock),
         levels=Levels(MetricsStore(clients.dynamodb, settings.table), settings),
         results=CheckStore(clients.dynamodb, settings),
