@@ -10,7 +10,8 @@ from backend.contract.events import EventQuery, EventRecord, utc_text
 
 ReplayStatus = Literal["pending", "running", "paused", "succeeded", "failed", "cancelled"]
 FINISHED: Final[tuple[ReplayStatus, ...]] = ("succeeded", "failed", "cancelled")
-ReplayKind = Literal["replay", "redrive"]
+ReplayKind = Literal["replay", "redrive", "retry"]
+"""A replay puts events through again, a redrive what lies in a dead-letter queue, a retry the batches of a job."""
 AuditOutcome = Literal["started", "succeeded", "failed", "cancelled", "refused"]
 AUDIT_OUTCOMES: Final[tuple[AuditOutcome, ...]] = ("started", "succeeded", "failed", "cancelled", "refused")
 CONFIRM_ABOVE: Final = 1_000
@@ -61,9 +62,11 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """One replay or redrive as recorded. ``matched`` was frozen at creation: ``sent + failed + skipped`` ends there.
+    """One replay, redrive or retry as recorded. ``matched`` was frozen at creation, and is what ``sent + failed +
+    skipped`` ends at.
 
-    ``selection`` is the filters as JSON (``query_json``), for a redrive the queue and what was chosen of it.
+    ``selection`` is the filters as JSON (``query_json``), for a redrive the queue and what was chosen of it, for a
+    retry ``job_name`` and ``batches``.
     """
 
     replay_id: str
@@ -126,7 +129,10 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What became of one event of a replay. ``outcome``: sent, failed, skipped; ``detail`` says why it was not sent."""
+    """What became of one event of a replay. ``outcome``: sent, failed, skipped; ``detail`` says why it was not sent.
+
+    Of a retry, ``event_id`` is the batch.
+    """
 
     event_id: str
     outcome: Literal["sent", "failed", "skipped"]

@@ -15,6 +15,7 @@ from backend.audit import AuditLog
 from backend.aws import Clients
 from backend.events.investigation import Investigation
 from backend.events.plugins import replay_message
+from backend.jobs.reader import JobReader
 from backend.logs import make_logger
 from backend.replay.lease import LEASE_SECONDS, ReplayLeases
 from backend.replay.queue_lease import QueueLeases
@@ -76,6 +77,7 @@ def build(
         tools,
         QueueLeases(clients.dynamodb, settings.replays_table),
         investigation,
+        JobReader(clients.dynamodb, settings),
         AuditLog(clients.dynamodb, settings),
         settings,
         logger,

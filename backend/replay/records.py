@@ -20,7 +20,7 @@ the marker loses its ``day`` and so leaves the index."""
 REPLAY: Final = "replay"
 RESULT: Final = "result#"
 CHOSEN: Final = "chosen"
-"""Sort key of the messages that a redrive had decided to send before it began to."""
+"""Sort key of what a redrive or a retry had decided to send before it began to: message ids, batches."""
 AUDIT_ID: Final = "audit_id"
 SENT_AT: Final = "sent_at"
 
@@ -105,7 +105,7 @@ def replay_of(item: Mapping[str, Any]) -> Replay:
 def kept_selection(selection: Mapping[str, Any]) -> dict[str, Any]:
     """The selection as it is recorded: of many ids the first and their number, the frozen pages have them all."""
     kept = dict(selection)
-    for name in ("event_ids", "message_ids"):
+    for name in ("event_ids", "message_ids", "batches"):
         ids = kept.get(name)
         if ids is not None and len(ids) > IDS_KEPT:
             kept |= {name: list(ids[:IDS_KEPT]), f"{name}_total": len(ids)}

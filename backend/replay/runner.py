@@ -1,4 +1,4 @@
-"""The runner of replays and redrives: takes a lease, works for a slice of time, hands on or ends what it worked on."""
+"""The runner of replays, redrives and retries: takes a lease, works for a slice of time, hands on or ends its work."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from backend.audit import AuditLog
 from backend.contract.errors import InvalidInput
 from backend.contract.replays import FINISHED, Replay, ReplayStatus
+from backend.jobs.retry_plan import retry_url
 from backend.replay.lease import Held, LeaseLost
 from backend.replay.queue_lease import QueueLeases
 from backend.replay.queues import find_queue
 from backend.replay.redrive import RedriveRun, Work
 from backend.replay.request import targets
+from backend.replay.retry import ReadsPlans, RetryRun
 from backend.replay.run import ReplayRun, Stop, Tools
 from backend.replay.sending import QueueRefuses
 from backend.replay.service import FindsEvents, outcome_details, outcome_of
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 MAX_STARTS: Final = 10
 """Leases without any progress, a minute apart: then the replay has failed."""
+AnyRun = ReplayRun | RedriveRun | RetryRun
 Ran = Literal["nothing", "lost", "continued", "paused", "ended"]
 
 
@@ -41,6 +44,7 @@ class Runner:
         tools: Tools,
         queue_leases: QueueLeases,
         events: FindsEvents,
+        plans: ReadsPlans,
         audit: AuditLog,
         settings: Settings,
         logger: Logger,
@@ -50,6 +54,7 @@ class Runner:
         self._tools = tools
         self._queue_leases = queue_leases
         self._events = events
+        self._plans = plans
         self._audit = audit
         self._settings = settings
         self._logger = logger
@@ -96,7 +101,7 @@ class Runner:
                 started += 1
         return started
 
-    def _work(self, held: Held, until: float) -> ReplayRun | RedriveRun:
+    def _work(self, held: Held, until: float) -> AnyRun:
         """The run for this kind of replay. Raises InvalidInput where its queue is not known any more."""
         replay = held.replay
         if replay.kind == "replay":
@@ -104,11 +109,14 @@ class Runner:
             if not url:
                 raise InvalidInput("target", replay.target, "is not connected any more; see replay.targets")
             return ReplayRun(self._tools, held, url, until)
+        if replay.kind == "retry":
+            url = retry_url(str(replay.selection["job_name"]), self._settings)
+            return RetryRun(self._tools, self._plans, held, url, until)
         queue = find_queue(replay.selection.get("queue"), self._settings)
         work = Work(self._tools, self._store, self._events, self._queue_leases, queue, uuid.uuid4().hex)
         return RedriveRun(work, held, until)
 
-    def _work_off(self, work: ReplayRun | RedriveRun) -> Ran:
+    def _work_off(self, work: AnyRun) -> Ran:
         while (stop := work.go()) == "paused":
             # Putting on record what was sent takes its time: it may have been cancelled or resumed since.
             fresh = self._tools.leases.pause(work.held, work.recorded, self._tools.clock())
@@ -117,7 +125,7 @@ class Runner:
             work.held = fresh
         return self._finish(work, stop)
 
-    def _finish(self, work: ReplayRun | RedriveRun, stop: Stop) -> Ran:
+    def _finish(self, work: AnyRun, stop: Stop) -> Ran:
         held, now = work.held, self._tools.clock()
         if stop == "continue":
             self._tools.leases.release(held, work.recorded, now, status="running")
@@ -143,7 +151,7 @@ class Runner:
         self._audit.finish(audit_id, outcome_of(replay), outcome_details(replay))
         self._store.ended(replay.replay_id)
 
-    def _let_go(self, work: ReplayRun | RedriveRun, error: Exception) -> None:
+    def _let_go(self, work: AnyRun, error: Exception) -> None:
         """After a failure: the lease back with the reason, so that another run needs not wait for its end."""
         replay_id, problem = work.held.replay.replay_id, f"{type(error).__name__}: {error}"[:500]
         self._logger.error("replay interrupted", extra={"replay_id": replay_id, "error_message": problem})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -95,6 +95,11 @@ def wanted_key(replay_id: str) -> str:
     return f"{REPLAYS_PREFIX}{replay_id}/messages.json"
 
 
+def batches_key(replay_id: str) -> str:
+    """The object that says which batches a retry asks for, in its order."""
+    return f"{REPLAYS_PREFIX}{replay_id}/batches.json"
+
+
 class Selections:
     """Frozen selections in the bucket."""
 
@@ -133,6 +138,17 @@ class Selections:
         """Which messages a redrive is about."""
         values = json.loads(self._s3.get_object(Bucket=self._bucket, Key=wanted_key(replay_id))["Body"].read())
         return DeadLetterFilter(**values | {"message_ids": tuple(values["message_ids"])})
+
+    def put_batches(self, replay_id: str, batches: Sequence[str]) -> None:
+        """Keeps which batches a retry asks for, in this order."""
+        self._put(batches_key(replay_id), json.dumps(list(batches)).encode())
+
+    def batches(self, replay_id: str) -> list[str]:
+        """Which batches a retry asks for, in its order."""
+        found: list[str] = json.loads(
+            self._s3.get_object(Bucket=self._bucket, Key=batches_key(replay_id))["Body"].read()
+        )
+        return found
 
     def _put(self, key: str, body: bytes) -> None:
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")

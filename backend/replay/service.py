@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.audit import AuditLog, Outcome
 from backend.contract.errors import InvalidInput
@@ -29,6 +26,7 @@ from backend.events.search_plan import scan_range
 from backend.replay import request as asked
 from backend.replay.records import LEASE_UNTIL
 from backend.replay.selection import Count, Limits, Selections, first
+from backend.replay.starting import Recorded, Starter
 from backend.replay.store import ReplayStore
 from backend.settings import Settings
 
@@ -66,12 +64,12 @@ class ReplayService:
         settings: Settings,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._sqs = sqs
         self._events = investigation
         self._audit = audit
         self._settings = settings
         self._clock = clock
         self._store = ReplayStore(dynamodb, settings.replays_table)
+        self._starter = Starter(sqs, self._store, settings.replay_queue_url)
         self._selections = Selections(s3, settings.bucket)
 
     def targets(self) -> tuple[str, ...]:
@@ -110,7 +108,7 @@ class ReplayService:
             "max_events": request.max_events,
         }
         audit_id = self._audit.begin("replay.create", by, request.reason, replay_id, details)
-        with _Recorded(self._audit, audit_id):
+        with Recorded(self._audit, audit_id):
             request = replace(
                 request,
                 reason=asked.check_reason(request.reason),
@@ -131,7 +129,7 @@ class ReplayService:
                 rate_per_second=request.rate_per_second,
                 max_events=request.max_events,
             )
-            return self._start(replay, audit_id)
+            return self._starter.start(replay, audit_id)
 
     def create_redrive(
         self, queue: str, target: str, wanted: DeadLetterFilter, by: str, reason: str, rate: float | None, matched: int
@@ -144,7 +142,7 @@ class ReplayService:
         named = {name: getattr(wanted, name) for name in wanted.__slots__ if getattr(wanted, name)}
         selection: dict[str, Any] = {"queue": queue, **named}
         audit_id = self._audit.begin("dead_letters.redrive", by, reason, replay_id, {"selection": selection})
-        with _Recorded(self._audit, audit_id):
+        with Recorded(self._audit, audit_id):
             replay = Replay(
                 replay_id=replay_id,
                 kind="redrive",
@@ -160,7 +158,7 @@ class ReplayService:
             if not matched:
                 raise InvalidInput("queue", queue, "is empty; there is nothing to redrive", "no_match")
             self._selections.put_wanted(replay_id, wanted)
-            return self._start(replay, audit_id)
+            return self._starter.start(replay, audit_id)
 
     def get(self, replay_id: str) -> Replay:
         """The replay as it stands. Raises KeyError for an unknown one."""
@@ -241,7 +239,7 @@ class ReplayService:
             paused = "#status = :paused AND cancel_requested = :no"
             for _ in range(TRIES):
                 if changed := self._store.change(replay_id, waiting, paused, values, now):
-                    self._wake(replay_id)
+                    self._starter.wake(replay_id)
                     return changed
                 # Not paused yet: the request to pause is taken back.
                 if changed := self._request(replay_id, {"pause_requested": {"BOOL": False}}, "be resumed"):
@@ -286,20 +284,6 @@ class ReplayService:
             remedy += f", or name a max_events of up to {count.matched}" if count.matched else ""
             raise InvalidInput("selection", selection, remedy, "too_many")
 
-    def _start(self, replay: Replay, audit_id: str) -> Replay:
-        self._store.add(replay, audit_id)
-        self._wake(replay.replay_id)
-        return replay
-
-    def _wake(self, replay_id: str) -> None:
-        """Has a runner take up the replay. If the message can't be sent, the next minute's sweep takes it up."""
-        try:
-            self._sqs.send_message(
-                QueueUrl=self._settings.replay_queue_url, MessageBody=json.dumps({"replay_id": replay_id})
-            )
-        except (ClientError, BotoCoreError):
-            return
-
     def _request(self, replay_id: str, changes: dict[str, Any], what: str) -> Replay | None:
         """Tells the runner something; None where it paused the replay meanwhile.
 
@@ -310,7 +294,7 @@ class ReplayService:
         if changed is None:
             self._refuse_if(self._store.get(replay_id), what, ended=True)
             return None
-        self._wake(replay_id)
+        self._starter.wake(replay_id)
         return changed
 
     @staticmethod
@@ -324,30 +308,11 @@ class ReplayService:
         if cancelling and replay.cancel_requested:
             raise InvalidInput("replay", replay.replay_id, f"is being cancelled and can't {what}", "conflict")
 
-    def _steering(self, action: str, replay_id: str, by: str, reason: str) -> _Recorded:
+    def _steering(self, action: str, replay_id: str, by: str, reason: str) -> Recorded:
         text = reason.strip()
         if len(text) > MAX_REASON or not text.isprintable():
             raise InvalidInput("reason", reason, f"must be printable text of at most {MAX_REASON} characters")
-        return _Recorded(self._audit, self._audit.begin(action, by, text, replay_id), succeeds=True)
-
-
-class _Recorded:
-    """A block whose end is put into the audit log: refused for InvalidInput, failed for what else goes wrong."""
-
-    def __init__(self, audit: AuditLog, audit_id: str, *, succeeds: bool = False) -> None:
-        self._audit = audit
-        self._audit_id = audit_id
-        self._succeeds = succeeds
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: Any) -> None:
-        if error is not None:
-            outcome: Any = "refused" if isinstance(error, InvalidInput) else "failed"
-            self._audit.finish(self._audit_id, outcome, {"message": str(error)})
-        elif self._succeeds:
-            self._audit.finish(self._audit_id, "succeeded")
+        return Recorded(self._audit, self._audit.begin(action, by, text, replay_id), succeeds=True)
 
 
 def outcome_of(replay: Replay) -> Outcome:

@@ -21,6 +21,7 @@ from backend.contract.replays import Replay, ReplayRequest, ReplayResult
 from backend.contract.tables import ENTITY_ID, EVENT_ID, EVENTS_TABLE, KNOWN, TRACE
 from backend.events.investigation import Investigation
 from backend.events.plugins import replay_message
+from backend.jobs.reader import JobReader
 from backend.logs import make_logger
 from backend.replay.dead_letters import DeadLetters
 from backend.replay.lease import ReplayLeases
@@ -85,6 +86,7 @@ class World:
     audit: AuditLog
     replays: ReplayService
     letters: DeadLetters
+    jobs: JobReader
 
     def put(self, records: Sequence[EventRecord]) -> list[EventRecord]:
         """Puts events into the index."""
@@ -130,6 +132,7 @@ class World:
             replace(made, **tools),
             QueueLeases(dynamodb, self.settings.replays_table),
             self.investigation,
+            self.jobs,
             self.audit,
             self.settings,
             make_logger("replay-test", io.StringIO()),
@@ -212,4 +215,5 @@ def make_world(clients: Clients, limits: ReplayLimits) -> World:
     letters = DeadLetters(
         clients.sqs, clients.cloudwatch, clients.dynamodb, investigation, audit, replays, settings, clock
     )
-    return World(clients, settings, clock, investigation, audit, replays, letters)
+    jobs = JobReader(clients.dynamodb, settings, clock)
+    return World(clients, settings, clock, investigation, audit, replays, letters, jobs)
