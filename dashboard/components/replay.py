@@ -39,6 +39,8 @@ NUMBERS: Final = ("Lag", "Replays", "Matched", "Sent", "Failed", "Skipped", "Rec
 """Columns of numbers, which stand right."""
 MASKED: Final = ("entity_id", "correlation_id", "text")
 """What names somebody, or quotes a message."""
+SHOWN_BATCHES: Final = 5
+"""Of a retry, in its sentence; its results list them all."""
 SHORT: Final = 12
 """Digits of an id that are enough to tell neighbours apart."""
 _LEAVING: Final = {name: None for name in (*PARAMETERS, "operator") if name != "tab"}
@@ -204,6 +206,11 @@ def event_link(event_id: str, request: ViewRequest, children: Any = None) -> htm
 
 def selection_words(selection: Mapping[str, Any], hide: bool = False) -> Children:
     """A replay's recorded selection as a sentence; ``hide`` masks ids, as displays need."""
+    if selection.get("job_name"):
+        named = selection.get("batches", [])
+        total = selection.get("batches_total", len(named))
+        shown = ", ".join(map(str, named[:SHOWN_BATCHES])) + (", ..." if total > SHOWN_BATCHES else "")
+        return [f"{count(total, 'batch', 'batches')} of {selection['job_name']}: {shown}"]
     ids = next((name for name in ("event_ids", "message_ids") if selection.get(name)), None)
     said = [_filter_words(name, selection[name], hide) for name in (*FIELDS, "text") if selection.get(name)]
     words: Children = [f"From {selection['queue']}: "] if selection.get("queue") else []

@@ -29,6 +29,7 @@ from dashboard.data.replay import AuditData, ReplayData
 FILTERS: Final = ("action", "who", "outcome")
 ACTIONS: Final = (
     "replay.create", "replay.pause", "replay.resume", "replay.cancel", "dead_letters.redrive", "dead_letters.delete",
+    "job.retry",
 )  # fmt: skip
 """Suggestions; others that were seen are added."""
 COLUMNS: Final = ("When", "Who", "Action", "On", "Why", "Outcome", "Details")

@@ -1,4 +1,4 @@
-"""The replays tab: the list of replays and redrives, and one of them in detail while it goes on."""
+"""The replays tab: the list of replays, redrives and retries, and one of them in detail while it goes on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ LOOKS: Final = {
     "cancelled": ("cancelled", "Cancelled"),
 }
 COLUMNS: Final = ("Replay", "Status", "Matched", "Sent", "Failed", "Skipped", "Selection", "By", "Why", "Created")
-KINDS: Final = {"replay": "Replay", "redrive": "Redrive"}
+KINDS: Final = {"replay": "Replay", "redrive": "Redrive", "retry": "Retry"}
+NOUNS: Final = {"retry": ("batch", "batches")}
+"""What is sent, by kind; events where none is named."""
 
 
 def replays(data: ReplayData) -> Children:
@@ -60,15 +62,17 @@ def _missing(found: ReplaysData, request: ViewRequest) -> Children:
 def run_list(found: ReplaysData, data: ReplayData) -> html.Section:
     """The newest replays; for displays without links, reasons and names."""
     shown = found.recent
-    head = heading("Replays and redrives", html.Span(f"newest {len(shown):,}" if shown else "", className="aside"))
+    head = heading(
+        "Replays, redrives and retries", html.Span(f"newest {len(shown):,}" if shown else "", className="aside")
+    )
     if not shown:
         return html.Section(
-            [head, note("None yet", "Nothing has been replayed or redriven.", "empty")], className="card"
+            [head, note("None yet", "Nothing has been replayed, redriven or retried.", "empty")], className="card"
         )
     public = data.tab == "overview"
     heads = [name for name in COLUMNS if not (public and name in ("By", "Why"))]
     rows = [_row(entry, data.request, public) for entry in shown]
-    return html.Section([head, table(heads, rows, "runs", "Replays and redrives")], className="card")
+    return html.Section([head, table(heads, rows, "runs", "Replays, redrives and retries")], className="card")
 
 
 def _row(entry: Replay, request: ViewRequest, public: bool) -> html.Tr:
@@ -108,6 +112,11 @@ def status(entry: Replay) -> html.Span:
     return badge(state, word)
 
 
+def _things(entry: Replay, number: int) -> str:
+    """So many of what it sends: ``3 events``, ``1 batch``."""
+    return count(number, *NOUNS.get(entry.kind, ("event", "events")))
+
+
 def _small_bar(entry: Replay) -> Children:
     return [] if entry.status in FINISHED else [_bar(entry)]
 
@@ -120,7 +129,7 @@ def _bar(entry: Replay) -> Any:
         role="progressbar",
         **{
             "aria-valuemin": "0", "aria-valuemax": str(entry.matched), "aria-valuenow": str(entry.done),
-            "aria-label": f"{entry.done:,} of {count(entry.matched, 'event')} dealt with",
+            "aria-label": f"{entry.done:,} of {_things(entry, entry.matched)} dealt with",
             "data-state": LOOKS[entry.status][0],
         },
     )  # fmt: skip
@@ -150,7 +159,7 @@ def _detail(entry: Replay, data: ReplayData) -> html.Section:
 
 
 def _pace(entry: Replay) -> str:
-    parts = [f"{entry.done:,} of {count(entry.matched, 'event')}"]
+    parts = [f"{entry.done:,} of {_things(entry, entry.matched)}"]
     rate, left = entry.measured_rate, entry.seconds_left
     if rate is not None:
         limit = "without a limit" if entry.rate_per_second is None else f"limit {entry.rate_per_second:,.4g}"
@@ -165,7 +174,7 @@ def _pace(entry: Replay) -> str:
 def _buttons(entry: Replay, data: ReplayData) -> Children:
     if not data.acts or entry.status in FINISHED:
         return []
-    left = f"{count(entry.matched - entry.done, 'event')} not sent yet"
+    left = f"{_things(entry, entry.matched - entry.done)} not sent yet"
     buttons: Children = []
     if entry.status == "paused":
         buttons.append(_button("Resume", "replay-resume", entry, f"Go on sending the {left}?"))
@@ -190,14 +199,15 @@ def _button(word: str, name: str, entry: Replay, question: str, class_name: str 
 
 
 def _facts(entry: Replay) -> html.Dl:
-    rate = "without a limit" if entry.rate_per_second is None else f"{entry.rate_per_second:,.4g} events a second"
+    many = NOUNS.get(entry.kind, ("event", "events"))[1]
+    rate = "without a limit" if entry.rate_per_second is None else f"{entry.rate_per_second:,.4g} {many} a second"
     rows: list[tuple[str, Any]] = [
         ("Selection", selection_words(entry.selection)),
         ("Reason", entry.reason),
         ("Asked for by", entry.requested_by),
         ("Sent to", entry.target),
         ("Rate", rate),
-        ("At most", "no cap of its own" if entry.max_events is None else count(entry.max_events, "event")),
+        ("At most", "no cap of its own" if entry.max_events is None else _things(entry, entry.max_events)),
         ("Created", exact(entry.created_at)),
     ]
     named = (("Started", entry.started_at), ("Last progress", entry.updated_at), ("Ended", entry.finished_at))
@@ -206,24 +216,30 @@ def _facts(entry: Replay) -> html.Dl:
 
 
 def _results(found: ReplaysData, data: ReplayData) -> html.Section:
-    head = heading("Results by event")
+    batches = found.chosen is not None and found.chosen.kind == "retry"
+    title = "Results by batch" if batches else "Results by event"
+    head = heading(title)
     if not found.results:
         started = found.chosen is not None and found.chosen.started_at is not None
         text = "Results are written as parts of the replay are done." if started else "It has not started yet."
         return html.Section([head, note("None yet", text, "empty")], className="card")
-    rows = [_result(entry, data.request) for entry in found.results]
-    heads = ("Event", "Outcome", "Detail", "Message id")
+    rows = [_result(entry, None if batches else data.request) for entry in found.results]
+    heads = ("Batch" if batches else "Event", "Outcome", "Detail", "Message id")
     links = pages(data.request, found.continued, found.next_token)
     words = f"{len(found.results):,} shown" + (", there are more" if found.next_token else "")
     head.children = [*head.children, html.Span(words, className="aside")]
-    return html.Section([head, table(heads, rows, "results", "Results by event"), *links], className="card")
+    return html.Section([head, table(heads, rows, "results", title), *links], className="card")
 
 
-def _result(entry: ReplayResult, request: ViewRequest) -> html.Tr:
-    event: Any = event_link(entry.event_id, request) if entry.event_id else ""
+def _result(entry: ReplayResult, request: ViewRequest | None) -> html.Tr:
+    """One result; without a request it is a batch's, which has no drawer to open."""
+    if request is None:
+        about = cell("Batch", entry.event_id)
+    else:
+        about = cell("Event", event_link(entry.event_id, request) if entry.event_id else "")
     return html.Tr(
         [
-            cell("Event", event),
+            about,
             cell("Outcome", outcome_badge(entry.outcome)),
             cell("Detail", entry.detail, "words-cell"),
             cell("Message id", html.Code(entry.message_id) if entry.message_id else ""),

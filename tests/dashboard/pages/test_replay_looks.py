@@ -79,9 +79,24 @@ def test_what_is_not_connected_says_so_and_shows_no_number(query: dict[str, str]
 def test_empty_lists_are_empty_not_zero(desk: Desk) -> None:
     desk.replays.stored, desk.audit.stored = [], []
     desk.letters.stored, desk.letters.about = [], 0
-    assert "Nothing has been replayed or redriven" in desk.html(tab="replays")
+    assert "Nothing has been replayed, redriven or retried" in desk.html(tab="replays")
     assert "Nobody did anything in this range" in desk.html(tab="audit")
     assert "No message was found in this queue" in desk.html(tab="dead-letters", queue="event-processor-dlq")
+
+
+def test_a_retry_speaks_of_batches(desk: Desk) -> None:
+    named = [f"2026-{month:02d}" for month in range(5, 11)]
+    desk.replays.stored[0] = replace(
+        desk.replays.stored[0], kind="retry", matched=6, sent=1, failed=0, skipped=0,
+        selection={"job_name": "backfill", "batches": named},
+    )  # fmt: skip
+
+    page = desk.html(tab="replays", replay=RUNNING)
+    assert "6 batches of backfill: 2026-05, 2026-06, 2026-07, 2026-08, 2026-09, ..." in page
+    assert "1 of 6 batches" in page
+    assert "Results by batch" in page
+    assert 'data-confirm-label="Pause the retry"' in page
+    assert f"event={event_id(0)}" not in page
 
 
 def test_a_search_that_fails_is_an_error_not_an_empty_list(desk: Desk) -> None:
