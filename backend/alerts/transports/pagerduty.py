@@ -17,8 +17,8 @@ from backend.contract.alerts import Delivery
 from backend.contract.catalogue import Catalogue
 
 PATH: Final = "/v2/enqueue"
-TIMEOUT: Final = (3.05, 6.0)
-"""Seconds to connect, and until something is read."""
+TIMEOUT_SECONDS: Final = 4.5
+"""To connect, and then until something is read."""
 ACCEPTED: Final = 202
 _SHOWN: Final = 200
 
@@ -35,12 +35,14 @@ class PagerDutyTransport:
         catalogue: Catalogue,
         client_url: str = "",
         clock: Callable[[], float] = time.time,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         self._key = key
         self._url = base_url.rstrip("/") + PATH
         self._catalogue = catalogue
         self._client_url = client_url
         self._clock = clock
+        self._timeout = timeout
 
     def deliver(self, message: Message, sent: Delivery | None) -> Delivered:
         """Sends one event. Raises TransportError."""
@@ -57,7 +59,7 @@ class PagerDutyTransport:
     def _send(self, message: Message, reference: str) -> requests.Response:
         event: Event = event_of(message, self._key.value(), reference, self._catalogue, self._client_url)
         try:
-            return requests.post(self._url, json=event, timeout=TIMEOUT, allow_redirects=False)
+            return requests.post(self._url, json=event, timeout=self._timeout, allow_redirects=False)
         except requests.RequestException as error:
             # Its text may have the request in it.
             name = type(error).__name__

@@ -19,6 +19,7 @@ from backend.alerts.transports.retry_after import retry_after
 from backend.alerts.transports.secret import Secret
 
 TIMEOUT_SECONDS: Final = 3
+"""Of one call; a delivery is at most four."""
 PAGES: Final = 5
 """Of a listing that are looked through; 5 pages of 200 messages are more than a channel of alerts gets in an hour."""
 MORE_PAGES: Final = "more_pages"
@@ -48,10 +49,13 @@ class SlackError(TransportError):
 class SlackCalls:
     """Slack's API with a token that is read again when it is refused. Tries once; thread-safe."""
 
-    def __init__(self, token: Secret, base_url: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, token: Secret, base_url: str, clock: Callable[[], float] = time.time, timeout: int = TIMEOUT_SECONDS
+    ) -> None:
         self._token = token
         self._base_url = base_url
         self._clock = clock
+        self._timeout = timeout
         self._channels: dict[str, str] = {}
         # Made once: reading the certificates takes longer than a call.
         self._tls = ssl.create_default_context()
@@ -129,7 +133,7 @@ class SlackCalls:
         return self._once(method, call)
 
     def _once(self, method: str, call: Call) -> Mapping[str, Any]:
-        client = WebClient(self._token.value(), self._base_url, timeout=TIMEOUT_SECONDS, ssl=self._tls,
+        client = WebClient(self._token.value(), self._base_url, timeout=self._timeout, ssl=self._tls,
                            logger=self._quiet, retry_handlers=[])  # fmt: skip
         try:
             answer = call(client).data
