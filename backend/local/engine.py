@@ -118,7 +118,7 @@ class Engine:
         self.port = self._wanted_port or free_port()
         self._child = Child(
             "engine",
-            [sys.executable, "-m", "ministack"],
+            [sys.executable, "-m", "backend.local.engine_main"],
             self._child_environment(),
             self.log,
             parent_death_signal=signal.SIGKILL,
