@@ -21,6 +21,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from backend.contract.errors import InvalidInput
 from backend.replay.request import check_reason, wants_dry_run
+from dashboard import alert_actions as alerts
 from dashboard import replay_actions as replays
 from dashboard.access.gate import ACTIONS as PREFIX
 from dashboard.access.gate import Gate
@@ -68,6 +69,12 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "replay-resume": Action("replay.resume", replays.resume),
     "redrive": Action("dead_letters.redrive", replays.redrive),
     "dlq-delete": Action("dead_letters.delete", replays.delete),
+    "alert-acknowledge": Action("alert.acknowledge", alerts.acknowledge),
+    "alert-silence": Action("alert.silence", alerts.silence),
+    "silence-end": Action("silence.end", alerts.end_silence),
+    "alert-noise": Action("alert.noise", alerts.mark_noise),
+    "alert-resolve": Action("alert.resolve", alerts.resolve),
+    "incident-follow-up": Action("incident.follow_up", alerts.follow_up),
 }
 
 

@@ -17,7 +17,7 @@ from dash import html
 from flask import Flask, Response, g, request
 
 from backend.settings import load_settings
-from dashboard import actions, api, events_api, strays
+from dashboard import actions, api, events_api, runbooks, strays
 from dashboard.access import routes
 from dashboard.access.gate import Gate, install
 from dashboard.access.oidc import SignIn
@@ -35,7 +35,7 @@ from dashboard.services import Services, connect_services
 SCRIPTS: Final = ("boot.js", "shell.js", "draw.js", "ticks.js", "forms.js", "explore.js", "live.js", "kiosk.js")
 SCRIPT: Final = "pulseboard.js"
 """The scripts as one file: eight requests and eight tasks compete with the first paint."""
-STYLES: Final = ("pulseboard.css", "forms.css", "events.css", "replay.css")
+STYLES: Final = ("pulseboard.css", "forms.css", "events.css", "replay.css", "alerts.css")
 EARLY: Final = (
     "(function(d){var t=new URLSearchParams(location.search).get('theme');"
     "try{t=/^(dark|light)$/.test(t)?t:localStorage.getItem('pulseboard-theme')}catch(e){}"
@@ -143,6 +143,7 @@ def create_app(services: Services) -> dash.Dash:
     server: Flask = app.server
     strays.install(app)
     bundles.install(server)
+    runbooks.register(server, "".join(bundles.text(name) for name in STYLES), EARLY)
     server.after_request(lambda response: _secured(app, response))
     return app
 

@@ -83,6 +83,7 @@ class AlertsData:
     at: float
     environments: tuple[str, ...]
     connected: bool
+    match_limit: float = 100.0
     alerts: AlertsList | None = None
     opened: OpenedAlert | None = None
     checks: ChecksData | None = None
@@ -106,7 +107,7 @@ def load(sources: Sources, request: ViewRequest, now: float) -> AlertsData:
     tab = _tab(request)
     _check_filters(request)
     service = sources.alerts
-    data = AlertsData(request, tab, now, sources.environments, service is not None)
+    data = AlertsData(request, tab, now, sources.environments, service is not None, sources.match_limit)
     if service is None:
         return data
     if tab in ("alerts", "overview"):

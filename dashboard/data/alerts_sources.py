@@ -71,8 +71,12 @@ class Alerts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the Alerts page reads. ``alerts`` None is not connected."""
+    """Where the Alerts page reads. ``alerts`` None is not connected.
+
+    ``match_limit`` is the match in percent that an hour of the reconciliation needs.
+    """
 
     alerts: Alerts | None
     shared: Shared
     environments: tuple[str, ...]
+    match_limit: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from backend.contract.checks import CHECKS, OVERDUE_INTERVALS, STAGES, Check, CheckResult, CheckStatus, HourCounts
 from backend.contract.errors import InvalidInput
@@ -22,7 +22,6 @@ HOUR: Final = 3600
 CHECKS_SECONDS: Final = 15.0
 STRIP_SECONDS: Final = 60.0
 """The strip changes once an hour."""
-Settling = Literal["settled", "settling", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +47,11 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class ChecksData:
-    """All checks in their order, and the strip. ``problem`` says why there is no strip."""
+    """All checks in their order, and the strip; None where no reconciliation was ever recorded."""
 
     checks: tuple[CheckView, ...]
     strip: Strip | None
     hours: int
-    problem: str = ""
 
 
 def load_checks(service: Alerts, shared: Shared, request: ViewRequest, now: float) -> ChecksData:
