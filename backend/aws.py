@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -37,6 +37,7 @@ class Clients:
     """
 
     def __init__(self, region: str, *, pool: int = 16, timeout: float = 10.0, attempts: int = 3) -> None:
+        self._renew = partial(Clients, region, pool=pool, timeout=timeout, attempts=attempts)
         core = get_session()
         core.register_component("data_loader", _loader())
         self._session = boto3.Session(region_name=region, botocore_session=core)
@@ -48,6 +49,10 @@ class Clients:
             tcp_keepalive=True,
             user_agent=USER_AGENT,
         )
+
+    def renewed(self) -> Clients:
+        """The same clients made anew: for a forked process, which must not use its parent's connections."""
+        return self._renew()
 
     @cached_property
     def s3(self) -> S3Client:
