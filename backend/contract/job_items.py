@@ -145,6 +145,18 @@ def batch_key(job_name: str, batch: str) -> Item:
     return {JOB_NAME: {"S": batches_partition(job_name)}, RUN_KEY: {"S": batch}}
 
 
+def batch_item(batch: Batch) -> Item:
+    """The whole item of a batch."""
+    texts = {"status": batch.status, "run_id": batch.run_id, "last_run_key": batch.run_key, "worker": batch.worker,
+             "updated_at": utc_text(batch.updated_at), "error": batch.error, "error_type": batch.error_type}  # fmt: skip
+    numbers = {name: getattr(batch, name) for name in ("attempts", "fence", "lease_until", "beats")}
+    return {
+        **batch_key(batch.job_name, batch.batch),
+        **{name: {"S": text} for name, text in texts.items() if text},
+        **{name: {"N": number_text(value)} for name, value in numbers.items()},
+    }
+
+
 def batch_of(item: Mapping[str, Any]) -> Batch:
     """The batch of an item. Raises KeyError for an item that is not a batch's."""
     return Batch(

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from backend.contract.job_items import (
     LEASE_ALLOWANCE_SECONDS,
     Batch,
-    Item,
-    batch_key,
+    batch_item,
     batch_of,
     dataset_item,
     dataset_of,
@@ -26,22 +25,6 @@ from backend.contract.jobs import MAX_ERROR_BYTES, MAX_NAME, DatasetStatus, JobR
 
 AT = 1_795_266_000.5
 HELD = Batch("load", "2026-05", "running", 2, 7, "r2", "k2", "host:1:MainThread", AT + 60, 3, AT)
-
-
-def item_of(batch: Batch) -> Item:
-    """A batch as the tracker writes it."""
-    return {
-        **batch_key(batch.job_name, batch.batch),
-        "status": {"S": batch.status},
-        "attempts": {"N": str(batch.attempts)},
-        "fence": {"N": str(batch.fence)},
-        "run_id": {"S": batch.run_id},
-        "last_run_key": {"S": batch.run_key},
-        "worker": {"S": batch.worker},
-        "lease_until": {"N": str(batch.lease_until)},
-        "beats": {"N": str(batch.beats)},
-        "updated_at": {"S": "2026-11-21T13:00:00.500Z"},
-    }
 
 
 MILLIS = st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000)
@@ -86,7 +69,7 @@ def test_the_largest_run_fits_an_item() -> None:
 
 def test_a_batch_is_held_until_its_lease_is_over_and_pending_after() -> None:
     over = AT + 60 + LEASE_ALLOWANCE_SECONDS
-    assert batch_of(item_of(HELD)) == replace(HELD, updated_at=batch_of(item_of(HELD)).updated_at)
+    assert batch_of(batch_item(HELD)) == replace(HELD, updated_at=batch_of(batch_item(HELD)).updated_at)
     assert (HELD.state(over).status, HELD.state(over).leased_until) == ("running", AT + 60)
     assert (HELD.state(over + 0.1).status, HELD.state(over + 0.1).leased_until) == ("pending", None)
 
@@ -94,7 +77,7 @@ def test_a_batch_is_held_until_its_lease_is_over_and_pending_after() -> None:
 def test_a_plan_keeps_its_order_and_knows_what_each_batch_is_at() -> None:
     plan, entry = plan_items("load", ["2026-06", "2026-05", "2026-07"], AT)
     done = replace(HELD, batch="2026-06", status="succeeded")
-    found = plan_of("load", [plan, item_of(HELD), item_of(done)], AT)
+    found = plan_of("load", [plan, batch_item(HELD), batch_item(done)], AT)
     assert found is not None
     assert [(state.batch, state.status) for state in found.batches] == [
         ("2026-06", "succeeded"), ("2026-05", "running"), ("2026-07", "pending"),
@@ -104,7 +87,7 @@ def test_a_plan_keeps_its_order_and_knows_what_each_batch_is_at() -> None:
 
 
 def test_batches_without_a_plan_are_shown_by_name_and_no_batches_are_no_plan() -> None:
-    found = plan_of("load", [item_of(replace(HELD, batch="b")), item_of(replace(HELD, batch="a"))], AT)
+    found = plan_of("load", [batch_item(replace(HELD, batch="b")), batch_item(replace(HELD, batch="a"))], AT)
     assert found is not None
     assert ([state.batch for state in found.batches], found.planned_at) == (["a", "b"], None)
     assert plan_of("load", [], AT) is None
