@@ -39,9 +39,9 @@ def event_of(message: Message, routing_key: str, key: str, catalogue: Catalogue,
 
 
 def _action(message: Message) -> str:
-    if text.is_over(message):
+    if message.kind == "resolved" or (message.kind == "group" and text.is_over(message)):
         return "resolve"
-    # Who has acknowledged is not paged again by a change that is told after it.
+    # A trigger that reaches an acknowledged incident pages nobody again.
     return "acknowledge" if message.kind == "acknowledged" else "trigger"
 
 

@@ -23,16 +23,23 @@ _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\
 
 def cut(text: str, limit: int) -> str:
     """The text without control characters, at most ``limit`` characters; a cut is said at its end."""
-    clean = _CONTROLS.sub(" ", text)
-    if len(clean) <= limit:
-        return clean
-    note = f"… (cut, {len(clean):,} characters in all)"
-    return clean[: limit - len(note)] + note if limit > 2 * len(note) else clean[: limit - 1] + "…"
+    return _fitted(text[: limit + 1], limit, len(text))
 
 
 def one_line(text: str, limit: int) -> str:
-    """The text with every white space a single blank, at most ``limit`` characters."""
-    return cut(" ".join(text.split()), limit)
+    """The text with every white space a single blank, at most ``limit`` characters; a cut is said at its end."""
+    # Of a megabyte only its beginning is looked at; white space may take most of that.
+    head = text[: 4 * limit + 1]
+    line = " ".join(head.split())
+    return _fitted(line, limit, len(line) if len(head) == len(text) else len(text))
+
+
+def _fitted(head: str, limit: int, total: int) -> str:
+    clean = _CONTROLS.sub(" ", head)
+    if total <= limit:
+        return clean
+    note = f"… (cut, {total:,} characters in all)"
+    return clean[: limit - len(note)] + note if limit > 2 * len(note) else clean[: limit - 1] + "…"
 
 
 def minute_text(seconds: float) -> str:
