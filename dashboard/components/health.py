@@ -27,7 +27,6 @@ DEAD_LETTERS: Final = "DLQ rate"
 """How reasons name the signal of dead letters."""
 LEAD_SECONDS: Final = 900
 """A link from an incident opens its page from this long before it began."""
-SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 HEADLINES: Final = {
     "healthy": "The pipeline is healthy",
     "degraded": "The pipeline is degraded",
@@ -246,27 +245,6 @@ def _cell(label: str, content: Any, class_name: str = "", title: str = "", state
     return html.Td(content, className=class_name, **extra)
 
 
-def open_alerts(alerts: Mapping[str, int] | None) -> Children:
-    """Open alerts by severity."""
-    if alerts is None:
-        return [
-            _heading("Open alerts"),
-            note("Not connected yet", "Open alerts by severity will be counted here.", "not-connected"),
-        ]
-    total = sum(alerts.values())
-    state = "critical" if alerts.get("CRITICAL") else "degraded" if total else "healthy"
-    return [
-        _heading("Open alerts", badge(state, count(total, "open alert") if total else "None open")),
-        html.Dl(
-            [
-                html.Div([html.Dt(name.capitalize()), html.Dd(f"{alerts.get(name, 0):,}")], **{"data-severity": name})
-                for name in SEVERITIES
-            ],
-            className="facts",
-        ),
-    ]
-
-
 def datasets(freshness: Mapping[str, int] | None) -> Children:
     """How many datasets are fresh and how many are not."""
     if freshness is None:
@@ -299,7 +277,8 @@ def self_checks(checks: Sequence[SelfCheck], now: float) -> Children:
 def _check(check: SelfCheck, now: float) -> html.Li:
     seen: Any = WORDS[check.state]
     if check.age_seconds is not None and check.state != "not_connected":
-        seen = [html.Span(f"{WORDS[check.state]}, "), ago(now - check.age_seconds)]
+        said = check.value or WORDS[check.state]
+        seen = [html.Span(f"{said}, "), ago(now - check.age_seconds)]
     return html.Li(
         [shape(check.state), html.Span(check.title, className="check-title"), html.Span(seen, className="check-seen")],
         title=check.detail,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from backend.contract.bucket import LOOKBACK_SECONDS, Samples
@@ -18,6 +18,7 @@ from backend.contract.verdict import (
     State,
     Status,
     Verdict,
+    amount,
     duration,
     judge,
     judge_signal,
@@ -55,6 +56,12 @@ NOBODY: Final = ""
 CHECKPOINTS: Final = ("checkpoints_completed_total", "checkpoint_failures_total", "checkpoint_duration_ms")
 OWN: Final = ("up", "files_processed", "cpu_utilization")
 """What else tells that samples come in, in an environment of hosts too."""
+HEARTBEAT: Final = "alert_consumer_heartbeat"
+CANARY: Final = "canary_latency_ms"
+WATCHING: Final = (HEARTBEAT, CANARY)
+"""What Pulseboard says of itself only: it keeps no page fresh whose pipeline is silent."""
+WATCH_INTERVAL: Final = 60.0
+"""The alert consumer beats, and the canary flies, once a minute."""
 NOTES: Final = {
     "latency_p99_ms": "worst subtask",
     "late_records_dropped": "from late records dropped",
@@ -98,7 +105,7 @@ class HealthService:
     def load(self, request: ViewRequest, now: float) -> HealthData:
         """The page's data for one request. Raises the reader's error when nothing was ever read."""
         environment = request.environment
-        live = self._live(environment, now)
+        live, watching = self._live(environment, now)
         seen = frozenset(metric for env, metric in self._hot.seen() if env == environment)
         readings = [reading(spec, self._catalogue, live, seen, now) for spec in SIGNALS]
         past = self._history(environment if seen else NOBODY, now)
@@ -111,7 +118,7 @@ class HealthService:
             signals=tuple(self._card(spec, readings, ranged, live, now) for spec in SIGNALS if spec.key in GOLDEN),
             checkpoints=self._checkpoints(readings, ranged, live, now),
             slos=past.slos,
-            self_checks=_self_checks(live, seen, now),
+            self_checks=(*_self_checks(live, seen, now), *self._watched(watching, seen, now)),
             days=past.days,
             incidents=past.incidents,
             as_of=max((t for samples in live.values() for t in _newest(samples)), default=0.0),
@@ -119,10 +126,31 @@ class HealthService:
             interval_seconds=min((r.interval for r in readings if r.at is not None), default=60.0),
         )
 
-    def _live(self, environment: str, now: float) -> dict[str, Samples]:
-        names = dict.fromkeys([*METRICS, *CHECKPOINTS, *OWN])
+    def _live(self, environment: str, now: float) -> tuple[dict[str, Samples], dict[str, Samples]]:
+        """The newest samples of the pipeline's metrics, and of those by which Pulseboard is watched."""
+        names = dict.fromkeys([*METRICS, *CHECKPOINTS, *OWN, *WATCHING])
         columns = self._hot.columns(Wanted(name, environment, LIVE, now - LIVE_SECONDS) for name in names)
-        return {metric: column.samples for (metric, _level), column in columns.items()}
+        live = {metric: column.samples for (metric, _level), column in columns.items()}
+        return live, {name: live.pop(name) for name in WATCHING}
+
+    def _watched(
+        self, watching: Mapping[str, Samples], seen: frozenset[str], now: float
+    ) -> tuple[SelfCheck, SelfCheck]:
+        """Whether the alert consumer beats, and how long the canary took."""
+        beat = max(_newest(watching[HEARTBEAT]), default=None)
+        flights = {t: took for values in watching[CANARY].values() for t, took in values.items()}
+        landed = max(flights, default=None)
+        consumer = _self_check("alert-consumer", "Alert consumer", beat, WATCH_INTERVAL, HEARTBEAT in seen, now)
+        canary = _self_check("canary", "Canary latency", landed, WATCH_INTERVAL, CANARY in seen, now)
+        if landed is None or canary.state != "healthy":
+            return consumer, canary
+        metric, took = self._catalogue[CANARY], flights[landed]
+        state: State = "healthy"
+        if metric.warning is not None and took > metric.warning:
+            state = "degraded"
+        if metric.critical is not None and took > metric.critical:
+            state = "critical"
+        return consumer, replace(canary, state=state, value=amount(took, metric.unit))
 
     def _verdict(self, environment: str, readings: list[Reading], past: _Past, now: float) -> Verdict:
         fresh = judge(readings, now)
@@ -278,8 +306,6 @@ def _self_checks(live: Mapping[str, Samples], seen: frozenset[str], now: float) 
     return (
         _self_check("collector", "Collector", max(collected, default=None), interval, bool(seen), now),
         _self_check("processor", "Processor", max(processed, default=None), interval, "files_processed" in seen, now),
-        SelfCheck("alert-consumer", "Alert consumer", "not_connected", None, "Not connected yet"),
-        SelfCheck("canary", "Canary latency", "not_connected", None, "Not connected yet"),
     )
 
 

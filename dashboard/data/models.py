@@ -57,13 +57,14 @@ class CheckpointCard:
 
 @dataclass(frozen=True, slots=True)
 class SelfCheck:
-    """One part of Pulseboard itself: when it was last seen at work."""
+    """One part of Pulseboard itself: when it was last seen at work. ``value`` is what it measured, in words."""
 
     key: str
     title: str
     state: State
     age_seconds: float | None
     detail: str
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +109,6 @@ class HealthData:
     links: bool = False
     """Whether parts lead to the pages that explain them; displays have nothing to press."""
     open_alerts: Mapping[str, int] | None = None
+    alerts_problem: str = ""
+    """Why the open alerts are not known now, where they could not be read."""
     dataset_freshness: Mapping[str, int] | None = None

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from botocore.exceptions import BotoCoreError, ClientError
 from dash import html
 
 from dashboard.components import health as parts
+from dashboard.components.alerts_card import open_alerts as open_alerts_card
 from dashboard.components.states import skeleton
+from dashboard.data.alerts import by_severity, open_alerts
 from dashboard.data.models import HealthData
 from dashboard.pages.base import Page, View
 
@@ -51,7 +54,15 @@ def layout() -> html.Div:
 
 def load(services: Services, request: ViewRequest, now: float) -> HealthData:
     """What the page shows, from what is already in memory or one shared read."""
-    return replace(services.health.load(request, now), links=request.role != "display")
+    data = replace(services.health.load(request, now), links=request.role != "display")
+    if services.alerts is None:
+        return data
+    try:
+        alerts = open_alerts(services.alerts, services.shared)
+    except (BotoCoreError, ClientError, TimeoutError) as error:
+        # The verdict stands without them.
+        return replace(data, alerts_problem=f"The alerts' table does not answer ({type(error).__name__}).")
+    return replace(data, open_alerts=by_severity(alerts, request.environment))
 
 
 def view(data: HealthData, now: float) -> View:
@@ -64,7 +75,7 @@ def view(data: HealthData, now: float) -> View:
         "card-selfcheck": parts.self_checks(data.self_checks, now),
         "card-days": parts.days(data.days),
         "card-incidents": parts.incidents(data.incidents, recorded, links=data.links),
-        "card-alerts": parts.open_alerts(data.open_alerts),
+        "card-alerts": open_alerts_card(data.open_alerts, data.alerts_problem, links=data.links),
         "card-datasets": parts.datasets(data.dataset_freshness),
         "synthetic": [html.P("Synthetic data: made by Pulseboard's generator, not by a real pipeline.")]
         if data.synthetic

@@ -79,7 +79,7 @@ def test_parts_without_data_are_not_connected_never_zero() -> None:
 
 def test_alerts_and_datasets_are_counted_once_they_are_connected() -> None:
     data = replace(fakes.health(NOW), open_alerts={"CRITICAL": 2, "LOW": 1}, dataset_freshness={"fresh": 4})
-    assert "3 open alerts" in drawn(data, "card-alerts")
+    assert "3 open<" in drawn(data, "card-alerts")
     assert "Fresh" in drawn(data, "card-datasets")
 
 
