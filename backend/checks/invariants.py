@@ -90,9 +90,7 @@ def output(flow: Mapping[str, Mapping[str, float]], filters: frozenset[str]) -> 
             checked += 1
             missing = taken - lost - given
             if missing > _in_flight(taken):
-                sentence = (
-                    f"{missing:,.0f} of {taken:,.0f} records got lost inside {operator}, without an error"
-                )
+                sentence = f"{missing:,.0f} of {taken:,.0f} records got lost inside {operator}, without an error"
                 violations.append(Finding(operator, sentence, page="/performance"))
     return _held(name, checked, "operators", violations, "no operator counts its records")
 

@@ -95,4 +95,4 @@ def problem_of(event: EventRecord, body: bytes, times: int, schema: EventSchema)
 
 def _equal(raw: RawEvent, event: EventRecord, name: str) -> bool:
     there, here = getattr(raw, name), getattr(event, name)
-    return abs(there - here) < 0.001 if isinstance(here, float) else there == here
+    return bool(abs(there - here) < 0.001 if isinstance(here, float) else there == here)

@@ -17,6 +17,8 @@ from backend.contract.checks import Check, CheckResult, Finding
 KIND: Final = "kind"
 RUNBOOK: Final = "runbook"
 """Among a finding's details: a key of docs/runbooks/ other than its kind."""
+UNSURE: Final = "unsure"
+"""Among a result's details: subjects that it could not judge, though it could others. They are not resolved."""
 SHOWN: Final = 20
 """Findings that a description lists."""
 SOURCE: Final = "checks"
@@ -97,11 +99,11 @@ def told(check: Check, result: CheckResult, before: Sequence[Firing]) -> list[To
     """
     firing = _fires(check, result)
     now = {(entry.kind, entry.subject) for entry in firing}
-    state: SignalState = "unknown" if result.status == "unknown" else "resolved"
-    over = [entry for entry in before if (entry.kind, entry.subject) not in now]
+    unsure = result.details.get(UNSURE, ())
     ended = [
-        Told(entry.kind, entry.subject, entry.severity, state, entry.title, result.sentence, synthetic=entry.synthetic)
-        for entry in over
+        _ended(entry, result, "unknown" if result.status == "unknown" or entry.subject in unsure else "resolved")
+        for entry in before
+        if (entry.kind, entry.subject) not in now
     ]
     return [*firing, *ended]
 
@@ -116,6 +118,11 @@ def still_firing(before: Sequence[Firing], sent: Iterable[tuple[Told, bool]]) ->
         elif signal.state == "resolved" and arrived:
             firing.pop(key, None)
     return tuple(firing.values())
+
+
+def _ended(entry: Firing, result: CheckResult, state: SignalState) -> Told:
+    text = result.sentence
+    return Told(entry.kind, entry.subject, entry.severity, state, entry.title, text, synthetic=entry.synthetic)
 
 
 def _fires(check: Check, result: CheckResult) -> list[Told]:

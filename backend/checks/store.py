@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 DAY_SECONDS: Final = 86400
+LOOKED_AT: Final = 30
 
 
 class CheckStore:
@@ -31,8 +32,11 @@ class CheckStore:
         item = check_item(result, int(result.at) + self._kept_seconds)
         self._dynamodb.put_item(TableName=self._table, Item=item)
 
-    def latest(self, check: str, before: float) -> CheckResult | None:
-        """The newest result from before a time (epoch s); None where there is none."""
+    def latest(self, check: str, before: float, holding: str = "") -> CheckResult | None:
+        """The newest result from before a time (epoch s); None where there is none.
+
+        With ``holding`` the newest of the last ``LOOKED_AT`` whose details have it: one that could not look has not.
+        """
         answer = self._dynamodb.query(
             TableName=self._table,
             KeyConditionExpression=f"{FINGERPRINT} = :check AND {OPENED_AT} BETWEEN :first AND :last",
@@ -42,9 +46,10 @@ class CheckStore:
                 ":last": {"S": utc_text(before - 0.001)},
             },
             ScanIndexForward=False,
-            Limit=1,
+            Limit=LOOKED_AT if holding else 1,
         )
-        return check_result(answer["Items"][0]) if answer["Items"] else None
+        results = (check_result(item) for item in answer["Items"])
+        return next((result for result in results if not holding or holding in result.details), None)
 
     def firing(self, check: str) -> tuple[Firing, ...]:
         """What of a check was told and not resolved yet."""

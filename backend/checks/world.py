@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 
 from backend.alerts.publish import Publisher
 from backend.aws import Clients
+from backend.checks.aws_metrics import AwsMetrics
 from backend.checks.levels import Levels
 from backend.checks.signals import SOURCE, Publishes
 from backend.checks.store import CheckStore
@@ -37,6 +38,7 @@ class World:
     table: EventTable
     jobs: JobReader
     levels: Levels
+    aws: AwsMetrics
     results: CheckStore
     metrics: OwnMetrics
     publisher: Publishes
@@ -62,6 +64,7 @@ def make_world(settings: Settings, clients: Clients, logger: Logger, clock: Call
         table=EventTable(clients.dynamodb, settings.events_table, ThreadPoolExecutor(PARALLEL, SERVICE)),
         jobs=JobReader(clients.dynamodb, settings, clock),
         levels=Levels(MetricsStore(clients.dynamodb, settings.table), settings),
+        aws=AwsMetrics(clients.cloudwatch, clients.dynamodb, settings),
         results=CheckStore(clients.dynamodb, settings),
         metrics=OwnMetrics(clients.dynamodb, settings, SERVICE, logger),
         publisher=Publisher(clients.sns, settings, logger, SOURCE),

@@ -1,0 +1,52 @@
+"""How fast the error budgets burn: the numbers that alarms look at, and the sentences that people are told. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from backend.checks.signals import KIND, RUNBOOK
+from backend.contract.catalogue import Severity
+from backend.contract.checks import Finding
+from backend.contract.slo import BurnRate, SloCard
+from backend.events.own_metrics import Measured
+
+METRICS: Final = ("burn_rate_1h", "burn_rate_6h", "burn_rate_3d")
+"""Of each pair of windows, in the order of ``contract.slo.PAIRS``."""
+SOURCES: Final = (
+    "latency_ms", "late_records_dropped", "records_in", "window_completeness", "events_ingested", "dlq_records",
+)  # fmt: skip
+"""What the SLOs are counted from."""
+BURN_RATE: Final = "burn_rate"
+
+
+def rates(cards: Sequence[SloCard]) -> list[Measured]:
+    """The burn of each SLO and pair: the slower of its two windows, as both must burn; none without enough data."""
+    return [
+        Measured(metric, min(burn.long_rate, burn.short_rate), {"slo": card.title})
+        for card in cards
+        for metric, burn in zip(METRICS, card.burn, strict=False)
+        if burn.long_rate is not None and burn.short_rate is not None and burn.state != "not_enough_data"
+    ]
+
+
+def burning(cards: Sequence[SloCard]) -> tuple[Finding, ...]:
+    """What burns too fast, one finding an SLO: the fastest pair speaks, as pages come before tickets."""
+    found = []
+    for card in cards:
+        pairs = zip(METRICS, card.burn, strict=False)
+        metric, burn = next(((m, b) for m, b in pairs if b.state in ("page", "ticket")), ("", None))
+        if burn is not None:
+            found.append(_finding(card, metric, burn))
+    return tuple(found)
+
+
+def undecided(cards: Sequence[SloCard]) -> list[str]:
+    """SLOs that say nothing: not connected, or too few events in every pair of windows."""
+    return [card.title for card in cards if all(burn.state == "not_enough_data" for burn in card.burn)]
+
+
+def _finding(card: SloCard, metric: str, burn: BurnRate) -> Finding:
+    severity: Severity = "CRITICAL" if burn.state == "page" else "MEDIUM"
+    details = {KIND: BURN_RATE, RUNBOOK: metric, "windows": burn.name, "limit": burn.limit}
+    return Finding(card.title, burn.sentence, severity, "/", details)

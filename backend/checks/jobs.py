@@ -1,0 +1,180 @@
+"""The check of jobs, each minute: who hangs, who was missed, who never succeeds; and what a policy does about it.
+
+Besides it writes the history of runs every quarter of an hour, and resolves alerts of failures that are over, should
+the job itself not have been able to.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import quote
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from backend.alerts.publish import Publisher
+from backend.audit import AuditLog
+from backend.checks.world import World
+from backend.contract.checks import CheckResult, Finding
+from backend.contract.errors import InvalidInput
+from backend.contract.events import utc_text
+from backend.contract.jobs import JobRun, Watch
+from backend.jobs.history import RUN_DAYS, History, days_to_write, is_due, open_days
+from backend.jobs.memory import Memory, newest_of, recovered, remember
+from backend.jobs.remediation import decide
+from backend.jobs.retries import Retries
+from backend.jobs.watch import WINDOWS, watches
+from backend.settings_jobs import JobConfig
+
+CHECK: Final = "jobs"
+UNIT: Final = "jobs"
+FIRST_LOOK_SECONDS: Final = 8 * 86_400.0
+"""Without a memory so much of the past is read; also where the check did not run for longer."""
+OVERLAP_SECONDS: Final = 3600.0
+"""Runs recorded late, from a worker's journal, began before the last look."""
+SHOWN: Final = 10
+"""Runs that a finding names."""
+
+
+def run(world: World, now: float) -> CheckResult:
+    """Looks at all jobs of the environment. Raises what reading them raises: then nobody knows."""
+    config = world.settings.config.jobs
+    last = world.results.latest(CHECK, now)
+    memory = Memory.of(last.details if last else {})
+    start = _look_from(config, last.at if last and memory.jobs else None, now)
+    everywhere = world.jobs.started(now, RUN_DAYS)
+    recent = [entry for page in world.jobs.runs(start, now + OVERLAP_SECONDS) for entry in page]
+    runs = [entry for entry in newest_of([*everywhere, *recent]) if entry.environment == world.environment]
+    before = memory.jobs
+    memory = remember(memory, config, runs, now)
+    # What a job did in this look must not hide what it missed before: its own runs are looked at as they are.
+    found = watches(config, runs, now, before | {name: memory.jobs[name] for name in memory.jobs.keys() - before})
+    memory = _with_fruitless(memory, found)
+    memory, problems = _act(world, memory, runs, everywhere, now)
+    return _result(memory, found, runs, start, now, problems)
+
+
+def _look_from(config: Mapping[str, JobConfig], last: float | None, now: float) -> float:
+    """From when on runs are read: as far back as the longest window asks, and over what the check did not see."""
+    if last is None:
+        return now - FIRST_LOOK_SECONDS
+    longest = max(60 * job.none_succeeded_minutes for job in (*config.values(), JobConfig()))
+    return max(now - FIRST_LOOK_SECONDS, min(now - WINDOWS * longest, last - OVERLAP_SECONDS))
+
+
+def _with_fruitless(memory: Memory, found: Sequence[Watch]) -> Memory:
+    since = {watch.job_name: watch.since for watch in found if watch.state == "none_succeeded"}
+    jobs = {name: replace(seen, none_since=since.get(name)) for name, seen in memory.jobs.items()}
+    return replace(memory, jobs=jobs)
+
+
+def _act(
+    world: World, memory: Memory, runs: Sequence[JobRun], running: Sequence[JobRun], now: float
+) -> tuple[Memory, list[str]]:
+    """What is done besides looking. None of it may cost the look: what fails is said, logged and tried again."""
+    problems: list[str] = []
+    for step in (_resolve, _remediate, _write_history):
+        try:
+            memory = step(world, memory, runs, running, now)
+        except (ClientError, BotoCoreError) as error:
+            what = step.__name__.strip("_").replace("_", " ")
+            problems.append(f"could not {what}: {type(error).__name__}")
+            world.logger.error(f"could not {what}", extra={"check": CHECK, "error_message": str(error)})
+    return memory, problems
+
+
+def _resolve(world: World, memory: Memory, runs: Sequence[JobRun], _running: Sequence[JobRun], _now: float) -> Memory:
+    failing, succeeded = recovered(memory, runs)
+    publisher = Publisher(world.clients.sns, world.settings, world.logger, "jobs", world.clock)
+    for subject, at in succeeded.items():
+        title = f"{subject} has succeeded"
+        sent = publisher.send("HIGH", "job_failed", title, state="resolved", subject=subject, at=at)
+        if not sent and subject in memory.failing:
+            failing[subject] = memory.failing[subject]
+    return replace(memory, failing=failing)
+
+
+def _remediate(world: World, memory: Memory, _runs: Sequence[JobRun], _running: Sequence[JobRun], now: float) -> Memory:
+    """Asks for what the jobs' policies say, as their own requester."""
+    clients, settings = world.clients, world.settings
+    audit = AuditLog(clients.dynamodb, settings, world.clock)
+    retries = Retries(clients.dynamodb, clients.sqs, clients.s3, world.jobs, audit, settings, world.clock)
+    asked = {name: dict(batches) for name, batches in memory.asked.items()}
+    for name, job in settings.config.jobs.items():
+        plan = world.jobs.plan(name) if job.remediation.max_attempts else None
+        if plan is None:
+            asked.pop(name, None)
+            continue
+        attempts = {state.batch: state.attempts for state in plan.remaining}
+        known = {batch: count for batch, count in asked.get(name, {}).items() if attempts.get(batch) == count}
+        due = decide(job, plan, now, known).batches
+        if due:
+            reason = f"failed batches are tried up to {job.remediation.max_attempts} times"
+            try:
+                retries.retry(name, due, f"policy: {name}", reason, confirm=len(due))
+                known |= {batch: attempts[batch] for batch in due}
+            except InvalidInput as error:
+                world.logger.warning("policy refused", extra={"job_name": name, "error_message": str(error)})
+        asked[name] = known
+    return replace(memory, asked={name: batches for name, batches in asked.items() if batches})
+
+
+def _write_history(
+    world: World, memory: Memory, _runs: Sequence[JobRun], running: Sequence[JobRun], now: float
+) -> Memory:
+    if not is_due(now, memory.history_at):
+        return memory
+    history = History(world.clients.s3, world.settings.bucket)
+    left = open_days(running, now)
+    for day in days_to_write(memory.open_days, left, now):
+        history.write_runs(day, world.jobs.runs)
+    return replace(memory, history_at=now, open_days=left)
+
+
+def _result(
+    memory: Memory, found: Sequence[Watch], runs: Sequence[JobRun], start: float, now: float, problems: Sequence[str]
+) -> CheckResult:
+    by_kind: dict[tuple[str, str], list[Watch]] = defaultdict(list)
+    for watch in found:
+        by_kind[watch.job_name, watch.state].append(watch)
+    synthetic = {entry.job_name for entry in runs if entry.synthetic}
+    findings = tuple(_finding(entries, entries[0].job_name in synthetic) for entries in by_kind.values())
+    bad = len({watch.job_name for watch in found})
+    count = len(memory.jobs)
+    if not count:
+        sentence = "No job is known: none is configured and none has run"
+    elif bad:
+        sentence = f"{bad} of {count} jobs need somebody"
+    else:
+        sentence = f"None of {count} job{'s' if count > 1 else ''} hangs, was missed or keeps failing"
+    return CheckResult(
+        check=CHECK,
+        at=now,
+        status="unknown" if not count else "failed" if found else "passed",
+        sentence="; ".join([sentence, *problems]),
+        value=float(bad) if count else None,
+        unit=UNIT,
+        window_start=start,
+        window_end=now,
+        findings=findings,
+        details={"memory": memory.as_json(), "watches": len(found)},
+    )
+
+
+def _finding(found: Sequence[Watch], synthetic: bool) -> Finding:
+    """One finding for a job and state: many hung runs of a job are told once."""
+    first = min(found, key=lambda watch: watch.since)
+    others = len(found) - 1
+    details: dict[str, Any] = {"kind": _kind(first), "since": utc_text(first.since)}
+    if first.run_id:
+        details["runs"] = ", ".join(f"{watch.batch} {watch.run_id}".strip() for watch in found[:SHOWN])
+    if synthetic:
+        details["synthetic"] = True
+    more = f", and {others} more run{'s' if others > 1 else ''} of it" if others else ""
+    return Finding(first.job_name, first.sentence + more, "HIGH", f"/jobs?job={quote(first.job_name)}", details)
+
+
+def _kind(watch: Watch) -> str:
+    return watch.state if watch.state == "none_succeeded" else f"job_{watch.state}"
