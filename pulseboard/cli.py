@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "ingest": "ingest",
     "replay": "replay",
     "tokens": "tokens",
+    "trip": "trip",
     "env": "env",
     "doctor": "doctor",
 }

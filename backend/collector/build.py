@@ -13,8 +13,9 @@ from backend.collector.core import CONTENT_TYPE, Outgoing
 from backend.collector.mapping import load_mapping, ready_mappings
 from backend.collector.sources.base import Collected, Source
 from backend.collector.sources.host import HostSource
+from backend.collector.sources.incidents import Schedule
 from backend.collector.sources.prometheus import PrometheusSource
-from backend.collector.sources.synthetic import SyntheticSource
+from backend.collector.sources.synthetic import TRIP, TRIP_LABEL, SyntheticSource
 from backend.contract.errors import InvalidInput
 from backend.settings import CollectorSource, Settings
 
@@ -32,7 +33,7 @@ DEFAULT_SEED: Final = 7
 
 
 class LeavingOut:
-    """A source less the metrics that something else measures."""
+    """A source less the metrics that something else measures; what somebody trips on purpose stays."""
 
     def __init__(self, source: Source, metrics: Sequence[str]) -> None:
         self._source = source
@@ -46,7 +47,12 @@ class LeavingOut:
     def collect(self, at: float, since: float | None) -> Collected:
         """What the source collects, without those metrics."""
         collected = self._source.collect(at, since)
-        return replace(collected, samples=[s for s in collected.samples if s.metric_type not in self._metrics])
+        kept = [
+            sample
+            for sample in collected.samples
+            if sample.metric_type not in self._metrics or sample.labels.get(TRIP_LABEL) == TRIP
+        ]
+        return replace(collected, samples=kept)
 
 
 def make_source(
@@ -57,9 +63,13 @@ def make_source(
     demo_started_at: float | None = None,
     seed: int = DEFAULT_SEED,
     hostname: str | None = None,
+    trips: Callable[[], Sequence[Schedule]] = tuple,
 ) -> Source:
-    """The source that ``spec`` describes. Raises InvalidInput naming what it lacks."""
-    source = _named(spec, settings, clients, demo_started_at=demo_started_at, seed=seed, hostname=hostname)
+    """The source that ``spec`` describes. Raises InvalidInput naming what it lacks.
+
+    ``trips`` is what goes wrong in the synthetic source because somebody asked for it.
+    """
+    source = _named(spec, settings, clients, demo_started_at=demo_started_at, seed=seed, hostname=hostname, trips=trips)
     for metric in spec.leave_out:
         if metric not in settings.catalogue:
             raise InvalidInput("leave_out", metric, "is not in the catalogue; see docs/metrics.md for the names")
@@ -74,6 +84,7 @@ def _named(
     demo_started_at: float | None,
     seed: int,
     hostname: str | None,
+    trips: Callable[[], Sequence[Schedule]],
 ) -> Source:
     environment, region = spec.environment or settings.config.environment, settings.region
     match spec.source:
@@ -85,6 +96,7 @@ def _named(
                 seed=seed,
                 interval_seconds=spec.interval_seconds or SCHEDULE_SECONDS,
                 demo_started_at=demo_started_at,
+                trips=trips,
             )
         case "host":
             return HostSource(settings.catalogue, environment=environment, region=region, hostname=hostname)

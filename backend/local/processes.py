@@ -16,6 +16,7 @@ from backend.contract.errors import InvalidInput
 from backend.local import state
 from backend.local.child import Child
 from backend.local.engine import HOST, free_port, port_is_free
+from backend.local.trips import TRIPS, TRIPS_VARIABLE
 
 API_PORT: Final = 8051
 READY_SECONDS: Final = 60.0
@@ -90,7 +91,9 @@ def make_processes(
         log.unlink(missing_ok=True)
         return Child(name, command, {**environment, **more}, log)
 
-    demo = {DEMO_VARIABLE: repr(started), SEED_VARIABLE: str(options.seed)}
+    trips = options.directory / TRIPS
+    trips.unlink(missing_ok=True)
+    demo = {DEMO_VARIABLE: repr(started), SEED_VARIABLE: str(options.seed), TRIPS_VARIABLE: str(trips)}
     # A line for each event would be most of what the log holds.
     quiet = {"LOG_LEVEL": environment.get("LOG_LEVEL", "WARNING")}
     orders = ["--url", api_url(api_port), "--started", repr(started), "--seed", str(options.seed)]

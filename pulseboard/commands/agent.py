@@ -17,6 +17,7 @@ from backend.collector.agent import FLUSH_SECONDS, Agent, Scheduled
 from backend.collector.build import DEFAULT_SEED, DEMO_VARIABLE, SEED_VARIABLE, SOURCES, make_source, s3_put
 from backend.collector.spool import Spool
 from backend.contract.errors import InvalidInput
+from backend.local.trips import TRIPS_VARIABLE, TripFile
 from backend.settings import CollectorSource, load_settings
 
 USUAL_INTERVAL: Final = 15.0
@@ -50,6 +51,7 @@ DEFAULT_SPOOL: Final = Path("~/.local/state/pulseboard/spool")
 )
 @click.option("--demo-started", type=float, envvar=DEMO_VARIABLE, hidden=True)
 @click.option("--seed", default=DEFAULT_SEED, envvar=SEED_VARIABLE, hidden=True)
+@click.option("--trips", type=click.Path(path_type=Path), envvar=TRIPS_VARIABLE, hidden=True)
 def command(
     sources: tuple[str, ...],
     urls: tuple[str, ...],
@@ -60,6 +62,7 @@ def command(
     environment: str | None,
     demo_started: float | None,
     seed: int,
+    trips: Path | None,
 ) -> None:
     """Reads sources continuously; an S3 outage loses nothing.
 
@@ -72,13 +75,13 @@ def command(
     clients = Clients(settings.region)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     specs = [CollectorSource(name, list(urls), mapping) for name in sources] or settings.config.collect
+    asked = TripFile(trips) if trips else tuple
     scheduled = []
     for spec in specs:
         every = interval or spec.interval_seconds or USUAL_INTERVAL
         chosen = replace(spec, interval_seconds=every, environment=environment or spec.environment)
-        scheduled.append(
-            Scheduled(make_source(chosen, settings, clients, demo_started_at=demo_started, seed=seed), every)
-        )
+        source = make_source(chosen, settings, clients, demo_started_at=demo_started, seed=seed, trips=asked)
+        scheduled.append(Scheduled(source, every))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

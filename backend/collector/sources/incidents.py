@@ -7,11 +7,19 @@ both exact: a counter that follows the area is the same whether it is read every
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["dlq_spike", "checkpoint_failure", "lag_growth", "late_data", "job_restart"]
+Kind = Literal[
+    "dlq_spike", "checkpoint_failure", "lag_growth", "late_data", "job_restart",
+    # Only when somebody asks for them (`pulseboard trip`).
+    "cpu_saturation", "memory_pressure", "slow_records", "broker_loss", "delivery_failure", "duplicate_records",
+    "unreadable_records",
+    # Metrics that the synthetic pipeline has nothing of but while they are tripped; called as they are.
+    "dlq_records", "s3_upload_failures", "job_failures", "lambda_error_rate", "lambda_duration_percent",
+    "dynamodb_throttled_requests", "dynamodb_capacity_percent", "burn_rate_1h", "burn_rate_6h", "burn_rate_3d",
+]  # fmt: skip
 
 MINUTE: Final = 60.0
 HOUR: Final = 3600.0
@@ -20,27 +28,32 @@ WEEK: Final = 7 * DAY
 FIRST_MONDAY: Final = 946_857_600.0
 """2000-01-03T00:00:00Z: the synthetic pipeline's counters started here."""
 RAMP: Final = 0.375
-"""Part of an incident's duration that each ramp takes."""
+STEEP: Final = 0.01
+"""Parts of an incident's duration that each ramp takes: as things go wrong by themselves, and when somebody asks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """``start`` seconds after its schedule's begin, ``duration`` seconds, at most ``peak`` (1 = past critical)."""
+    """``start`` seconds after its schedule's begin, ``duration`` seconds, at most ``peak`` (1 = past critical).
+
+    ``ramp`` is the part of the duration that each ramp takes.
+    """
 
     kind: Kind
     start: float
     duration: float
     peak: float = 1.0
+    ramp: float = RAMP
 
     def level(self, offset: float) -> float:
         """0 outside, ``peak`` in the middle, linear between."""
-        ramp = self.duration * RAMP
+        ramp = self.duration * self.ramp
         inside = min(offset - self.start, self.start + self.duration - offset)
         return self.peak * min(1.0, max(0.0, inside / ramp))
 
     def area(self, offset: float) -> float:
         """The integral of ``level`` up to ``offset``, level-seconds."""
-        ramp = self.duration * RAMP
+        ramp = self.duration * self.ramp
         passed = min(max(offset - self.start, 0.0), self.duration)
         rising = min(passed, ramp)
         holding = min(max(passed - ramp, 0.0), self.duration - 2 * ramp)
@@ -92,6 +105,10 @@ class Timeline:
 
     schedules: tuple[Schedule, ...]
 
+    def joined(self, more: Sequence[Schedule]) -> Timeline:
+        """This timeline with further schedules beside its own."""
+        return Timeline((*self.schedules, *more)) if more else self
+
     def level(self, kind: Kind, at: float) -> float:
         """The strongest level at an instant."""
         return max(s.level(kind, at) for s in self.schedules)
@@ -142,3 +159,30 @@ def timeline(demo_started_at: float | None) -> Timeline:
             Schedule(DEMO_CYCLE, len(DEMO_CYCLE) * DEMO_EVERY, demo_started_at),
         )
     )
+
+
+TRIPPED_ONLY: Final[tuple[Kind, ...]] = (
+    "dlq_records", "s3_upload_failures", "job_failures", "lambda_error_rate", "lambda_duration_percent",
+    "dynamodb_throttled_requests", "dynamodb_capacity_percent", "burn_rate_1h", "burn_rate_6h", "burn_rate_3d",
+)  # fmt: skip
+"""Metrics of which there are samples only while they are tripped."""
+KIND_OF_METRIC: Final[Mapping[str, Kind]] = {
+    "cpu_utilization": "cpu_saturation",
+    "memory_usage": "memory_pressure",
+    "consumer_lag_records": "lag_growth",
+    "kafka_deserialization_errors_total": "unreadable_records",
+    "checkpoint_failures_total": "checkpoint_failure",
+    "firehose_failed_put_count": "delivery_failure",
+    "latency_ms": "slow_records",
+    "window_completeness": "late_data",
+    "duplicate_records_detected": "duplicate_records",
+    "kafka_broker_alive_count": "broker_loss",
+    **{kind: kind for kind in TRIPPED_ONLY},
+}
+"""What has to go wrong for the alarm of a metric to fire."""
+_NEVER_AGAIN: Final = 1e12
+
+
+def trip(kind: Kind, at: float, seconds: float) -> Schedule:
+    """One steep incident from ``at`` (epoch s) on that never comes again."""
+    return Schedule((Incident(kind, 0.0, seconds, ramp=STEEP),), _NEVER_AGAIN, at)

@@ -7,15 +7,21 @@ a break. Cumulative counters are closed-form sums since 2000-01-03 and never fal
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from backend.collector.sources.base import Collected
-from backend.collector.sources.incidents import DAY, FIRST_MONDAY, Kind, timeline
+from backend.collector.sources.incidents import DAY, FIRST_MONDAY, TRIPPED_ONLY, Kind, Schedule, timeline
 from backend.collector.sources.waves import Load, daytime, unit_noise, wave
 from backend.contract.catalogue import Catalogue
 from backend.contract.records import DEFAULT_ENVIRONMENT, DEFAULT_REGION, Sample, make_sample
+
+TRIP_LABEL: Final = "synthetic"
+"""Label, with the value ``trip``, of samples that are there only because somebody tripped their alarm."""
+TRIP: Final = "trip"
+FULL: Final = 97.0
+"""Per cent of a server's CPU or memory in use when it is saturated."""
 
 SERVERS: Final = tuple(f"server-{number:03d}" for number in range(1, 11))
 JOB: Final = "orders_enrichment"
@@ -36,6 +42,8 @@ HOST_METRICS: Final = {
     "network_out": (0.30, 0.18, 0.12),
 }
 """Middle, daily swing and noise, as parts of the catalogue's range."""
+
+FILLED_BY: Final[Mapping[str, Kind]] = {"cpu_utilization": "cpu_saturation", "memory_usage": "memory_pressure"}
 
 LATENCY_SHAPE: Final = (
     (0.42, 0.06), (0.55, 0.10), (0.66, 0.12), (0.78, 0.12), (0.90, 0.12), (1.0, 0.12), (1.15, 0.11),
@@ -83,6 +91,7 @@ class SyntheticSource:
 
     ``interval_seconds`` is what delta counters cover when a collection has no predecessor. ``demo_started_at``
     (epoch s) replaces the weekly incidents from then on by one about every 20 minutes, the first after 2 minutes.
+    ``trips`` gives what was asked for besides, at each collection; what it gave once it keeps giving.
     """
 
     name = "synthetic"
@@ -96,20 +105,24 @@ class SyntheticSource:
         seed: int = 7,
         interval_seconds: float = 300.0,
         demo_started_at: float | None = None,
+        trips: Callable[[], Sequence[Schedule]] = tuple,
     ) -> None:
         self._catalogue = catalogue
         self._environment = environment
         self._region = region
         self._seed = seed
         self._interval = interval_seconds
-        self._timeline = timeline(demo_started_at)
+        self._scheduled = self._timeline = timeline(demo_started_at)
+        self._trips = trips
 
     def collect(self, at: float, since: float | None) -> Collected:
         """All samples at ``at``; delta counters cover ``since`` (by default one interval before) to ``at``."""
         begin = min(at, at - self._interval if since is None else since)
+        self._timeline = self._scheduled.joined(self._trips())
         samples = [*self._hosts(at), *self._kafka(at), *self._operators(at), *self._job(at)]
         samples += [*self._application(at, begin), *self._resources(at)]
         samples.append(self._sample("up", at, 1, target=self.name))
+        samples += self._tripped(at, begin)
         return Collected(samples)
 
     # ------------------------------------------------------------------------------------------- helpers
@@ -146,8 +159,29 @@ class SyntheticSource:
         late = 0.0015 * LOAD.produced(at) + 0.17 * LOAD.mean * self._timeline.area("late_data", at)
         return Flow(consumed, invalid, self._dead_letters(at, "timeout"), late)
 
+    def _new(self, kind: Kind, at: float, since: float, per_minute: float) -> int:
+        """How many came between, at ``per_minute`` while the incident is at its height."""
+        now, before = (per_minute / 60 * self._timeline.area(kind, moment) for moment in (at, since))
+        return math.floor(now) - math.floor(before)
+
+    def _tripped(self, at: float, since: float) -> Iterator[Sample]:
+        """What no part of the pipeline shows: beyond the threshold of its alarm while it is tripped."""
+        for kind in TRIPPED_ONLY:
+            metric = self._catalogue[kind]
+            labels = {TRIP_LABEL: TRIP}
+            if metric.group_by not in (None, "hostname"):
+                labels[str(metric.group_by)] = TRIP
+            if metric.alarm is None or self._timeline.area(kind, at) == self._timeline.area(kind, since):
+                continue
+            if metric.kind == "counter":
+                # A minute alone is enough: three times what the alarm bears within its whole window.
+                yield self._sample(kind, at, self._new(kind, at, since, 3 * max(1.0, metric.alarm.threshold)), **labels)
+            else:
+                yield self._sample(kind, at, 1.5 * metric.alarm.threshold * self._level(kind, at), **labels)
+
     # ------------------------------------------------------------------------------------------- servers
     def _hosts(self, at: float) -> Iterator[Sample]:
+        levels = {name: self._level(kind, at) for name, kind in FILLED_BY.items()}
         for host in SERVERS:
             busy = 0.25 * (unit_noise(self._seed, host, 0) - 0.5)
             for metric_type, (middle, swing, noise) in HOST_METRICS.items():
@@ -161,6 +195,7 @@ class SyntheticSource:
                 bounds = self._catalogue[metric_type].synthetic
                 if bounds is not None:
                     value = bounds.low + (bounds.high - bounds.low) * min(0.99, max(0.01, part))
+                    value += (FULL - value) * levels.get(metric_type, 0.0)
                     yield self._sample(metric_type, at, value, host)
 
     # ---------------------------------------------------------------------------------------------- Kafka
@@ -171,7 +206,7 @@ class SyntheticSource:
             yield self._sample("consumer_lag_records", at, math.floor(lag / PARTITIONS), **labels)
             yield self._sample("consumer_position_offset", at, math.floor(consumed / PARTITIONS), **labels)
         yield self._sample("kafka_messages_in_per_second", at, LOAD.rate(at), topic=TOPIC)
-        errors = math.floor((at - FIRST_MONDAY) / 100)
+        errors = math.floor((at - FIRST_MONDAY) / 100 + self._timeline.area("unreadable_records", at) / 2)
         yield self._sample("kafka_deserialization_errors_total", at, errors, topic=TOPIC)
 
     # ------------------------------------------------------------------------------------------ operators
@@ -242,25 +277,26 @@ class SyntheticSource:
         hits = 93 + 1.5 * self._wave("cache", at, 900) - 35 * backlog
         yield self._sample("cache_hit_rate", at, hits)
         yield self._sample("enrichment_latency_ms", at, 24 + 4 * self._wave("lookup", at, 240) + 210 * backlog)
-        yield self._delta("duplicate_records_detected", at, since, per_minute=0.15)
+        twice = self._seldom(at, since, per_minute=0.15) + self._new("duplicate_records", at, since, 30)
+        yield self._sample("duplicate_records_detected", at, twice)
         slow = 240 / 60 * (self._timeline.area("lag_growth", at) - self._timeline.area("lag_growth", since))
         quiet = math.floor((at - FIRST_MONDAY) / 150) - math.floor((since - FIRST_MONDAY) / 150)
         yield self._sample("timeouts", at, quiet + math.floor(slow))
         stream = {"stream": "orders-delivery"}
         delivered = math.floor(flow.aggregated) - math.floor(before.aggregated)
         yield self._sample("firehose_put_success", at, delivered, **stream)
-        yield self._sample("firehose_failed_put_count", at, 0, **stream)
+        yield self._sample("firehose_failed_put_count", at, self._new("delivery_failure", at, since, 40), **stream)
         yield self._sample("firehose_throttle_count", at, 0, **stream)
 
-    def _delta(self, metric_type: str, at: float, since: float, per_minute: float) -> Sample:
+    def _seldom(self, at: float, since: float, per_minute: float) -> int:
         now, before = ((t - FIRST_MONDAY) * per_minute / 60 for t in (at, since))
-        return self._sample(metric_type, at, math.floor(now) - math.floor(before))
+        return math.floor(now) - math.floor(before)
 
     def _latency(self, at: float, records: float) -> Iterator[Sample]:
         """Where each region's records of the interval fell; their number follows the throughput."""
         for region, share in SHARE_BY_REGION.items():
             median = 380 * SLOWNESS[region] * (1 + 0.08 * daytime(at) + 0.06 * self._wave(region, at, 420))
-            median *= 1 + 4.5 * self._level("lag_growth", at)
+            median *= 1 + 4.5 * self._level("lag_growth", at) + 5 * self._level("slow_records", at)
             pairs = [
                 [round(median * multiple, 1), count]
                 for multiple, part in LATENCY_SHAPE
@@ -282,7 +318,8 @@ class SyntheticSource:
             yield self._sample("cpu_usage_percentage", at, cpu, worker)
             yield self._sample("gc_pause_time_ms", at, collecting, worker)
         counts = {"task_manager_count": len(WORKERS), "task_slots_total": 8, "task_slots_available": 2}
-        for metric_type, count in {**counts, "kafka_broker_alive_count": 3}.items():
+        counts["kafka_broker_alive_count"] = 3 - round(self._level("broker_loss", at))
+        for metric_type, count in counts.items():
             yield self._sample(metric_type, at, count)
         looked_up = math.floor(self._flow(at).enriched)
         yield self._sample("state_read_count", at, looked_up, operator="enrich", job=JOB)
