@@ -11,6 +11,7 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
+from backend.contract.alerts import Alert, Silence
 from backend.contract.events import EventDetail, EventError, EventPage, EventQuery, EventRecord, Scanned, TraceStep
 from backend.contract.replays import AuditEntry, DeadLetterFilter, Preview, Replay, ReplayRequest
 from dashboard.access.settings import load_access
@@ -21,6 +22,7 @@ from dashboard.services import Services
 from tests.dashboard import fakes
 from tests.dashboard.access.alb import ISSUER, KID, KeyServer, LoadBalancer, key_server
 from tests.dashboard.access.test_settings import SIGNER
+from tests.dashboard.alert_fakes import alert
 from tests.dashboard.data.feeding import Clock
 
 ALB = LoadBalancer()
@@ -50,7 +52,8 @@ class Acting:
     may_end: threading.Event | None = None
     """Where set, each call waits for it."""
 
-    def _did(self, *call: Any) -> Replay:
+    def did(self, *call: Any) -> Replay:
+        """Puts the call on record."""
         if self.error:
             raise self.error
         self.calls.append(call)
@@ -60,35 +63,74 @@ class Acting:
 
     def preview(self, request: ReplayRequest) -> Preview:
         """As ReplayService.preview."""
-        self._did("preview", request)
+        self.did("preview", request)
         return Preview(1234, 1200, 34, False, (record(),), request.selection.start, request.selection.end)
 
     def create(self, request: ReplayRequest, by: str) -> Replay:
         """As ReplayService.create."""
-        return self._did("create", request, by)
+        return self.did("create", request, by)
 
     def cancel(self, replay_id: str, by: str, reason: str = "") -> Replay:
         """As ReplayService.cancel."""
-        return replace(self._did("cancel", replay_id, reason, by), status="cancelled")
+        return replace(self.did("cancel", replay_id, reason, by), status="cancelled")
 
     def pause(self, replay_id: str, by: str, reason: str = "") -> Replay:
         """As ReplayService.pause."""
-        return self._did("pause", replay_id, reason, by)
+        return self.did("pause", replay_id, reason, by)
 
     def resume(self, replay_id: str, by: str, reason: str = "") -> Replay:
         """As ReplayService.resume."""
-        return self._did("resume", replay_id, reason, by)
+        return self.did("resume", replay_id, reason, by)
 
     def redrive(
         self, name: str, wanted: DeadLetterFilter, by: str, reason: str, rate_per_second: float | None = None
     ) -> Replay:
         """As DeadLetters.redrive."""
-        return replace(self._did("redrive", name, wanted, reason, rate_per_second, by), kind="redrive")
+        return replace(self.did("redrive", name, wanted, reason, rate_per_second, by), kind="redrive")
 
     def delete(self, name: str, message_ids: list[str], by: str, reason: str) -> int:
         """As DeadLetters.delete."""
-        self._did("delete", name, tuple(message_ids), reason, by)
+        self.did("delete", name, tuple(message_ids), reason, by)
         return len(message_ids) if self.deleted is None else self.deleted
+
+
+@dataclass
+class ActingAlerts:
+    """Stands for the alert service in the same way: its actions are calls of ``acting``."""
+
+    acting: Acting
+
+    def find(self, alert_id: str) -> Alert:
+        """As AlertService.find."""
+        return alert(fakes.NOW, "Dead letters rise")
+
+    def acknowledge(self, alert_id: str, by: str, reason: str) -> Alert:
+        """As AlertService.acknowledge."""
+        self.acting.did("acknowledge", alert_id, reason, by)
+        return self.find(alert_id)
+
+    def mark_noise(self, alert_id: str, by: str, reason: str) -> Alert:
+        """As AlertService.mark_noise."""
+        self.acting.did("mark_noise", alert_id, reason, by)
+        return self.find(alert_id)
+
+    def resolve(self, alert_id: str, by: str, reason: str) -> Alert:
+        """As AlertService.resolve."""
+        self.acting.did("resolve", alert_id, reason, by)
+        return self.find(alert_id)
+
+    def silence(self, silence: Silence, by: str, reason: str) -> Silence:
+        """As AlertService.silence."""
+        self.acting.did("silence", silence, reason, by)
+        return silence
+
+    def end_silence(self, silence_id: str, by: str, reason: str) -> None:
+        """As AlertService.end_silence."""
+        self.acting.did("end_silence", silence_id, reason, by)
+
+    def follow_up(self, incident_id: str, by: str, summary: str, root_cause: str, prevention: str) -> None:
+        """As AlertService.follow_up."""
+        self.acting.did("follow_up", incident_id, summary, root_cause, prevention, by)
 
 
 @dataclass
@@ -167,6 +209,7 @@ class Guarded:
         self.acting, self.log, self.found, self.displays = Acting(), Log(), Found(), Displays()
         services: Any = self.services
         services.replays = services.dead_letters = self.acting
+        services.alerts = ActingAlerts(self.acting)
         services.audit, services.events, services.tokens = self.log, self.found, self.displays
         self.server: Flask = assemble(self.services, load_access(environ or {}))
 

@@ -14,7 +14,7 @@ from backend.contract.errors import InvalidInput
 from backend.contract.replays import DeadLetterFilter
 from dashboard.actions import ACTIONS, MAX_BODY
 from tests.dashboard.access.alb import NOW, LoadBalancer
-from tests.dashboard.guarded import ALB, EVENT_ID, ORIGIN, Acting, Guarded, Log, behind_the_load_balancer
+from tests.dashboard.guarded import ALB, EVENT_ID, ORIGIN, Acting, ActingAlerts, Guarded, Log, behind_the_load_balancer
 
 REASON = "the release is fixed"
 BODIES: dict[str, dict[str, Any]] = {
@@ -24,6 +24,18 @@ BODIES: dict[str, dict[str, Any]] = {
     "replay-resume": {"replay_id": "r-1", "reason": REASON},
     "redrive": {"queue": "event-processor-dlq", "error_type": "timeout", "reason": REASON},
     "dlq-delete": {"queue": "event-processor-dlq", "message_ids": ["m-1", "m-2"], "reason": REASON},
+    "alert-acknowledge": {"alert_id": "a1b2c3d4e5f6", "reason": REASON},
+    "alert-silence": {"alert_id": "a1b2c3d4e5f6", "scope": "rule", "minutes": "60", "reason": REASON},
+    "silence-end": {"silence_id": "sil-1", "reason": REASON},
+    "alert-noise": {"alert_id": "a1b2c3d4e5f6", "reason": REASON},
+    "alert-resolve": {"alert_id": "a1b2c3d4e5f6", "reason": REASON},
+    "incident-follow-up": {
+        "incident_id": "inc-1",
+        "summary": "s",
+        "root_cause": "r",
+        "prevention": "p",
+        "reason": REASON,
+    },
 }
 """A good body of each action: a new one is not tested, and so not finished, before it has one."""
 
@@ -46,6 +58,7 @@ def fresh(guarded: Guarded) -> Guarded:
     services: Any = guarded.services
     guarded.acting, guarded.log = Acting(), Log()
     services.replays = services.dead_letters = guarded.acting
+    services.alerts = ActingAlerts(guarded.acting)
     services.audit = guarded.log
     return guarded
 
