@@ -73,7 +73,8 @@ def run(options: Options, say: Say) -> None:
         watched = WatchedConfig(options.directory / CONFIG_NAME)
         engine = stack.enter_context(_engine(options, logs))
         say("Engine is up; creating the stack of infra/template.yaml")
-        environment = _environment(options, engine, deploy(engine.client, config=config, parameters=_PARAMETERS))
+        outputs = deploy(engine.client, config=config, parameters=_parameters(api_port))
+        environment = _environment(options, engine, outputs)
         settings = load_settings(environment)
         started = time.time()
         _seed(options, engine, settings, started, say)
@@ -89,6 +90,11 @@ def run(options: Options, say: Say) -> None:
         say(_summary(engine, settings, options, api_port))
         say(f"Pulseboard is ready at {options.url}")
         _watch(_Demo(engine, processes, settings, environment, watched, {"api": ready["api"]}, say))
+
+
+def _parameters(api_port: int) -> dict[str, str]:
+    """The stack's parameters. The engine's API Gateway listens nowhere: the canary goes to the API on loopback."""
+    return {**_PARAMETERS, "IngestApiUrl": api_url(api_port)}
 
 
 @contextmanager
@@ -169,7 +175,7 @@ class _Demo:
 
     def use(self, config: str) -> None:
         """Functions and API with another configuration; returns once the API answers again."""
-        deploy(self.engine.client, config=config, parameters=_PARAMETERS)
+        deploy(self.engine.client, config=config, parameters=_parameters(self.api["api"][0]))
         self.processes.api.stop()
         self.processes.api.start()
         wait_until_ready(self.api, (self.processes.api,))
