@@ -19,10 +19,9 @@ from backend.audit import AuditLog
 from backend.checks.world import World
 from backend.contract.checks import CheckResult, Finding
 from backend.contract.errors import InvalidInput
-from backend.contract.events import utc_text
 from backend.contract.jobs import JobRun, Watch
 from backend.jobs.history import RUN_DAYS, History, days_to_write, is_due, open_days
-from backend.jobs.memory import Memory, newest_of, recovered, remember
+from backend.jobs.memory import MEMORY, Memory, newest_of, recovered, remember
 from backend.jobs.remediation import decide
 from backend.jobs.retries import Retries
 from backend.jobs.watch import WINDOWS, watches
@@ -34,6 +33,8 @@ FIRST_LOOK_SECONDS: Final = 8 * 86_400.0
 """Without a memory so much of the past is read; also where the check did not run for longer."""
 OVERLAP_SECONDS: Final = 3600.0
 """Runs recorded late, from a worker's journal, began before the last look."""
+MOST_BLIND: Final = 60
+"""After so many results that could not look, the memory counts as lost."""
 SHOWN: Final = 10
 """Runs that a finding names."""
 
@@ -41,19 +42,28 @@ SHOWN: Final = 10
 def run(world: World, now: float) -> CheckResult:
     """Looks at all jobs of the environment. Raises what reading them raises: then nobody knows."""
     config = world.settings.config.jobs
-    last = world.results.latest(CHECK, now)
+    last = _last_look(world, now)
     memory = Memory.of(last.details if last else {})
-    start = _look_from(config, last.at if last and memory.jobs else None, now)
+    start = _look_from(config, None if last is None else last.at, now)
     everywhere = world.jobs.started(now, RUN_DAYS)
     recent = [entry for page in world.jobs.runs(start, now + OVERLAP_SECONDS) for entry in page]
     runs = [entry for entry in newest_of([*everywhere, *recent]) if entry.environment == world.environment]
-    before = memory.jobs
     memory = remember(memory, config, runs, now)
-    # What a job did in this look must not hide what it missed before: its own runs are looked at as they are.
-    found = watches(config, runs, now, before | {name: memory.jobs[name] for name in memory.jobs.keys() - before})
+    found = watches(config, runs, now, memory.jobs)
     memory = _with_fruitless(memory, found)
     memory, problems = _act(world, memory, runs, everywhere, now)
     return _result(memory, found, runs, start, now, problems)
+
+
+def _last_look(world: World, now: float) -> CheckResult | None:
+    """The newest result that has a memory: one that could not look has none."""
+    before = now
+    for _ in range(MOST_BLIND):
+        result = world.results.latest(CHECK, before)
+        if result is None or MEMORY in result.details:
+            return result
+        before = result.at
+    return None
 
 
 def _look_from(config: Mapping[str, JobConfig], last: float | None, now: float) -> float:
@@ -159,7 +169,7 @@ def _result(
         window_start=start,
         window_end=now,
         findings=findings,
-        details={"memory": memory.as_json(), "watches": len(found)},
+        details={MEMORY: memory.as_json(), "watches": len(found)},
     )
 
 
@@ -167,8 +177,9 @@ def _finding(found: Sequence[Watch], synthetic: bool) -> Finding:
     """One finding for a job and state: many hung runs of a job are told once."""
     first = min(found, key=lambda watch: watch.since)
     others = len(found) - 1
-    details: dict[str, Any] = {"kind": _kind(first), "since": utc_text(first.since)}
-    if first.run_id:
+    details: dict[str, Any] = {"kind": _kind(first), "state": first.state, "since": first.since}
+    details |= {"job_name": first.job_name, "run_id": first.run_id, "run_key": first.run_key, "batch": first.batch}
+    if others:
         details["runs"] = ", ".join(f"{watch.batch} {watch.run_id}".strip() for watch in found[:SHOWN])
     if synthetic:
         details["synthetic"] = True

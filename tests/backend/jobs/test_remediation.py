@@ -1,0 +1,65 @@
+"""What a job's policy asks for again, and what it waits for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from backend.contract.jobs import BatchPlan, BatchState
+from backend.jobs.remediation import decide, wait_seconds
+from backend.settings_jobs import JobConfig, Remediation
+
+BERLIN = "Europe/Berlin"
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=ZoneInfo(BERLIN)).timestamp()
+JOB = JobConfig(time_zone=BERLIN, remediation=Remediation(3, 10.0, "22:00-06:00"))
+FAILED = BatchState("2026-05", "failed", 1, updated_at=NOW - 601)
+
+
+def due(*batches: BatchState, job: JobConfig = JOB, now: float = NOW, **asked: int) -> tuple[str, ...]:
+    return decide(
+        job, BatchPlan("load", batches), now, {name.replace("_", "-"): n for name, n in asked.items()}
+    ).batches
+
+
+def test_a_policy_is_off_unless_it_is_configured() -> None:
+    assert due(FAILED, job=JobConfig()) == ()
+
+
+def test_a_failed_batch_is_asked_for_after_its_back_off() -> None:
+    assert due(FAILED) == ("2026-05",)
+    assert due(replace(FAILED, updated_at=NOW - 599)) == ()
+
+
+def test_the_back_off_doubles_and_ends_at_a_day() -> None:
+    assert [wait_seconds(JOB, attempts) for attempts in (1, 2, 3, 500)] == [600, 1200, 2400, 86_400]
+    assert due(replace(FAILED, attempts=2)) == ()
+    assert due(replace(FAILED, attempts=2, updated_at=NOW - 1201)) == ("2026-05",)
+
+
+def test_attempts_are_counted_with_the_first() -> None:
+    decision = decide(JOB, BatchPlan("load", (replace(FAILED, attempts=3, updated_at=0.0),)), NOW, {})
+    assert decision.batches == ()
+    assert decision.waiting == {"2026-05": "was tried 3 times; the policy allows 3 attempts"}
+
+
+def test_nothing_is_started_in_quiet_hours() -> None:
+    night = datetime(2026, 11, 21, 23, 30, tzinfo=ZoneInfo(BERLIN)).timestamp()
+    decision = decide(JOB, BatchPlan("load", (FAILED,)), night, {})
+    assert decision.batches == ()
+    assert decision.waiting == {"2026-05": "waits for the end of the quiet hours 22:00-06:00 (Europe/Berlin)"}
+    assert due(FAILED, now=datetime(2026, 11, 22, 6, 0, tzinfo=ZoneInfo(BERLIN)).timestamp()) == ("2026-05",)
+
+
+def test_a_batch_is_asked_for_once_an_attempt() -> None:
+    assert due(FAILED, **{"2026_05": 1}) == ()
+    assert due(replace(FAILED, attempts=2, updated_at=0.0), **{"2026_05": 1}) == ("2026-05",)
+
+
+def test_what_runs_succeeded_or_was_never_tried_is_left_alone() -> None:
+    others = (BatchState("a", "running", 1), BatchState("b", "succeeded", 1), BatchState("c", "pending"))
+    assert due(*others) == ()
+
+
+def test_what_a_dead_worker_left_is_asked_for() -> None:
+    assert due(replace(FAILED, status="pending")) == ("2026-05",)
