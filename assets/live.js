@@ -148,7 +148,7 @@
     if (document.querySelector(`select#${CSS.escape(id)}`)) return; // the shell's, outside of Dash
     const place = react.querySelector(`#${CSS.escape(id)}`);
     // Components whose script comes on demand, as charts do, appear later than the layout around them.
-    if (!place) {
+    if (!place || needed(place)) {
       waiting = true;
       return;
     }
@@ -158,6 +158,22 @@
       delete changes.children;
     }
     if (Object.keys(changes).length) dash.set_props(id, build(changes));
+  }
+
+  // Whether a region still waits for its component suite: one that most pages do without is loaded where it is needed.
+  const suites = JSON.parse(root.dataset.suites || "{}");
+  const loading = new Set();
+  function needed(place) {
+    const suite = place.dataset.needs;
+    if (!suite || window[suite] || !suites[suite]) return false;
+    if (loading.has(suite)) return true;
+    loading.add(suite);
+    const script = document.createElement("script");
+    script.src = suites[suite];
+    script.onload = fillIn;
+    script.onerror = () => loading.delete(suite); // the next refresh tries again
+    document.head.append(script);
+    return true;
   }
 
   // Only what differs is set: Dash makes new elements of children it is given, and a screen reader would read the
@@ -198,7 +214,7 @@
   }
 
   // Dash draws a layout without data when a page is opened: the view it already had goes in at once.
-  new MutationObserver(() => {
+  function fillIn() {
     const drawn = react.querySelector('[id^="page-"]');
     if (!drawn) return;
     const view = kept.get(page());
@@ -209,7 +225,8 @@
       else apply(view.body);
     }
     reveal();
-  }).observe(react, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-filled"] });
+  }
+  new MutationObserver(fillIn).observe(react, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-filled"] });
 
   // ---------------------------------------------------------------- the age clock
   function staleAfter() {

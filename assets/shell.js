@@ -14,7 +14,7 @@
   }
 
   // What is open on a page stays there; filters go along to the next one.
-  const PAGE_ONLY = ["event", "replay", "queue", "tab", "token", "panel", "alert", "incident"];
+  const PAGE_ONLY = ["event", "replay", "queue", "tab", "token", "panel", "alert", "incident", "run", "sort", "retry"];
   function kept(params) {
     for (const name of PAGE_ONLY) params.delete(name);
     return params;

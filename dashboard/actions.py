@@ -22,6 +22,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from backend.contract.errors import InvalidInput
 from backend.replay.request import check_reason, wants_dry_run
 from dashboard import alert_actions as alerts
+from dashboard import job_actions as jobs
 from dashboard import replay_actions as replays
 from dashboard.access.gate import ACTIONS as PREFIX
 from dashboard.access.gate import Gate
@@ -69,6 +70,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "replay-resume": Action("replay.resume", replays.resume),
     "redrive": Action("dead_letters.redrive", replays.redrive),
     "dlq-delete": Action("dead_letters.delete", replays.delete),
+    "job-retry": Action("job.retry", jobs.retry, lambda body: not wants_dry_run(body)),
     "alert-acknowledge": Action("alert.acknowledge", alerts.acknowledge),
     "alert-silence": Action("alert.silence", alerts.silence),
     "silence-end": Action("silence.end", alerts.end_silence),

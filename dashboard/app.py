@@ -17,7 +17,7 @@ from dash import html
 from flask import Flask, Response, g, request
 
 from backend.settings import load_settings
-from dashboard import actions, api, events_api, runbooks, strays
+from dashboard import actions, api, events_api, jobs_api, runbooks, strays
 from dashboard.access import routes
 from dashboard.access.gate import Gate, install
 from dashboard.access.oidc import SignIn
@@ -32,10 +32,12 @@ from dashboard.html import render
 from dashboard.pages import PAGES
 from dashboard.services import Services, connect_services
 
-SCRIPTS: Final = ("boot.js", "shell.js", "draw.js", "ticks.js", "forms.js", "explore.js", "live.js", "kiosk.js")
+SCRIPTS: Final = (
+    "boot.js", "shell.js", "draw.js", "ticks.js", "forms.js", "explore.js", "live.js", "grid.js", "kiosk.js",
+)  # fmt: skip
 SCRIPT: Final = "pulseboard.js"
-"""The scripts as one file: eight requests and eight tasks compete with the first paint."""
-STYLES: Final = ("pulseboard.css", "forms.css", "events.css", "replay.css", "alerts.css")
+"""The scripts as one file: nine requests and nine tasks compete with the first paint."""
+STYLES: Final = ("pulseboard.css", "forms.css", "events.css", "replay.css", "alerts.css", "jobs.css")
 EARLY: Final = (
     "(function(d){var t=new URLSearchParams(location.search).get('theme');"
     "try{t=/^(dark|light)$/.test(t)?t:localStorage.getItem('pulseboard-theme')}catch(e){}"
@@ -45,6 +47,8 @@ EARLY: Final = (
 """The theme, chosen before anything is painted; the one script inside the page, allowed by its hash."""
 _UNUSED: Final = re.compile(r'<script src="[^"]*/dash_table/[^"]*"></script>\n?')
 """What Dash puts into every page and no page has: its old tables. (Its polyfill stays: dcc.Graph needs it.)"""
+_ON_DEMAND: Final = re.compile(r'<script src="([^"]*/(dash_ag_grid)/[^"]*)"></script>\n?')
+"""Component suites that one page needs: ``assets/live.js`` loads them there (``data-needs``), no other page pays."""
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -80,7 +84,7 @@ class PulseboardDash(dash.Dash):  # type: ignore[misc]  # dash has no types
                 "renderer": parts["renderer"].replace('type="application/javascript"', 'type="later"'),
             },
             title=f"{page.title} · Pulseboard" if page else "Not found · Pulseboard",
-            attributes=_root_attributes(self._services, state),
+            attributes=_root_attributes(self._services, state, parts["scripts"]),
             style="".join(self._bundles.text(name) for name in STYLES),
             shell=render(shell(pages, page, state, environments, signed_in()), now),
             body=render(body, now),
@@ -92,7 +96,8 @@ class PulseboardDash(dash.Dash):  # type: ignore[misc]  # dash has no types
         Preloading them delayed the first paint from 276 to 368 ms here (medians of seven loads each).
         """
         own = f'<script defer src="{self._bundles.asset_url(SCRIPT)}"></script>'
-        return own + _UNUSED.sub("", dash_scripts).replace("<script src=", '<script type="later" src=')
+        needed = _ON_DEMAND.sub("", _UNUSED.sub("", dash_scripts))
+        return own + needed.replace("<script src=", '<script type="later" src=')
 
 
 def create_server(environ: Mapping[str, str]) -> Flask:
@@ -111,6 +116,7 @@ def assemble(services: Services, access: AccessSettings) -> Flask:
     routes.register(server, gate)
     api.register(server, services)
     events_api.register(server, services)
+    jobs_api.register(server, services)
     actions.register(server, services, gate)
     return server
 
@@ -177,11 +183,12 @@ def not_found() -> html.Div:
     )
 
 
-def _root_attributes(services: Services, state: UrlState) -> dict[str, str]:
+def _root_attributes(services: Services, state: UrlState, scripts: str) -> dict[str, str]:
     attributes = {
         "lang": "en",
         "data-build": services.build_id,
         "data-pages": json.dumps({page.path: page.name for page in services.pages}),
+        "data-suites": json.dumps({name: address for address, name in _ON_DEMAND.findall(scripts)}),
         "data-tz": state.get("tz", "utc"),
     }
     return attributes | ({"data-kiosk": "yes"} if state.kiosk else {})

@@ -14,6 +14,8 @@ from backend.audit import AuditLog
 from backend.aws import Clients
 from backend.contract.ranges import TimeRange
 from backend.events.investigation import Investigation
+from backend.jobs.reader import JobReader
+from backend.jobs.retries import Retries
 from backend.replay.dead_letters import DeadLetters
 from backend.replay.service import ReplayService
 from backend.settings import Settings
@@ -24,6 +26,7 @@ from dashboard.data.alerts_sources import Alerts
 from dashboard.data.flight import SingleFlight
 from dashboard.data.health import HealthService
 from dashboard.data.hot import HotStore
+from dashboard.data.jobs_store import RunStore
 from dashboard.data.reader import MetricsReader
 from dashboard.data.request import ViewRequest
 from dashboard.data.series import SeriesService
@@ -69,6 +72,9 @@ class Services:
     audit: AuditLog | None = None
     tokens: DisplayTokens | None = None
     alerts: Alerts | None = None
+    jobs: JobReader | None = None
+    runs: RunStore | None = None
+    retries: Retries | None = None
     recent: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     readings: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     actions: int = 0
@@ -150,6 +156,8 @@ class Services:
     def close(self) -> None:
         """Ends all worker threads."""
         self.hot.close()
+        if self.runs is not None:
+            self.runs.close()
         self.views.close()
         self.answers.close()
 
@@ -228,6 +236,11 @@ def connect_events(services: Services) -> Services:
         clients.sqs, clients.cloudwatch, clients.dynamodb, services.events, services.audit, services.replays, settings,
         clock,
     )  # fmt: skip
+    services.jobs = JobReader(clients.dynamodb, settings, clock)
+    services.runs = RunStore(services.jobs, clock)
+    services.retries = Retries(
+        clients.dynamodb, clients.sqs, clients.s3, services.jobs, services.audit, settings, clock
+    )
     services.tokens = DisplayTokens(TokenStore(tokens.dynamodb, settings.tokens_table), clock)
     return services
 

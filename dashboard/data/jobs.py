@@ -11,12 +11,13 @@ import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.contract.checks import CHECKS, CheckResult, Standing, standing
-from backend.contract.jobs import BatchPlan, DatasetStatus, JobRun, Watch, WatchState
+from backend.contract.errors import InvalidInput
+from backend.contract.jobs import BatchPlan, DatasetStatus, JobRun, RetryPreview, Watch, WatchState
 from dashboard.data.jobs_columns import Columns, Mask
 from dashboard.data.jobs_failures import FailureGroup, failure_groups
 from dashboard.data.jobs_lines import Timeline, Trend, timeline, trend
 from dashboard.data.jobs_query import FILTERS, RunQuery, in_range, matching, parse_query, run_key
-from dashboard.data.jobs_sources import Checks, Sources
+from dashboard.data.jobs_sources import Checks, Retries, Sources
 from dashboard.data.jobs_store import Held
 from dashboard.data.request import ViewRequest
 
@@ -103,6 +104,8 @@ class JobsData:
     datasets: tuple[DatasetStatus, ...] | None = None
     plans: tuple[BatchPlan, ...] | None = None
     opened: OpenRun | None = None
+    retry: RetryPreview | None = None
+    retry_problem: str = ""
     retries: bool = False
     region: str = ""
     bucket: str = ""
@@ -126,6 +129,7 @@ def load(sources: Sources, request: ViewRequest, now: float) -> JobsData:
     found = None if sources.checks is None else _checks(sources, sources.checks, problems)
     latest = found.get("jobs") if found is not None else None
     own = tuple(status for status in datasets if status.environment == request.environment) if datasets else datasets
+    retry, problem = _retry(sources.retries, request)
     return JobsData(
         request=request,
         at=now,
@@ -136,11 +140,28 @@ def load(sources: Sources, request: ViewRequest, now: float) -> JobsData:
         datasets=own,
         plans=plans,
         opened=None if runs is None else _opened(sources, runs.held.columns, request, now),
+        retry=retry,
+        retry_problem=problem,
         retries=sources.retries is not None,
         region=sources.region,
         bucket=sources.bucket,
         problems=problems,
     )
+
+
+def _retry(retries: Retries | None, request: ViewRequest) -> tuple[RetryPreview | None, str]:
+    """What a retry of the job that the address names would run, for operators; or why that can't be said."""
+    job = request.get("retry")
+    if retries is None or job is None or request.role != "operator":
+        return None, ""
+    try:
+        return retries.preview(job, None), ""
+    except KeyError:
+        return RetryPreview(job, ()), "This job has no batches."
+    except InvalidInput as error:
+        return RetryPreview(job, ()), str(error)
+    except (BotoCoreError, ClientError, TimeoutError) as error:
+        return RetryPreview(job, ()), f"Its batches can't be read now ({type(error).__name__})."
 
 
 def watches_of(result: CheckResult) -> tuple[Watch, ...]:

@@ -37,10 +37,12 @@ class Retries(Protocol):
     """What the page asks of the service that runs batches again (``backend.jobs.retries.Retries``)."""
 
     def preview(self, job_name: str, batches: Sequence[str] | None) -> RetryPreview:
-        """Exactly which batches would run, and which not and why. Raises KeyError for a job without batches."""
+        """Exactly which batches would run, and which not and why. Raises InvalidInput for a job without batches."""
 
-    def retry(self, job_name: str, batches: Sequence[str] | None, by: str, reason: str) -> Replay:
-        """Asks for them. Raises KeyError, InvalidInput."""
+    def retry(
+        self, job_name: str, batches: Sequence[str] | None, by: str, reason: str, *, confirm: int | None = None
+    ) -> Replay:
+        """Asks for them; of many with their number as the person saw it. Raises InvalidInput."""
 
 
 class Checks(Protocol):

@@ -6,7 +6,8 @@ from dashboard.pages.alerts import PAGE as ALERTS
 from dashboard.pages.base import Page
 from dashboard.pages.errors import PAGE as ERRORS
 from dashboard.pages.health import PAGE as HEALTH
-from dashboard.pages.later import CAPACITY, JOBS, PERFORMANCE
+from dashboard.pages.jobs import PAGE as JOBS
+from dashboard.pages.later import CAPACITY, PERFORMANCE
 from dashboard.pages.replay import PAGE as REPLAY
 
 PAGES: Final[tuple[Page, ...]] = (HEALTH, PERFORMANCE, ERRORS, CAPACITY, JOBS, REPLAY, ALERTS)

@@ -59,13 +59,4 @@ CAPACITY = announced(
         "Forecasts with the days left until each limit, and the estimated monthly cost.",
     ),
 )
-JOBS = announced(
-    "jobs",
-    "Jobs",
-    "Did every job run, and on time?",
-    (
-        "Runs of streaming and batch jobs with their durations, errors and missed or hung ones.",
-        "Datasets with their freshness against target, and failed batches ready to be run again.",
-    ),
-)
-LATER = (PERFORMANCE, CAPACITY, JOBS)
+LATER = (PERFORMANCE, CAPACITY)

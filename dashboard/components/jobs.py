@@ -1,0 +1,221 @@
+"""The Jobs page's head, what needs somebody now, its filters and what is said beside its charts and its grid."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dash import html
+
+from backend.contract.checks import Standing
+from backend.contract.jobs import JOB_TYPES, Watch
+from backend.contract.verdict import duration
+from dashboard.components.jobs_charts import COLOURS, P50, P95, STATUS_WORDS
+from dashboard.components.links import set_link
+from dashboard.components.replay import address_form, choice_field, named, text_field
+from dashboard.components.states import badge, note, shape
+from dashboard.components.text import count
+from dashboard.components.times import ago, lasting, stamp
+from dashboard.data.jobs import JobsData, RunsData
+from dashboard.data.jobs_lines import Trend
+from dashboard.data.jobs_query import FILTERS
+
+Children = list[Any]
+WATCHES: Final = {
+    "none_succeeded": ("critical", "None succeeded"),
+    "hung": ("critical", "Hung"),
+    "lost": ("critical", "Heartbeat lost"),
+    "missed": ("degraded", "Missed"),
+}
+"""State of a watch -> the state whose shape and colour it wears, and its word."""
+RUN_STATES: Final = {"STARTED": "running", "SUCCESS": "healthy", "FAILED": "critical"}
+WATCHES_SHOWN: Final = 8
+
+
+def lead(data: JobsData) -> Children:
+    """The heading, and how the runs of the range stand in one line."""
+    head: Children = [html.H1("Jobs")]
+    runs = data.runs
+    if runs is None:
+        return [*head, html.P("Did every job run, and on time?", className="purpose")]
+    numbers = runs.counts
+    failed: Any = f"{numbers.failed:,} failed"
+    if numbers.failed and data.request.role != "display":
+        failed = set_link(failed, data.request, {"run_status": "FAILED", "run": None})
+    parts = [
+        html.Span([shape("running"), f"{numbers.running:,} running"], **{"data-state": "running"}),
+        html.Span([shape("healthy"), f"{numbers.succeeded:,} succeeded"], **{"data-state": "healthy"}),
+        html.Span(
+            [shape("critical" if numbers.failed else "no_data"), failed],
+            **{"data-state": "critical" if numbers.failed else "no_data"},
+        ),
+    ]
+    parts.append(html.Span(f"{count(int(numbers.records), 'record')} in all", className="lead-records"))
+    lines: Children = [html.P(parts, className="tallies")]
+    if runs.held.trouble:
+        lines.append(html.P([f"{runs.held.trouble}. Last read ", ago(runs.held.read_at), "."], className="lead-note"))
+    if runs.synthetic:
+        text = "Synthetic runs: recorded by a generator, not by real jobs."
+        lines.append(html.P(text, className="synthetic synthetic-events"))
+    return [*head, *lines]
+
+
+def watches(data: JobsData) -> Children:
+    """What needs somebody now, the worst first; or in words that nothing does, or that nobody looked."""
+    head = [html.H2("Needs somebody now")]
+    standing = data.watching
+    if standing is None:
+        text = data.problems.get("checks") or "Hung, lost and missed runs will be named here."
+        title, kind = (
+            ("Can't be read", "error") if "checks" in data.problems else ("Not connected yet", "not-connected")
+        )
+        return [html.Header(head, className="card-head"), note(title, text, kind)]
+    looked: Children = [] if standing.at is None else [html.Span(["looked ", ago(standing.at)], className="aside")]
+    top = html.Header([*head, *looked], className="card-head")
+    found = data.watches or ()
+    unsure = [_unsure(standing)] if standing.status == "unknown" else []
+    if not found:
+        quiet = html.P([shape("healthy"), "No job hangs, has lost its worker, or was missed."], className="all-well",
+                       **{"data-state": "healthy"})  # fmt: skip
+        return [top, *(unsure or [quiet])]
+    items = [_watch(watch, data) for watch in found[:WATCHES_SHOWN]]
+    if len(found) > WATCHES_SHOWN:
+        items.append(html.Li(f"and {len(found) - WATCHES_SHOWN:,} more", className="watch-more"))
+    return [top, *unsure, html.Ul(items, className="watches")]
+
+
+def _unsure(standing: Standing) -> html.P:
+    words = f"The check of jobs is unknown: {standing.sentence[:1].lower()}{standing.sentence[1:]}."
+    return html.P([shape("unknown"), words.replace("..", ".")], className="unsure", **{"data-state": "unknown"})
+
+
+def _watch(watch: Watch, data: JobsData) -> html.Li:
+    state, word = WATCHES[watch.state]
+    name: Any = watch.job_name + (f" {watch.batch}" if watch.batch else "")
+    runbook: Children = []
+    if data.request.role != "display":
+        changes = {"job": watch.job_name, "batch": watch.batch or None, "run_status": None, "text": None,
+                   "failure": None, "run": watch.run_key or None}  # fmt: skip
+        name = set_link(name, data.request, changes, **({"data-opens": watch.run_key} if watch.run_key else {}))
+        runbook = [html.A("Runbook", href=f"/runbooks/{runbook_key(watch.state)}", className="watch-runbook")]
+    return html.Li(
+        [
+            badge(state, word),
+            html.Span(name, className="watch-job"),
+            html.Span(watch.sentence, className="watch-words", title=watch.sentence),
+            html.Span(["for ", lasting(watch.since)], className="watch-since"),
+            *runbook,
+        ],
+        **{"data-state": state},
+    )
+
+
+def runbook_key(state: str) -> str:
+    """The runbook of a watch's state."""
+    return state if state == "none_succeeded" else f"job_{state}"
+
+
+def filter_form(data: JobsData) -> Children:
+    """The filters of runs; none for a display."""
+    runs, request = data.runs, data.request
+    if runs is None or request.role == "display":
+        return []
+    statuses = {str(status): word for status, word in STATUS_WORDS.items()}
+    controls = [
+        text_field("jobs-job", "job", "Job", request.get("job"), runs.known["job"]),
+        choice_field("jobs-status", "run_status", "Status", request.get("run_status"), statuses),
+        text_field("jobs-dataset", "dataset", "Dataset", request.get("dataset"), runs.known["dataset"]),
+        choice_field("jobs-type", "type", "Type", request.get("type"), named(JOB_TYPES)),
+        text_field("jobs-batch", "batch", "Batch", request.get("batch")),
+        text_field("jobs-text", "text", "Text in names, workers and errors", request.get("text")),
+    ]
+    return [address_form(controls, request, FILTERS, "Filter")]
+
+
+def timeline_aside(runs: RunsData) -> Children:
+    """What the timeline leaves out or joins."""
+    line = runs.timeline
+    words = []
+    if line.more_jobs:
+        words.append(f"the {len(line.jobs)} jobs that ran last, {line.more_jobs:,} more are left out")
+    if line.slot:
+        words.append(f"each bar shows the worst of {duration(line.slot)}")
+    return [html.Span("; ".join(words), className="aside")] if words else []
+
+
+def status_legend(runs: RunsData) -> Children:
+    """Colours of the timeline in words."""
+    shown = {bar.status for bar in runs.timeline.bars}
+    return [_legend([(STATUS_WORDS[status], COLOURS[status]) for status in STATUS_WORDS if status in shown])]
+
+
+def trend_title(trend: Trend | None, data: JobsData) -> Children:
+    """Whose runs the trend shows."""
+    if trend is None:
+        return ["Runtime"]
+    chosen = data.request.get("job") == trend.job
+    title: Any = trend.job
+    if not chosen and data.request.role != "display":
+        title = set_link(trend.job, data.request, {"job": trend.job, "run": None}, title="Only runs of this job")
+    return ["Runtime of ", title]
+
+
+def trend_words(trend: Trend) -> Children:
+    """The percentiles and the limit in numbers, and colours in words."""
+    facts = [
+        f"p50 {_took(trend.p50)}",
+        f"p95 {_took(trend.p95)}",
+        "no limit is set" if trend.limit is None else f"limit {duration(trend.limit)}",
+    ]
+    if trend.cut:
+        facts.append(f"newest {len(trend.points):,} runs")
+    late = trend.limit is not None and trend.p95 is not None and trend.p95 > trend.limit
+    said: Children = [html.Span(", ".join(facts))]
+    if late:
+        said.append(html.Span([shape("degraded"), "p95 is past the limit"], className="late",
+                              **{"data-state": "degraded"}))  # fmt: skip
+    lines = [("p50", P50), ("p95", P95)] if len(trend.percentiles) > 1 else []
+    return [html.P(said, className="trend-facts"), _legend(lines)]
+
+
+def _took(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    return duration(seconds) if seconds >= 10 else f"{seconds:.1f} s"
+
+
+def _legend(entries: list[tuple[str, str]]) -> html.Ul:
+    return html.Ul(
+        [html.Li([html.Span(className="swatch", style={"background": colour}), word]) for word, colour in entries],
+        className="chart-legend",
+    )
+
+
+def grid_words(runs: RunsData, data: JobsData) -> Children:
+    """How many match of how many, and how far back memory goes."""
+    numbers = runs.counts
+    words: Children = [f"{count(numbers.matching, 'run')} of {numbers.ranged:,} in this range"]
+    if numbers.matching == numbers.ranged:
+        words = [count(numbers.matching, "run"), " in this range"]
+    chips: Children = []
+    if data.request.get("failure") is not None:
+        chips.append(set_link("of one failure group: show all", data.request, {"failure": None}, className="clear"))
+    parts: Children = [html.Span(words), *chips]
+    if not runs.whole:
+        held = runs.held
+        if held.complete:
+            why = f"only the newest {len(held.columns):,} runs" if held.cut else "only the last 30 days"
+            parts.append(html.Span([f"{why} are held here: from ", stamp(held.since), " on"], className="partial"))
+        else:
+            parts.append(html.Span(["older runs are still being read: held from ", stamp(held.since), " on"],
+                                   className="partial"))  # fmt: skip
+    return [html.Span(parts, className="aside grid-words")]
+
+
+def worst_state(data: JobsData) -> str:
+    """The state whose colour the card of watches wears."""
+    states = [WATCHES[watch.state][0] for watch in data.watches or ()]
+    if data.watching is None:
+        return "not_connected"
+    if states:
+        return "critical" if "critical" in states else "degraded"
+    return "unknown" if data.watching.status == "unknown" else "healthy"
