@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -81,6 +83,14 @@ class Tracking:
     def close(self) -> None:
         """Ends the heartbeats."""
         self.tracker.close()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Waits until the condition holds."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "it did not happen"
+        time.sleep(0.005)
 
 
 def tracker_of(clients: Clients, settings: Settings, journal: Journal, log: io.StringIO, **named: Any) -> Tracker:
