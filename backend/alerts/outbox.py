@@ -1,0 +1,223 @@
+"""Deliveries still to be made: items beside their alert, in order for each transport, sent under a short lease.
+
+They are written with the decision that wants them, so none is lost, and deleted with the record of what arrived. Before
+each attempt it is counted: who finds a counted attempt knows that the message may have arrived.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Final
+
+from backend.alerts.items import DELIVERY, alert_key, delivery_text, key
+from backend.alerts.state import Outgoing
+from backend.alerts.transports.base import MessageKind
+from backend.contract.alerts import Delivery, alert_id
+from backend.contract.event_items import Item
+from backend.contract.tables import DATA, EXPIRES_AT, FINGERPRINT, OPENED_AT, STATE, STATE_INDEX
+from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+OUTBOX: Final = "outbox"
+"""State of a delivery, and how its sort key begins: ``outbox#slack#000000000012#0``."""
+LANE: Final = "lane#"
+"""Sort key of the lease on the deliveries of one alert by one transport, followed by the transport's name."""
+LEASE_SECONDS: Final = 60.0
+"""As long as the function may run: whoever died is replaced by the next sweep."""
+KEPT_SECONDS: Final = 30 * 86_400
+ATTEMPTS: Final = "attempts"
+NEXT_AT: Final = "next_at"
+SUPERSEDED: Final = frozenset({"updated", "group", "renotified", "unknown"})
+"""Kinds of which only the last one counts, where several of a kind wait one behind another."""
+COVERED: Final = frozenset({"updated", "renotified"})
+"""Kinds that an opening stands for that was not delivered yet: it says how the alert is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The deliveries of one fingerprint by one transport."""
+
+    fingerprint: str
+    transport: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One delivery. ``at`` is when it was decided, ``next_at`` when it may be tried (epoch s); ``item_key`` is its key.
+
+    ``attempts`` counts those that were begun: above 0 an earlier one may have arrived.
+    """
+
+    lane: Lane
+    sort: str
+    kind: MessageKind
+    opened_at: float
+    at: float
+    attempts: int = 0
+    next_at: float = 0.0
+
+    @property
+    def delivery_id(self) -> str:
+        """The same at every attempt, and no other's."""
+        return f"{alert_id(self.lane.fingerprint, self.opened_at)}.{self.sort.removeprefix(OUTBOX + '#')}"
+
+
+def outbox_items(messages: Iterable[Outgoing], versions: Mapping[str, int], now: float) -> list[Item]:
+    """The items of messages, one a transport. A decision's version orders them behind those of earlier ones."""
+    return [
+        {
+            **key(message.fingerprint, f"{OUTBOX}#{transport}#{versions[message.fingerprint]:012d}#{number}"),
+            STATE: {"S": OUTBOX},
+            DATA: {"S": json.dumps({"kind": message.kind, "opened_at": message.opened_at, "at": message.at})},
+            ATTEMPTS: {"N": "0"},
+            NEXT_AT: {"N": "0"},
+            EXPIRES_AT: {"N": str(int(now + KEPT_SECONDS))},
+        }
+        for number, message in enumerate(messages)
+        for transport in message.transports
+    ]
+
+
+def next_of(entries: Sequence[Entry]) -> tuple[Entry, tuple[Entry, ...]]:
+    """The entry to send next, and those that need not be sent besides: in a row, the last of a kind stands for all,
+    and what is not said yet need not be updated or said again.
+
+    Openings, acknowledgements and resolutions are never left out, and nothing overtakes.
+    """
+    first, rest = entries[0], entries[1:]
+    if first.kind == "opened":
+        covered = takewhile(lambda entry: entry.kind in COVERED and entry.opened_at == first.opened_at, rest)
+        return first, tuple(covered)
+    if first.kind not in SUPERSEDED:
+        return first, ()
+    row = [first, *takewhile(lambda entry: (entry.kind, entry.opened_at) == (first.kind, first.opened_at), rest)]
+    return row[-1], tuple(row[:-1])
+
+
+class Outbox:
+    """Deliveries in the table ``Alerts``. Calls raise botocore's errors when DynamoDB does not answer."""
+
+    def __init__(self, dynamodb: DynamoDBClient, settings: Settings, lease_seconds: float = LEASE_SECONDS) -> None:
+        self._dynamodb = dynamodb
+        self._table = settings.alerts_table
+        self._lease_seconds = lease_seconds
+
+    def take(self, lane: Lane, now: float) -> str | None:
+        """Takes the lane's lease; returns what it is given back with, None where another one has it."""
+        owner = uuid.uuid4().hex
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key=_lane_key(lane),
+                UpdateExpression="SET lease_until = :until, lease_owner = :owner, #expires = :expires",
+                ConditionExpression="attribute_not_exists(lease_until) OR lease_until < :now",
+                ExpressionAttributeNames={"#expires": EXPIRES_AT},
+                ExpressionAttributeValues={
+                    ":until": {"N": repr(now + self._lease_seconds)},
+                    ":now": {"N": repr(now)},
+                    ":owner": {"S": owner},
+                    ":expires": {"N": str(int(now + KEPT_SECONDS))},
+                },
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            return None
+        return owner
+
+    def give_back(self, lane: Lane, owner: str) -> None:
+        """Gives the lease back, unless it has run out and another one has it."""
+        try:
+            self._dynamodb.delete_item(
+                TableName=self._table,
+                Key=_lane_key(lane),
+                ConditionExpression="lease_owner = :owner",
+                ExpressionAttributeValues={":owner": {"S": owner}},
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            return
+
+    def waiting(self, lane: Lane) -> list[Entry]:
+        """The lane's deliveries in their order, read consistently."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression=f"{FINGERPRINT} = :fingerprint AND begins_with({OPENED_AT}, :lane)",
+            ExpressionAttributeValues={
+                ":fingerprint": {"S": lane.fingerprint},
+                ":lane": {"S": f"{OUTBOX}#{lane.transport}#"},
+            },
+            ConsistentRead=True,
+        )
+        return [_entry(item) for page in pages for item in page["Items"]]
+
+    def lanes_due(self, now: float) -> list[Lane]:
+        """Lanes whose first delivery may be tried by ``now``, the one that waits longest first."""
+        first: dict[Lane, Entry] = {}
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=STATE_INDEX,
+            KeyConditionExpression="#state = :outbox",
+            ExpressionAttributeNames={"#state": STATE},
+            ExpressionAttributeValues={":outbox": {"S": OUTBOX}},
+        )
+        for entry in (_entry(item) for page in pages for item in page["Items"]):
+            if entry.lane not in first or entry.sort < first[entry.lane].sort:
+                first[entry.lane] = entry
+        due = [entry for entry in first.values() if entry.next_at <= now]
+        return [entry.lane for entry in sorted(due, key=lambda entry: entry.at)]
+
+    def begin(self, entry: Entry) -> None:
+        """Counts an attempt that is about to be made. Raises KeyError where the delivery is gone."""
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key=key(entry.lane.fingerprint, entry.sort),
+                UpdateExpression=f"SET {ATTEMPTS} = {ATTEMPTS} + :one",
+                ConditionExpression=f"attribute_exists({FINGERPRINT})",
+                ExpressionAttributeValues={":one": {"N": "1"}},
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            raise KeyError(entry.delivery_id) from None
+
+    def later(self, entry: Entry, next_at: float) -> None:
+        """The delivery is tried again at ``next_at`` at the earliest, and those behind it after it."""
+        self._dynamodb.update_item(
+            TableName=self._table,
+            Key=key(entry.lane.fingerprint, entry.sort),
+            UpdateExpression=f"SET {NEXT_AT} = :next",
+            ExpressionAttributeValues={":next": {"N": repr(next_at)}},
+        )
+
+    def end(self, entries: Sequence[Entry], delivery: Delivery | None) -> None:
+        """Takes entries of one alert out, and puts on record what its transport knows of it now, in one."""
+        writes: list[Any] = [
+            {"Delete": {"TableName": self._table, "Key": key(entry.lane.fingerprint, entry.sort)}} for entry in entries
+        ]
+        if delivery is not None:
+            writes.append(
+                {
+                    "Update": {
+                        "TableName": self._table,
+                        "Key": alert_key(entries[0].lane.fingerprint, entries[0].opened_at),
+                        "UpdateExpression": "SET #delivery = :delivery",
+                        "ConditionExpression": f"attribute_exists({FINGERPRINT})",
+                        "ExpressionAttributeNames": {"#delivery": f"{DELIVERY}{delivery.transport}"},
+                        "ExpressionAttributeValues": {":delivery": {"S": delivery_text(delivery)}},
+                    }
+                }
+            )
+        self._dynamodb.transact_write_items(TransactItems=writes)
+
+
+def _entry(item: Mapping[str, Any]) -> Entry:
+    record, sort = json.loads(item[DATA]["S"]), item[OPENED_AT]["S"]
+    lane = Lane(item[FINGERPRINT]["S"], sort.split("#")[1])
+    return Entry(lane, sort, **record, attempts=int(item[ATTEMPTS]["N"]), next_at=float(item[NEXT_AT]["N"]))
+
+
+def _lane_key(lane: Lane) -> Item:
+    return key(lane.fingerprint, f"{LANE}{lane.transport}")

@@ -1,0 +1,39 @@
+"""What the alert consumer says of itself. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from backend.alerts.routing import DELIVERY_FAILED, TRANSPORT, UNDELIVERED
+from backend.contract.alerts import Signal, fingerprint
+
+LASTS_SECONDS: Final = 3600.0
+"""Nobody says that a transport works again: the alert ends so long after the last delivery that failed."""
+
+
+def delivery_signal(
+    transport: str, reason: str, gave_up: bool, delivery_id: str, environment: str, now: float
+) -> Signal:
+    """The alert about a delivery that ended without arriving: one per transport and reason, however many fail.
+
+    ``gave_up`` is whether it was tried for as long as deliveries are; else no attempt would have helped.
+    """
+    rule = UNDELIVERED if gave_up else DELIVERY_FAILED
+    source, _, kind = rule.partition(":")
+    why = "could not be delivered in time" if gave_up else "was refused"
+    return Signal(
+        fingerprint=fingerprint(source, kind, transport if gave_up else f"{transport}: {reason}", environment),
+        rule=rule,
+        state="firing",
+        severity="HIGH",
+        title=f"An alert for {transport} {why}: {reason}"[:300],
+        at=round(now, 3),
+        signal_id=f"{delivery_id}.{kind}",
+        source=source,
+        description="People are told by the other transports until somebody mends this one.",
+        environment=environment,
+        labels={TRANSPORT: transport, "reason": reason},
+        page="/alerts",
+        runbook=kind,
+        lasts_seconds=LASTS_SECONDS,
+    )
