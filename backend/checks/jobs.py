@@ -21,7 +21,7 @@ from backend.contract.checks import CheckResult, Finding
 from backend.contract.errors import InvalidInput
 from backend.contract.jobs import JobRun, Watch
 from backend.jobs.history import RUN_DAYS, History, days_to_write, is_due, open_days
-from backend.jobs.memory import MEMORY, Memory, newest_of, recovered, remember
+from backend.jobs.memory import MEMORY, Memory, last_look, newest_of, recovered, remember
 from backend.jobs.remediation import decide
 from backend.jobs.retries import Retries
 from backend.jobs.watch import WINDOWS, watches
@@ -33,8 +33,6 @@ FIRST_LOOK_SECONDS: Final = 8 * 86_400.0
 """Without a memory so much of the past is read; also where the check did not run for longer."""
 OVERLAP_SECONDS: Final = 3600.0
 """Runs recorded late, from a worker's journal, began before the last look."""
-MOST_BLIND: Final = 60
-"""After so many results that could not look, the memory counts as lost."""
 SHOWN: Final = 10
 """Runs that a finding names."""
 
@@ -42,7 +40,7 @@ SHOWN: Final = 10
 def run(world: World, now: float) -> CheckResult:
     """Looks at all jobs of the environment. Raises what reading them raises: then nobody knows."""
     config = world.settings.config.jobs
-    last = _last_look(world, now)
+    last = last_look(lambda before: world.results.latest(CHECK, before), now)
     memory = Memory.of(last.details if last else {})
     start = _look_from(config, None if last is None else last.at, now)
     everywhere = world.jobs.started(now, RUN_DAYS)
@@ -53,17 +51,6 @@ def run(world: World, now: float) -> CheckResult:
     memory = _with_fruitless(memory, found)
     memory, problems = _act(world, memory, runs, everywhere, now)
     return _result(memory, found, runs, start, now, problems)
-
-
-def _last_look(world: World, now: float) -> CheckResult | None:
-    """The newest result that has a memory: one that could not look has none."""
-    before = now
-    for _ in range(MOST_BLIND):
-        result = world.results.latest(CHECK, before)
-        if result is None or MEMORY in result.details:
-            return result
-        before = result.at
-    return None
 
 
 def _look_from(config: Mapping[str, JobConfig], last: float | None, now: float) -> float:

@@ -11,6 +11,8 @@ from backend.jobs.calendars import OpenTime, parse_hours, parse_zone
 from backend.jobs.schedule import Schedule, parse_schedule
 from backend.settings_jobs import DatasetConfig, JobConfig
 
+LEAST_WEEKS: Final = 3
+"""Of history, below which nothing can be said of an hour."""
 MOST_WEEKS: Final = 12
 """Of history that an hour's volume is compared with: each one is a query a dataset."""
 
@@ -27,8 +29,10 @@ def check_config(jobs: Mapping[str, JobConfig], datasets: Mapping[str, DatasetCo
         where = f"datasets.{name}"
         _check_name(name, where)
         OpenTime(dataset.calendar, f"{where}.calendar")
-        if dataset.volume_weeks > MOST_WEEKS:
-            raise InvalidInput(f"{where}.volume_weeks", dataset.volume_weeks, f"must be at most {MOST_WEEKS}")
+        if not LEAST_WEEKS <= dataset.volume_weeks <= MOST_WEEKS:
+            raise InvalidInput(
+                f"{where}.volume_weeks", dataset.volume_weeks, f"must lie between {LEAST_WEEKS} and {MOST_WEEKS}"
+            )
 
 
 def schedule_of(job: JobConfig, where: str = "job") -> Schedule | None:

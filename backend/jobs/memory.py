@@ -5,15 +5,18 @@ Lost, it begins anew: what was due or failed before is not judged then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
+from backend.contract.checks import CheckResult
 from backend.contract.jobs import JobRun
 from backend.settings_jobs import JobConfig
 
 MEMORY: Final = "memory"
 """Its name among a result's details."""
+MOST_BLIND: Final = 60
+"""After so many results that could not look, the memory counts as lost."""
 FORGET_SECONDS: Final = 8 * 86_400.0
 """A job without configuration that has not started for so long is forgotten."""
 MOST_JOBS: Final = 1_000
@@ -57,6 +60,20 @@ class Memory:
     def as_json(self) -> dict[str, Any]:
         """For a result's details."""
         return asdict(self)
+
+
+def last_look(latest: Callable[[float], CheckResult | None], now: float) -> CheckResult | None:
+    """The newest result before ``now`` that has a memory, through ``latest(before)``: one that could not look has none.
+
+    None where there is none among the last ``MOST_BLIND`` results.
+    """
+    before = now
+    for _ in range(MOST_BLIND):
+        result = latest(before)
+        if result is None or MEMORY in result.details:
+            return result
+        before = result.at
+    return None
 
 
 def subject_of(run: JobRun) -> str:
