@@ -22,6 +22,7 @@ class Heart:
         self._wake = Condition()
         self._runs: dict[str, Run] = {}
         self._thread: Thread | None = None
+        self._stopping = False
 
     def add(self, run: Run) -> None:
         """Beats for ``run`` from now on."""
@@ -40,17 +41,19 @@ class Heart:
         """Ends the thread, whatever is under way, and waits for it."""
         with self._wake:
             self._runs.clear()
+            self._stopping = True
             thread = self._thread
             self._wake.notify_all()
         if thread is not None:
             thread.join()
+        self._stopping = False
 
     def _loop(self) -> None:
         while True:
             self._deliver()
             with self._wake:
                 # Woken only to be stopped: a run that ends meanwhile costs one look at an empty list.
-                self._wake.wait(self._seconds)
+                self._wake.wait_for(lambda: self._stopping, self._seconds)
                 runs = list(self._runs.values())
                 if not runs:
                     self._thread = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import time
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ class Tracking:
     reader: JobReader
     queue: str
     log: io.StringIO
+    others: list[Tracker] = field(default_factory=list)
 
     def run_of(self, name: str) -> JobRun:
         """The job's only run."""
@@ -69,7 +71,13 @@ class Tracking:
 
     def other(self, **named: Any) -> Tracker:
         """Another worker on the same tables, with no journal of its own yet."""
-        return tracker_of(self.clients, self.settings, Journal(self.journal.folder / "other"), self.log, **named)
+        return self.again(Journal(self.journal.folder / "other"), **named)
+
+    def again(self, journal: Journal | None = None, **named: Any) -> Tracker:
+        """A new process of the same worker."""
+        made = tracker_of(self.clients, self.settings, journal or self.journal, self.log, **named)
+        self.others.append(made)
+        return made
 
     def change_batch(self, name: str, batch: str, expression: str, **values: Any) -> None:
         """Changes a batch's item, as time or another worker would."""
@@ -82,7 +90,8 @@ class Tracking:
 
     def close(self) -> None:
         """Ends the heartbeats."""
-        self.tracker.close()
+        for tracker in (self.tracker, *self.others):
+            tracker.close()
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -100,8 +109,9 @@ def tracker_of(clients: Clients, settings: Settings, journal: Journal, log: io.S
 
 def make_tracking(clients: Clients, folder: Path, **named: Any) -> Tracking:
     """A worker on the tables that are there, with a topic, a queue behind it and a bucket."""
-    topic = clients.sns.create_topic(Name="pipeline-alerts")["TopicArn"]
-    queue = clients.sqs.create_queue(QueueName="alert-consumer-queue")["QueueUrl"]
+    name = f"alerts-{uuid.uuid4().hex}"
+    topic = clients.sns.create_topic(Name=name)["TopicArn"]
+    queue = clients.sqs.create_queue(QueueName=name)["QueueUrl"]
     attributes = clients.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
     clients.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=attributes["QueueArn"])
     settings = replace(load_settings({}), alerts_topic_arn=topic)
