@@ -1,4 +1,4 @@
-"""The function ``ingest-api``: the HTTP API of events and replays behind API Gateway."""
+"""The function ``ingest-api``: the HTTP API of events, replays, alerts and annotations behind API Gateway."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from botocore.exceptions import BotoCoreError, ClientError
 
+from backend.alerts.alertmanager import SOURCE as ALERTMANAGER
+from backend.alerts.annotations import Annotations
+from backend.alerts.publish import Publisher
 from backend.audit import AuditLog
 from backend.aws import Clients
 from backend.contract.errors import InvalidInput
+from backend.events.api_alert_routes import add_alert_routes
 from backend.events.api_answers import error, invalid, not_valid
 from backend.events.api_openapi import PATH, document
 from backend.events.api_routes import Services, add_routes
@@ -43,6 +47,7 @@ class Resolver(APIGatewayHttpResolver):
         self._event = APIGatewayProxyEventV2({})
         self._log = logger
         add_routes(self, services)
+        add_alert_routes(self, services)
         self._add_document()
         self._add_errors()
 
@@ -126,7 +131,9 @@ def build(
     audit = AuditLog(clients.dynamodb, settings, clock)
     replays = ReplayService(clients.dynamodb, clients.sqs, clients.s3, investigation, audit, settings, clock)
     ingest = Ingest(settings, clients, logger, clock=clock)
-    return Api(Services(settings, ingest, investigation, replays, clock), logger)
+    alerts = Publisher(clients.sns, settings, logger, ALERTMANAGER, clock)
+    annotations = Annotations(clients.dynamodb, settings, clock)
+    return Api(Services(settings, ingest, investigation, replays, alerts, annotations, clock), logger)
 
 
 @cache

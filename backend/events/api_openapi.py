@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
+from backend.alerts.alertmanager import MOST_ALERTS
+from backend.alerts.annotations import KIND_PATTERN, MAX_LINK, MAX_TITLE
 from backend.contract.events import ERROR_TYPES, STATUSES
 from backend.events.fields import MAX_TEXT, NAME_PATTERN
 from backend.events.reading import JSON, NDJSON
 
 PATH: Final = "/openapi.json"
-TITLE: Final = "Pulseboard: events and replays"
+TITLE: Final = "Pulseboard: events, replays, alerts"
 VERSION: Final = "1"
 Schema = dict[str, Any]
 
@@ -20,6 +22,7 @@ _ID: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _TEXT: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
 _NAME: Final[Schema] = {"type": "string", "pattern": f"^{NAME_PATTERN}$"}
 _INSTANT: Final[Schema] = {"type": "string", "format": "date-time"}
+_TEXTS: Final[Schema] = {"type": "object", "additionalProperties": {"type": "string"}}
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 
 
@@ -128,6 +131,30 @@ SCHEMAS: Final[dict[str, Schema]] = {
         "failed": _COUNT, "skipped": _COUNT, "requested_by": {"type": "string"}, "reason": {"type": "string"},
     }),
     "Replays": _object({"replays": _list(_ref("Replay"))}),
+    "AlertmanagerAlert": _object({
+        "status": {"enum": ["firing", "resolved"]},
+        "labels": {**_TEXTS, "minProperties": 1},
+        "annotations": _TEXTS,
+        "startsAt": _INSTANT,
+        "endsAt": _INSTANT,
+        "generatorURL": {"type": "string"},
+        "fingerprint": {"type": "string"},
+    }, ("status", "labels")),
+    "AlertmanagerWebhook": {
+        **_object({
+            "version": {"const": "4"}, "groupKey": {"type": "string"}, "truncatedAlerts": _COUNT,
+            "alerts": {**_list(_ref("AlertmanagerAlert")), "maxItems": MOST_ALERTS},
+        }, ("version", "alerts")),
+        "description": "as Alertmanager's webhook_config sends it; what is not named here is not read",
+    },
+    "Published": _object({"published": _COUNT}),
+    "NewAnnotation": _object({
+        "time": {"anyOf": [_INSTANT, {"type": "number", "description": "epoch seconds or milliseconds"}]},
+        "title": {"type": "string", "minLength": 1, "maxLength": MAX_TITLE},
+        "kind": {"type": "string", "pattern": f"^{KIND_PATTERN}$", "description": "such as deploy"},
+        "link": _nullable({"type": "string", "maxLength": MAX_LINK, "description": "a path or a web address"}),
+    }, ("time", "title", "kind"), closed=True),
+    "Annotated": _object({"annotation_id": {"type": "string", "pattern": "^[0-9a-f]{16}$"}}),
 }  # fmt: skip
 
 
@@ -154,6 +181,12 @@ OPERATIONS: Final[dict[tuple[str, str], tuple[str, dict[int, str], Schema | None
     ),
     ("/replay", "get"): ("The newest replays", {200: "Replays"}, None),
     ("/replay/{replay_id}", "get"): ("One replay as it stands", {200: "Replay"}, None),
+    ("/alerts", "post"): (
+        "Take Alertmanager's webhook", {202: "Published"}, {"required": True, "content": _json("AlertmanagerWebhook")},
+    ),
+    ("/annotations", "post"): (
+        "Put a mark on the charts", {201: "Annotated"}, {"required": True, "content": _json("NewAnnotation")},
+    ),
     **{
         (f"/replay/{{replay_id}}/{action}", "post"): (
             f"{action.capitalize()} a replay", {200: "Replay"}, {"content": _json("Steering")},

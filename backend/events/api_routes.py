@@ -17,6 +17,8 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel
 
+from backend.alerts.annotations import Annotations
+from backend.alerts.publish import Publisher
 from backend.contract.errors import InvalidInput
 from backend.contract.event_query import parse_query
 from backend.contract.events import EventDetail, utc_text
@@ -38,12 +40,14 @@ _EVENT_ID: Final = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the routes ask. ``clock`` gives epoch seconds."""
+    """What the routes ask. ``alerts`` publishes what Alertmanager says. ``clock`` gives epoch seconds."""
 
     settings: Settings
     ingest: Ingest
     investigation: Investigation
     replays: ReplayService
+    alerts: Publisher
+    annotations: Annotations
     clock: Callable[[], float] = time.time
 
     @property

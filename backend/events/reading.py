@@ -61,11 +61,14 @@ def read_body(body: bytes, content_type: str, bounds: Bounds) -> Body:
     return Body(False, tuple(_entry(piece, f"[{number}]", bounds) for number, piece in enumerate(pieces)))
 
 
-def read_object(body: bytes, content_type: str, bounds: Bounds) -> dict[str, Any]:
-    """The JSON object of a body that is no event, held to the same limits. Raises InvalidInput."""
+def read_object(body: bytes, content_type: str, bounds: Bounds, most: int | None = None) -> dict[str, Any]:
+    """The JSON object of a body that is no event, held to the limits of one, or to ``most`` bytes.
+
+    Raises InvalidInput.
+    """
     if media_type(content_type) != JSON:
         raise InvalidInput("content-type", content_type, f"must be {JSON}", UNSUPPORTED)
-    value = decode(checked_size(body, bounds.events.event_bytes), BODY, bounds.events.depth)
+    value = decode(checked_size(body, most or bounds.events.event_bytes), BODY, bounds.events.depth)
     if not isinstance(value, dict):
         raise InvalidInput(BODY, excerpt(body), "must be a JSON object")
     return value

@@ -24,11 +24,11 @@ from backend.events.ingest import Ingest
 from backend.logs import make_logger
 from backend.settings import Config, Settings
 from tests.metrics_table import create_table
-from tests.template_resources import create_event_queues, create_event_tables
+from tests.template_resources import ALERT_TABLES, create_event_queues, create_event_tables, create_tables
 
 NOW = 1_795_259_223.25
 BUCKET = "infra-monitoring-pipeline-data"
-SERVICES = ("s3", "dynamodb", "sqs")
+SERVICES = ("s3", "dynamodb", "sqs", "sns")
 
 
 class Killed(BaseException):
@@ -180,8 +180,11 @@ def running_world() -> Iterator[World]:
         clients = _watched()[0].clients
         clients.s3.create_bucket(Bucket=BUCKET)
         create_event_tables(clients.dynamodb)
+        create_tables(clients.dynamodb, ALERT_TABLES)
         create_table(clients.dynamodb)
-        yield World(Settings(bucket=BUCKET, config=Config(), **create_event_queues(clients.sqs)))
+        names = {"alerts_topic_arn": "pipeline-alerts", "warnings_topic_arn": "pipeline-warnings"}
+        topics = {field: clients.sns.create_topic(Name=name)["TopicArn"] for field, name in names.items()}
+        yield World(Settings(bucket=BUCKET, config=Config(), **create_event_queues(clients.sqs), **topics))
 
 
 @pytest.fixture
