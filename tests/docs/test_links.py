@@ -33,6 +33,9 @@ def problem(page: Path, link: str) -> str | None:
     """What is wrong with a link; None for a good one and for one that leads outside."""
     if re.match(r"[a-z]+:", link):
         return None
+    if link.startswith("/") and page.parent.name == "runbooks":
+        # A page of the dashboard, which test_runbooks.py looks for.
+        return None
     name, _, anchor = link.partition("#")
     target = (page.parent / name) if name else page
     if name.startswith("/") or not target.resolve().is_relative_to(ROOT):
