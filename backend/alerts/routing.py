@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import Final, NamedTuple
 
-from backend.contract.alerts import Alert, Silence
+from backend.contract.alerts import CONFIGURED, Alert, Silence
 from backend.contract.errors import InvalidInput
 from backend.jobs.calendars import parse_hours, parse_zone
 from backend.settings_alerts import Alerting, QuietHours
@@ -23,8 +23,6 @@ TRANSPORT: Final = "transport"
 EMAIL: Final = "email"
 _NAMES: Final = ("slack", "pagerduty", "email")
 QUIET_HOURS: Final = "quiet hours"
-CONFIGURED: Final = "configuration-"
-"""How ids of maintenance windows of ``pulseboard.toml`` begin: they can't be ended on a page."""
 
 
 class Quiet(NamedTuple):

@@ -20,11 +20,20 @@ from backend.alerts.items import key, silence_item, silence_of
 from backend.alerts.keeper import Decide, Keeper
 from backend.alerts.parsing import WAKE
 from backend.alerts.reading import AlertReader
-from backend.alerts.routing import CONFIGURED, GROUP, maintenance
+from backend.alerts.routing import GROUP, maintenance
 from backend.alerts.state import KnownIncident
 from backend.alerts.store import DAY_SECONDS, AlertStore
 from backend.audit import AuditLog
-from backend.contract.alerts import SEVERITIES, Alert, AlertEvent, Annotation, Incident, RuleWeek, Silence
+from backend.contract.alerts import (
+    CONFIGURED,
+    SEVERITIES,
+    Alert,
+    AlertEvent,
+    Annotation,
+    Incident,
+    RuleWeek,
+    Silence,
+)
 from backend.contract.checks import CheckResult
 from backend.contract.errors import InvalidInput
 from backend.contract.events import utc_text

@@ -140,6 +140,10 @@ class Alert:
         return None if limit is None else self.opened_at + limit
 
 
+CONFIGURED: Final = "configuration-"
+"""How ids of maintenance windows of ``pulseboard.toml`` begin: they can't be ended on a page."""
+
+
 @dataclass(frozen=True, slots=True)
 class Silence:
     """Keeps alerts quiet that match, from ``starts_at`` to ``ends_at``. All matchers given must hold.
@@ -160,6 +164,11 @@ class Silence:
     environment: str = ""
     severity: str = ""
     ended_by: str = ""
+
+    @property
+    def configured(self) -> bool:
+        """Whether it stands in ``pulseboard.toml``."""
+        return self.silence_id.startswith(CONFIGURED)
 
     def covers(self, alert: Alert | Signal, at: float) -> bool:
         """Whether it keeps an alert quiet at ``at``."""
