@@ -71,12 +71,12 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "redrive": Action("dead_letters.redrive", replays.redrive),
     "dlq-delete": Action("dead_letters.delete", replays.delete),
     "job-retry": Action("job.retry", jobs.retry, lambda body: not wants_dry_run(body)),
-    "alert-acknowledge": Action("alert.acknowledge", alerts.acknowledge),
-    "alert-silence": Action("alert.silence", alerts.silence),
-    "silence-end": Action("silence.end", alerts.end_silence),
-    "alert-noise": Action("alert.noise", alerts.mark_noise),
-    "alert-resolve": Action("alert.resolve", alerts.resolve),
-    "incident-follow-up": Action("incident.follow_up", alerts.follow_up),
+    "alert-acknowledge": Action("acknowledge_alert", alerts.acknowledge),
+    "alert-silence": Action("silence_alerts", alerts.silence),
+    "silence-end": Action("end_silence", alerts.end_silence),
+    "alert-noise": Action("mark_alert_noise", alerts.mark_noise),
+    "alert-resolve": Action("resolve_alert", alerts.resolve),
+    "incident-follow-up": Action("follow_up_incident", alerts.follow_up),
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, cast
 
 from flask_caching.backends import SimpleCache
 
+from backend.alerts.service import AlertService
 from backend.audit import AuditLog
 from backend.aws import Clients
 from backend.contract.ranges import TimeRange
@@ -229,6 +230,7 @@ def connect_events(services: Services) -> Services:
     tokens = Clients(settings.region, pool=TOKEN_CONNECTIONS, timeout=TOKEN_TIMEOUT_SECONDS, attempts=1)
     services.events = Investigation(clients.dynamodb, clients.s3, settings, clock)
     services.audit = AuditLog(clients.dynamodb, settings, clock)
+    services.alerts = AlertService(clients.dynamodb, clients.sns, settings, services.audit, clock)
     services.replays = ReplayService(
         clients.dynamodb, clients.sqs, clients.s3, services.events, services.audit, settings, clock
     )

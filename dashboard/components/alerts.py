@@ -76,7 +76,7 @@ def flags(alert: Alert) -> list[tuple[str, str, str]]:
     if alert.flapping:
         said.append(("flapping", "Flapping", "It comes and goes: it is resolved once it has stayed so for a while."))
     if alert.silenced_by:
-        said.append(("silenced", "Silenced", f"Kept quiet by {alert.silenced_by}."))
+        said.append(("silenced", "Silenced", f"Recorded, but nobody is told: {alert.silenced_by}."))
     if alert.noise:
         said.append(("silenced", "Noise", f"Marked as noise by {alert.noise}."))
     if alert.group and alert.group != alert.fingerprint:

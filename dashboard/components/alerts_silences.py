@@ -18,8 +18,6 @@ from dashboard.data.alerts import AlertsData, SilencesData
 
 COLUMNS: Final = ("Silences", "Kind", "Why", "By", "From", "To")
 MATCHERS: Final = ("rule", "environment", "severity", "fingerprint")
-CONFIGURED: Final = "configuration"
-"""Who made the windows of ``pulseboard.toml``: they are ended there."""
 
 
 def silences(data: AlertsData) -> Children:
@@ -77,7 +75,7 @@ def matchers(one: Silence) -> Children:
 
 
 def _end(one: Silence) -> Any:
-    if one.created_by == CONFIGURED:
+    if one.configured:
         return html.Span("in the configuration", className="hint")
     return html.Button(
         "End now",

@@ -17,7 +17,7 @@ MATCH: Final = "match"
 ROWS: Final = (MATCH, *STAGES)
 """From top to bottom."""
 TITLES: Final = {
-    MATCH: "Match",
+    MATCH: "Match, %",
     "ingested": "Ingested",
     "stored": "Stored in S3",
     "indexed": "Indexed",
@@ -35,13 +35,15 @@ LEGEND: Final = {
 COLOURS: Final = {"complete": "#2f7d66", "missing": "#b42318", "counted": "#5a6675", "settling": "#4a6fa5"}
 """Dark enough for white figures, in both themes."""
 UNKNOWN: Final = "#8894a3"
+DIM: Final = "#3d5d8c"
+"""Stripes under figures: near enough to their ground that the figures stay readable."""
 CLEAR: Final = "rgba(0,0,0,0)"
 HEIGHT: Final = 0.9
 LAYOUT: Final[Mapping[str, Any]] = {
     "barmode": "overlay",
     "bargap": 0,
     "showlegend": False,
-    "margin": {"l": 104, "r": 8, "t": 4, "b": 28},
+    "margin": {"l": 104, "r": 8, "t": 4, "b": 40},
     "hovermode": "closest",
     "dragmode": False,
     "uniformtext": {"minsize": 9, "mode": "hide"},
@@ -98,7 +100,7 @@ def cell_kind(hour: HourCounts | None, row: str, limit: float) -> str:
 
 def _figure(hour: HourCounts, row: str) -> str:
     if row == MATCH:
-        return "" if hour.match_percent is None else _percent(hour.match_percent)
+        return "" if hour.match_percent is None else _percent(hour.match_percent).rstrip("%")
     number = hour.counts.get(row)
     return "" if number is None else _short(number)
 
@@ -118,7 +120,7 @@ def _percent(value: float) -> str:
 
 
 def _hover(hour: HourCounts | None, row: str, kind: str) -> str:
-    title = TITLES[row]
+    title = TITLES[row].removesuffix(", %")
     if hour is None or kind == "unknown":
         return f"{title}: unknown"
     if row == MATCH:
@@ -136,7 +138,7 @@ def _trace(kind: str, cells: list[tuple[float, int, str, str]]) -> Trace:
     if kind == "unknown":
         marker["pattern"] = {"shape": "/", "fgcolor": UNKNOWN, "bgcolor": CLEAR, "size": 6, "solidity": 0.2}
     elif kind == "settling":
-        marker["pattern"] = {"shape": ".", "fgcolor": "#ffffff", "bgcolor": COLOURS[kind], "size": 5, "solidity": 0.12}
+        marker["pattern"] = {"shape": "-", "fgcolor": DIM, "bgcolor": COLOURS[kind], "size": 6, "solidity": 0.3}
     return {
         "type": "bar", "name": LEGEND[kind], "x": [round((at + HOUR / 2) * 1000) for at, *_ in cells],
         "y": [HEIGHT] * len(cells), "base": [base + (1 - HEIGHT) / 2 for _, base, *_ in cells],

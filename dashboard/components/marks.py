@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from backend.contract.alerts import Annotation
 from backend.contract.verdict import duration
-from dashboard.data.alerts_marks import Marks
+from dashboard.data.alerts_marks import ALERT, Marks, lasting
 
 Trace = Mapping[str, Any]
 AXIS: Final = "y9"
@@ -26,8 +26,10 @@ COLOURS: Final = {
     "": "#7b5cc4",
 }
 """By severity; "" is what people posted. Plotly takes no CSS variables: these hold in both themes."""
-REGION: Final = 0.1
-"""Opacity of the time an alert lasted."""
+BAND: Final = (0.965, 1.0)
+"""Where the time that an alert lasted is drawn: along the top, as several may last at once."""
+REGION: Final = 0.4
+"""Its opacity."""
 MOST_CHARACTERS: Final = 120
 TEXT_COLOUR: Final = "#8894a3"
 
@@ -42,11 +44,12 @@ def mark_traces(marks: Marks) -> list[Trace]:
     traces: list[Trace] = []
     for severity, colour in COLOURS.items():
         of_this = [mark for mark in marks.shown if _severity(mark) == severity]
-        lasting = [mark for mark in of_this if mark.until is not None and mark.until > mark.at]
-        if lasting:
-            traces.append(_regions(lasting, colour, marks))
-        if of_this:
-            traces.append(_lines(of_this, colour, marks, severity))
+        spans = [(mark.at, end) for mark in of_this if (end := lasting(mark, marks.end)) is not None]
+        if spans:
+            traces.append(_regions(spans, colour, marks))
+        begun = [mark for mark in of_this if mark.at >= marks.start]
+        if begun:
+            traces.append(_lines(begun, colour, severity))
     words = left_out(marks)
     return [*traces, _words(words, marks)] if words else traces
 
@@ -64,13 +67,13 @@ def _severity(mark: Annotation) -> str:
     return mark.severity if mark.severity in COLOURS else ""
 
 
-def _lines(marks: Sequence[Annotation], colour: str, span: Marks, severity: str) -> Trace:
+def _lines(marks: Sequence[Annotation], colour: str, severity: str) -> Trace:
     """A dashed line for each with a shape on top, which says on hover what it is."""
     x: list[int | None] = []
     y: list[float | None] = []
     texts: list[str] = []
     for mark in marks:
-        x += [_ms(max(mark.at, span.start))] * 2 + [None]
+        x += [_ms(mark.at)] * 2 + [None]
         y += [1.0, 0.0, None]
         texts += [_hover(mark)] * 2 + [""]
     shape = "triangle-down" if severity else "diamond"
@@ -83,13 +86,14 @@ def _lines(marks: Sequence[Annotation], colour: str, span: Marks, severity: str)
     }  # fmt: skip
 
 
-def _regions(marks: Sequence[Annotation], colour: str, span: Marks) -> Trace:
+def _regions(spans: Sequence[tuple[float, float]], colour: str, marks: Marks) -> Trace:
     x: list[int | None] = []
     y: list[float | None] = []
-    for mark in marks:
-        begin, end = _ms(max(mark.at, span.start)), _ms(min(mark.until or mark.at, span.end))
-        x += [begin, begin, end, end, begin, None]
-        y += [0.0, 1.0, 1.0, 0.0, 0.0, None]
+    low, high = BAND
+    for start, end in spans:
+        first, last = _ms(max(start, marks.start)), _ms(min(end, marks.end))
+        x += [first, first, last, last, first, None]
+        y += [low, high, high, low, low, None]
     return {
         "type": "scatter", "mode": "lines", "x": x, "y": y, "yaxis": AXIS, "fill": "toself", "line": {"width": 0},
         "fillcolor": _faded(colour), "hoverinfo": "skip", "showlegend": False,
@@ -109,6 +113,8 @@ def _hover(mark: Annotation) -> str:
     title = mark.title if len(mark.title) <= MOST_CHARACTERS else f"{mark.title[:MOST_CHARACTERS]}…"
     kind = f"{mark.severity.capitalize()} alert" if mark.severity else mark.kind
     lasted = "" if mark.until is None else f", {duration(max(mark.until - mark.at, 0.0))}"
+    if mark.kind == ALERT and mark.until is None:
+        lasted = ", open"
     return f"{_plain(title)}<br>{_plain(kind)}{lasted}"
 
 

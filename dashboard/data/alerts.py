@@ -26,6 +26,8 @@ WEEKS: Final = 4
 MOST_INCIDENTS: Final = 50
 OPEN_SECONDS: Final = 10.0
 """Open alerts are read this often at most, once for every page that counts them."""
+ENDED_SECONDS: Final = 7 * 86400.0
+"""How long silences are shown after their end."""
 SLOW_SECONDS: Final = 30.0
 """What changes with people's work, not with signals."""
 
@@ -212,11 +214,11 @@ def _incidents(service: Alerts, shared: Shared, request: ViewRequest) -> Inciden
 
 
 def _silences(service: Alerts, shared: Shared, now: float) -> SilencesData:
-    found = shared("silences", lambda: service.silences(now))
+    found = shared("silences", lambda: service.silences(now - ENDED_SECONDS))
     rules = {alert.rule for alert in open_alerts(service, shared)}
     return SilencesData(
         running=tuple(one for one in found if one.starts_at <= now < one.ends_at),
-        coming=tuple(sorted((one for one in found if one.starts_at > now), key=lambda one: one.starts_at)),
+        coming=tuple(sorted((one for one in found if now < one.starts_at < one.ends_at), key=lambda s: s.starts_at)),
         ended=tuple(sorted((one for one in found if one.ends_at <= now), key=lambda one: -one.ends_at)),
         rules=tuple(sorted(rules)),
     )

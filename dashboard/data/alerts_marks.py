@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.contract.alerts import SEVERITIES, Annotation
+from dashboard.data.alerts import open_alerts
 from dashboard.data.alerts_sources import Alerts
 from dashboard.data.replay_sources import Shared
 from dashboard.data.request import ViewRequest
@@ -17,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 MOST_MARKS: Final = 50
 MARKS_SECONDS: Final = 15.0
+ALERT: Final = "alert"
+"""The kind of marks that are alerts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +42,28 @@ def read_marks(service: Alerts | None, shared: Shared, request: ViewRequest, now
     wanted = request.range(now)
     if service is None:
         return Marks(wanted.start, wanted.end)
+
+    def read() -> tuple[Annotation, ...]:
+        return service.annotations(wanted.start, wanted.end)
+
     try:
-        found = shared(
-            f"marks {request.start} {request.end}",
-            lambda: service.annotations(wanted.start, wanted.end),
-            MARKS_SECONDS,
-        )
+        found = shared(f"marks {request.start} {request.end}", read, MARKS_SECONDS)
+        since_before = [one for one in open_alerts(service, shared) if one.opened_at < wanted.start]
     except (BotoCoreError, ClientError, TimeoutError) as error:
         logger.warning("marks can't be read: %s", error)
         return Marks(wanted.start, wanted.end, unreadable=True)
-    return chosen(found, wanted.start, wanted.end)
+    marks = [Annotation(one.opened_at, one.title, ALERT, severity=one.severity) for one in since_before]
+    return chosen([*marks, *found], wanted.start, wanted.end)
 
 
-def chosen(found: tuple[Annotation, ...], start: float, end: float) -> Marks:
+def lasting(mark: Annotation, end: float) -> float | None:
+    """Until when a mark lasts: an alert without an end is open, and lasts to the ``end`` of the range."""
+    return end if mark.kind == ALERT and mark.until is None else mark.until
+
+
+def chosen(found: Sequence[Annotation], start: float, end: float) -> Marks:
     """Those that touch the range; where there are too many, the worst and newest, in the order of time."""
-    inside = [mark for mark in found if mark.at < end and (mark.until or mark.at) >= start]
+    inside = [mark for mark in found if mark.at < end and (lasting(mark, end) or mark.at) >= start]
     ranked = sorted(inside, key=lambda mark: (_rank(mark), -mark.at))[:MOST_MARKS]
     return Marks(start, end, tuple(sorted(ranked, key=lambda mark: mark.at)), len(inside))
 

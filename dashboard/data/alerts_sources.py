@@ -42,7 +42,7 @@ class Alerts(Protocol):
         """Ends it by hand. Raises KeyError."""
 
     def silences(self, now: float) -> tuple[Silence, ...]:
-        """Running and coming ones, those of the configuration too."""
+        """Those that are not over at ``now``, those of the configuration too."""
 
     def silence(self, silence: Silence, by: str, reason: str) -> Silence:
         """Keeps matching alerts quiet for a while. Raises InvalidInput."""

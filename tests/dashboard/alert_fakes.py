@@ -77,7 +77,7 @@ def silences(now: float) -> list[Silence]:
     return [
         Silence("sil-1", "silence", now - 1_800, now + 1_800, "Known, a fix is on its way", "ana@example.com",
                 now - 1_800, rule="pulseboard-lambda_duration", environment="production"),
-        Silence("sil-2", "maintenance", now + 7_200, now + 14_400, "Upgrade of the brokers", "configuration",
+        Silence("configuration-0", "maintenance", now + 7_200, now + 14_400, "Brokers upgrade", "pulseboard.toml",
                 now - 90_000, environment="production"),
         Silence("sil-3", "silence", now - 90_000, now - 80_000, "Load test", "carl@example.com", now - 90_000,
                 severity="LOW", ended_by="carl@example.com"),

@@ -349,6 +349,6 @@ def test_a_replay_that_does_not_exist_is_named(local: Guarded, name: str) -> Non
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_a_dashboard_without_these_services_says_so(local: Guarded, name: str) -> None:
-    local.services.replays = local.services.dead_letters = None
+    local.services.replays = local.services.dead_letters = local.services.alerts = None
     answer = act(local.client(), name)
     assert (answer.status_code, code(answer)) == (503, "not_connected")
