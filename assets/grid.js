@@ -102,18 +102,18 @@
     api.addEventListener("modelUpdated", () => select(region, api));
   }
 
-  async function look() {
+  function look() {
     for (const [region, { api }] of grids) if (!region.isConnected || api.isDestroyed()) grids.delete(region);
     for (const region of react.querySelectorAll("[data-grid]")) {
       const known = grids.get(region);
       if (known) {
         if (known.version !== region.dataset.version) known.api.refreshInfiniteCache();
         known.version = region.dataset.version;
-      } else if (region.querySelector(".ag-root") && !region.dataset.attaching) {
-        region.dataset.attaching = "yes";
-        const api = await window.dash_ag_grid.getApiAsync(region.dataset.grid);
-        delete region.dataset.attaching;
-        attach(region, api);
+      } else if (region.querySelector(".ag-root")) {
+        const api = window.dash_ag_grid.getApi(region.dataset.grid);
+        // Dash's component gives the grid a source of its own once it is ready: ours has to come after it.
+        if (api?.getGridOption("datasource")) attach(region, api);
+        else soon();
       }
     }
   }
@@ -141,12 +141,15 @@
   zones.observe(document.documentElement, { attributes: true, attributeFilter: ["data-tz"] });
 
   let due = false;
-  new MutationObserver(() => {
+  function soon() {
     if (due) return;
     due = true;
     requestAnimationFrame(() => {
       due = false;
       look();
     });
-  }).observe(react, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-version"] });
+  }
+  new MutationObserver(soon).observe(react, {
+    subtree: true, childList: true, attributes: true, attributeFilter: ["data-version"],
+  });
 })();

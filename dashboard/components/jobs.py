@@ -126,7 +126,7 @@ def filter_form(data: JobsData) -> Children:
         text_field("jobs-dataset", "dataset", "Dataset", request.get("dataset"), runs.known["dataset"]),
         choice_field("jobs-type", "type", "Type", request.get("type"), named(JOB_TYPES)),
         text_field("jobs-batch", "batch", "Batch", request.get("batch")),
-        text_field("jobs-text", "text", "Text in names, workers and errors", request.get("text")),
+        text_field("jobs-text", "text", "Text", request.get("text")),
     ]
     return [address_form(controls, request, FILTERS, "Filter")]
 

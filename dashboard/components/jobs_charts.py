@@ -25,7 +25,7 @@ TIMELINE: Final[Mapping[str, Any]] = {
     "barmode": "overlay",
     "bargap": 0.28,
     "showlegend": False,
-    "margin": {"l": 8, "r": 8, "t": 8, "b": 34},
+    "margin": {"l": 8, "r": 8, "t": 8, "b": 44},
     "xaxis": {**LAYOUT["xaxis"], "showgrid": True},
     "yaxis": {
         "type": "category", "autorange": "reversed", "automargin": True, "showgrid": False, "zeroline": False,
@@ -37,7 +37,7 @@ TIMELINE: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 TREND: Final[Mapping[str, Any]] = {
     **LAYOUT,
-    "margin": {"l": 62, "r": 8, "t": 18, "b": 34},
+    "margin": {"l": 62, "r": 8, "t": 18, "b": 44},
     "yaxis": {
         "rangemode": "tozero", "nticks": 5, "zeroline": False,
         "title": {"text": "seconds a run", "standoff": 8, "font": {"size": 12}},
@@ -66,7 +66,10 @@ def _bars(timeline: Timeline, status: JobStatus, bars: list[Bar]) -> Trace:
         "hovertext": [_hover(bar) for bar in bars], "hovertemplate": "%{hovertext}<extra></extra>",
         "marker": {
             "color": COLOURS[status],
-            "pattern": {"shape": PATTERNS[status], "size": 6, "solidity": 0.25, "fgcolor": "rgba(255,255,255,0.75)"},
+            "pattern": {
+                "shape": PATTERNS[status], "size": 6, "solidity": 0.3, "fillmode": "overlay",
+                "fgcolor": "rgba(255,255,255,0.8)",
+            },
         },
     }  # fmt: skip
     # What a click chooses: the run, or where runs are joined their job.
