@@ -1,0 +1,114 @@
+"""Marks on time charts: data alone, at most fifty, and what is left out is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from backend.contract.alerts import Annotation
+from dashboard.components.chart import chart
+from dashboard.components.marks import AXIS, left_out, mark_traces, with_marks
+from dashboard.data.alerts_marks import Marks, chosen, read_marks
+from dashboard.data.request import ViewRequest
+from dashboard.pages.base import Page, View
+from tests.dashboard import fakes
+from tests.dashboard.alert_fakes import FakeAlerts, alert, marks
+from tests.dashboard.fakes import NOW
+
+HOUR = ViewRequest("errors", "production")
+LINE = {"type": "scatter", "x": [1], "y": [2]}
+
+
+def read(service: FakeAlerts | None) -> Marks:
+    services = fakes.services(pages=(), now=lambda: NOW)
+    return read_marks(service, services.shared, HOUR, NOW)
+
+
+def test_alerts_and_deploys_are_lines_on_an_axis_of_their_own_and_alerts_last_along_the_top() -> None:
+    found = read(FakeAlerts(NOW, marks=marks(NOW)))
+    traces: list[Any] = mark_traces(found)
+    assert {trace["yaxis"] for trace in traces} == {AXIS}
+    lines = {trace["name"]: trace for trace in traces if trace["mode"] == "lines+markers"}
+    assert set(lines) == {"Critical", "High", "Mark"}
+    assert lines["High"]["x"][:2] == [round((NOW - 2700) * 1000)] * 2
+    assert lines["High"]["text"][0] == "Latency p99 above 5 s<br>High alert, 10 min"
+    assert lines["Critical"]["text"][0].endswith(", open")
+    assert lines["Mark"]["text"][0] == "checkout 4.12.0<br>deploy"
+    bands = [trace for trace in traces if trace.get("fill") == "toself"]
+    assert [(band["x"][0], band["x"][2]) for band in bands] == [
+        (round((NOW - 600) * 1000), round(NOW * 1000)),
+        (round((NOW - 2700) * 1000), round((NOW - 2100) * 1000)),
+    ]
+    assert "layout" not in str(traces)
+    figure: Any = chart("x", "X").figure
+    assert figure["layout"][f"yaxis{AXIS[1:]}"]["range"] == [0, 1]
+
+
+def test_what_began_before_the_range_and_is_open_lasts_through_it_without_a_line() -> None:
+    service = FakeAlerts(NOW, stored=[alert(NOW, "Old", opened_at=NOW - 86_400)])
+    traces: list[Any] = mark_traces(read(service))
+    assert [trace["mode"] for trace in traces] == ["lines"]
+    assert (traces[0]["x"][0], traces[0]["x"][2]) == (round((NOW - 3600) * 1000), round(NOW * 1000))
+
+
+def test_too_many_are_cut_to_the_worst_and_newest_and_the_number_is_said() -> None:
+    many = [Annotation(NOW - n, f"a{n}", "alert", severity="LOW" if n % 2 else "CRITICAL") for n in range(1, 121)]
+    found = chosen([*many, Annotation(NOW - 3000, "deploy", "deploy")], NOW - 3600, NOW)
+    assert len(found.shown) == 50
+    assert sum(mark.severity == "CRITICAL" for mark in found.shown) == 49
+    assert [mark.at for mark in found.shown] == sorted(mark.at for mark in found.shown)
+    assert left_out(found) == "50 of 121 marks shown"
+    assert mark_traces(found)[-1]["text"] == ["50 of 121 marks shown"]
+
+
+def test_marks_outside_of_the_range_do_not_widen_it() -> None:
+    outside = [Annotation(NOW + 60, "later", "deploy"), Annotation(NOW - 9000, "over", "alert", until=NOW - 8000)]
+    assert chosen(outside, NOW - 3600, NOW).shown == ()
+
+
+def test_titles_are_text_in_a_hover() -> None:
+    hostile = Annotation(NOW - 60, "<a href='javascript:alert(1)'>x</a>" + "y" * 300, "<b>", severity="")
+    text = mark_traces(chosen([hostile], NOW - 3600, NOW))[0]["text"][0]
+    assert text.startswith("&lt;a href")
+    assert text.count("<") == 1
+    assert len(text) < 200
+
+
+def test_marks_that_cant_be_read_are_said_and_cost_no_chart() -> None:
+    service = FakeAlerts(NOW, error=EndpointConnectionError(endpoint_url="http://dynamodb"))
+    found = read(service)
+    assert with_marks([LINE], found)[0]["text"] == ["marks of alerts can't be read now"]
+    assert with_marks([LINE], found)[-1] == LINE
+
+
+def test_an_empty_chart_stays_empty() -> None:
+    assert with_marks([], read(FakeAlerts(NOW, marks=marks(NOW)))) == []
+    assert with_marks([LINE], read(None)) == [LINE]
+
+
+def test_the_time_charts_of_a_page_get_them_and_no_others_in_one_read_for_all() -> None:
+    def view(_data: Any, _now: float) -> View:
+        return View({}, NOW, {"chart-a": [LINE], "chart-b": [LINE]})
+
+    pages = tuple(
+        Page(name, f"/{name}", name, "", lambda: None, lambda *_: None, view, time_charts=("chart-a",))
+        for name in ("one", "two")
+    )
+    services = fakes.services(pages=pages, now=lambda: NOW)
+    service = FakeAlerts(NOW, marks=marks(NOW))
+    services.alerts = service
+    try:
+        for page in pages:
+            text = services.view(ViewRequest(page.name, "production")).raw.decode()
+            assert text.count("checkout 4.12.0") == 2  # both ends of one line
+    finally:
+        services.close()
+    assert service.reads == ["annotations", "open_alerts"]
+
+
+@pytest.mark.parametrize("number", [0, 1, 50])
+def test_all_that_are_shown_is_nothing_to_say(number: int) -> None:
+    found = chosen([Annotation(NOW - n - 1, "x", "deploy") for n in range(number)], NOW - 3600, NOW)
+    assert left_out(found) == ""
