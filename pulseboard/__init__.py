@@ -4,6 +4,7 @@
 """
 
 from backend.jobs.errors import BatchBusy, BatchDone, JobError, LeaseLost, LeaseUnavailable
+from backend.jobs.requests import RetryRequest, retries
 from backend.jobs.run import Run
 from backend.jobs.sdk import current_run, job, pending
 
@@ -13,8 +14,10 @@ __all__ = [
     "JobError",
     "LeaseLost",
     "LeaseUnavailable",
+    "RetryRequest",
     "Run",
     "current_run",
     "job",
     "pending",
+    "retries",
 ]
