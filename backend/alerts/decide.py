@@ -23,7 +23,7 @@ def on_signal(known: Known, signal: Signal, context: Context) -> Decision:
     order = order_of(signal)
     if signal.state == "unknown":
         return draft.decision(_unknown(draft, order))
-    if order <= known.track.decided:
+    if order < known.track.decided or (order == known.track.decided and not known.open):
         if known.open:
             draft.note("note", f"An older message came late: {signal.state}", at=order.at)
         return draft.decision("older")
@@ -188,7 +188,7 @@ def _resolve(draft: Draft, signal: Signal, at: float) -> str:
 
 
 def _unknown(draft: Draft, order: Order) -> str:
-    if order <= draft.track.unsure:
+    if order < draft.track.unsure:
         return "older"
     draft.set_track(unsure=order)
     return "unknown" if draft.known.open and _still_unsure(draft) else "nothing open"
@@ -197,7 +197,7 @@ def _unknown(draft: Draft, order: Order) -> str:
 def _still_unsure(draft: Draft) -> bool:
     """Marks an open alert of which nothing is known any more since after it last fired; told once."""
     alert, unsure = draft.alert, draft.track.unsure
-    if alert is None or alert.state == "resolved" or unsure < draft.track.decided or not unsure.signal_id:
+    if alert is None or alert.state == "resolved" or unsure < draft.track.decided:
         return False
     if alert.unknown_since is None:
         draft.set_alert(unknown_since=unsure.at)

@@ -272,12 +272,12 @@ class Draft:
         if self.storm.members:
             self._say_size()
         else:
+            self.set_alert(title=_size_title(self.alert.fired, self.alert.severity), value=0.0)
             self.resolve(self.context.now, "All of its alerts are resolved")
 
     def _say_size(self) -> None:
         alert, size = self.the_alert(), len(self.storm.members)
-        title = f"{size} more {alert.severity} alert{'' if size == 1 else 's'} at the same time"
-        self.set_alert(title=title, value=float(size), fired=max(alert.fired, size))
+        self.set_alert(title=_size_title(size, alert.severity), value=float(size), fired=max(alert.fired, size))
         self.set_track(dirty=True)
         self.show_due()
 
@@ -290,6 +290,10 @@ class Draft:
 def worse(severity: Severity, than: Severity) -> bool:
     """Whether a severity is worse than another."""
     return SEVERITIES.index(severity) < SEVERITIES.index(than)
+
+
+def _size_title(size: int, severity: Severity) -> str:
+    return f"{size} more {severity} alert{'' if size == 1 else 's'} at the same time"
 
 
 def _group_alert(group: str, member: Alert, opened_at: float) -> Alert:

@@ -16,12 +16,11 @@ Part = Literal["own", "group", "incident"]
 class Order(NamedTuple):
     """Where a signal stands among those of its fingerprint: by its source's clock, never by arrival.
 
-    Of two at one instant the resolving one is the later one; the id makes the order total.
+    Of two at one instant the resolving one is the later one; two that say the same say it twice.
     """
 
     at: float = 0.0
     rank: int = 0
-    signal_id: str = ""
 
 
 NO_ORDER: Final = Order()
@@ -29,7 +28,7 @@ NO_ORDER: Final = Order()
 
 def order_of(signal: Signal) -> Order:
     """The place of a signal, in whole milliseconds."""
-    return Order(round(signal.at, 3), _RANK[signal.state], signal.signal_id)
+    return Order(round(signal.at, 3), _RANK[signal.state])
 
 
 @dataclass(frozen=True, slots=True)
