@@ -1,5 +1,6 @@
 # Needs Python 3.11 or later and make. Everything else is brought along: uv in .uv/ where there is none, the
-# dependencies of uv.lock in .venv/, and for the browser tests Chromium from apt (tests/browser/chromium.sh).
+# dependencies of uv.lock in .venv/, and for the browser tests Chromium from apt (tests/browser/chromium.sh),
+# for one test Debian's Alertmanager (tests/e2e/alertmanager.sh).
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -21,7 +22,7 @@ demo: .venv/.demo ## Run the whole product on this machine: http://127.0.0.1:805
 	@exec .venv/bin/pulseboard demo
 
 .PHONY: test
-test: .venv/.all chromium ## Run every test, end to end and in the browser too
+test: .venv/.all chromium alertmanager ## Run every test, end to end and in the browser too
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: check
@@ -48,6 +49,10 @@ package: .venv/.demo ## Build the Lambda functions' zip for AWS in build/
 .PHONY: chromium
 chromium:
 	@tests/browser/chromium.sh
+
+.PHONY: alertmanager
+alertmanager:
+	@tests/e2e/alertmanager.sh
 
 .PHONY: clean
 clean: ## Remove what was built and installed here
