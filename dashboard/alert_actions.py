@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from backend.contract.alerts import SEVERITIES, Alert, Silence
 from backend.contract.errors import InvalidInput
@@ -120,7 +120,7 @@ def _of_matchers(body: Body, who: str, now: float) -> Silence:
         raise InvalidInput("to", body.get("to"), "must lie after the beginning, and ahead of now")
     if end - begin > MOST_SECONDS:
         raise InvalidInput("to", body.get("to"), "makes a silence of more than 90 days; change the rule instead")
-    kind = "maintenance" if begin > now else "silence"
+    kind: Literal["silence", "maintenance"] = "maintenance" if begin > now else "silence"
     return Silence("", kind, begin, end, body["reason"], who, now, **matchers)
 
 

@@ -76,6 +76,25 @@ def test_cards_carry_value_trend_sparkline_and_thresholds(bench: Bench) -> None:
     assert [v for v in lag.sparkline.values if v is not None][-1] == 5900
 
 
+@pytest.mark.parametrize(("took", "state", "value"), [(1_230.0, "healthy", "1.23 s"), (12_000.0, "degraded", "12 s"),
+                                                      (31_000.0, "critical", "31 s")])  # fmt: skip
+def test_the_alert_consumer_and_the_canary_are_seen_at_work(bench: Bench, took: float, state: str, value: str) -> None:
+    put(bench.table, samples("alert_consumer_heartbeat", every(60, -600, value=1)))
+    put(bench.table, samples("canary_latency_ms", every(60, -600, value=took)))
+    checks = {check.key: check for check in bench.load().self_checks}
+    assert (checks["alert-consumer"].state, checks["alert-consumer"].age_seconds) == ("healthy", 0)
+    assert (checks["canary"].state, checks["canary"].value) == (state, value)
+    bench.clock.now = NOW + 200
+    checks = {check.key: check for check in bench.load().self_checks}
+    assert [(checks[key].state, checks[key].value) for key in ("alert-consumer", "canary")] == [("unknown", "")] * 2
+
+
+def test_pulseboard_at_work_is_not_taken_for_a_collector_at_work(bench: Bench) -> None:
+    put(bench.table, samples("consumer_lag_records", every(60, -1200, -600, value=100), partition="0"))
+    put(bench.table, samples("alert_consumer_heartbeat", every(60, -600, value=1)))
+    assert next(check.state for check in bench.load().self_checks if check.key == "collector") == "unknown"
+
+
 def test_since_is_when_the_status_began_also_before_anybody_looked(bench: Bench) -> None:
     values = {**every(60, -7200, -3660, value=100), **every(60, -3600, 0, value=20_000)}
     put(bench.table, samples("consumer_lag_records", values, partition="0"))

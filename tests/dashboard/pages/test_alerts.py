@@ -183,7 +183,7 @@ def test_a_display_shows_what_is_open_without_links_and_names_and_as_much_as_fit
     assert page.count('id="wall-') == 12
     assert "and 15 more" in page
     for hidden in ("<a ", "<button", "<input", "ana@example.com"):
-        assert hidden not in page.replace("<a href", "<a href"), hidden
+        assert hidden not in page, hidden
 
 
 @pytest.mark.parametrize("tab", TABS)

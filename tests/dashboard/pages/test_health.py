@@ -5,13 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from backend.contract.verdict import State
 from dashboard.components.health import signal
 from dashboard.data.models import HealthData, Incident
+from dashboard.data.request import ViewRequest
 from dashboard.html import fill, render
 from dashboard.pages.health import GOLDEN, PAGE, layout, stale_after, view
 from tests.dashboard import fakes
+from tests.dashboard.alert_fakes import FakeAlerts
 from tests.dashboard.fakes import NOW
 
 
@@ -43,6 +46,28 @@ def test_the_reason_is_a_plain_sentence_and_the_rest_is_counted() -> None:
     text = drawn(fakes.critical(NOW), "verdict")
     assert "Consumer lag is 61,200 records, above the critical threshold of 50,000 records." in text
     assert "and 1 more reason below" in text
+
+
+def test_open_alerts_lead_to_their_list_and_are_unknown_where_they_cant_be_read() -> None:
+    alerts = FakeAlerts.busy(NOW)
+    services = fakes.services(pages=(PAGE,), now=lambda: NOW)
+    services.alerts = alerts
+    card = render(view(services.load(ViewRequest("health", "production")), NOW).props["card-alerts"]["children"], NOW)
+    assert 'href="/alerts?severity=CRITICAL"' in card
+    assert "7 open" in card
+    alerts.error = EndpointConnectionError(endpoint_url="http://dynamodb")
+    services.acted()
+    data = services.load(ViewRequest("health", "production"))
+    assert "Can't be read now" in drawn(data, "card-alerts")
+    assert "None open" not in drawn(data, "card-alerts")
+    assert 'data-status="healthy"' in drawn(data)
+
+
+def test_a_display_counts_open_alerts_without_links() -> None:
+    services = fakes.services(pages=(PAGE,), now=lambda: NOW)
+    services.alerts = FakeAlerts.busy(NOW)
+    data = services.load(ViewRequest("health", "production", role="display"))
+    assert "<a" not in drawn(data, "card-alerts")
 
 
 def test_a_signal_never_seen_is_not_connected_and_shows_no_number() -> None:
