@@ -8,6 +8,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final, Literal
 
+from backend.contract.checks import CANARY_SOURCE
 from backend.contract.events import EventQuery, EventRecord, Findings, Gap
 
 GAP_TIMES: Final = 3
@@ -27,8 +28,11 @@ def findings_of(
     """Gaps, longest first, late arrivals and repeats among a query's events.
 
     ``events`` are the newest of the query's, whole or cut; ``duplicates`` is how often an event id was sent again;
-    ``expected_seconds`` is the interval configured for the query's event type.
+    ``expected_seconds`` is the interval configured for the query's event type. The canary's events count only where
+    its source is asked for.
     """
+    if query.source != CANARY_SOURCE:
+        events = [event for event in events if event.source != CANARY_SOURCE]
     gaps = sorted(_gaps(events, query, now, expected_seconds), key=lambda gap: gap.seconds, reverse=True)
     return Findings(tuple(gaps[:MOST_GAPS]), tuple(event for event in events if event.late), dict(duplicates))
 

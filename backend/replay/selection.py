@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from backend.contract.events import EventRecord
+from backend.contract.checks import CANARY_SOURCE
+from backend.contract.events import EventQuery, EventRecord
 from backend.contract.replays import DeadLetterFilter
 from backend.contract.tables import REPLAYS_PREFIX
 
@@ -72,6 +73,14 @@ def first(pages: Iterable[list[EventRecord]], most: int) -> Iterator[list[EventR
         most -= len(page)
         if most <= 0:
             return
+
+
+def business(pages: Iterable[list[EventRecord]], query: EventQuery) -> Iterator[list[EventRecord]]:
+    """The pages without the canary's events, which nobody means who does not name them."""
+    named = (query.source, query.event_type, query.entity_id, query.correlation_id, *query.event_ids)
+    asked_for = query.source == CANARY_SOURCE or (query.source is None and any(named))
+    for page in pages:
+        yield page if asked_for else [record for record in page if record.source != CANARY_SOURCE]
 
 
 def line_of(record: EventRecord) -> bytes:

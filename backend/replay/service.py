@@ -25,7 +25,7 @@ from backend.contract.replays import (
 from backend.events.search_plan import scan_range
 from backend.replay import request as asked
 from backend.replay.records import LEASE_UNTIL
-from backend.replay.selection import Count, Limits, Selections, first
+from backend.replay.selection import Count, Limits, Selections, business, first
 from backend.replay.starting import Recorded, Starter
 from backend.replay.store import ReplayStore
 from backend.settings import Settings
@@ -80,7 +80,7 @@ class ReplayService:
         """A dry run: counts the selection as it is now, as far as limit and time go, and changes nothing."""
         asked.check_target(request.target, self._settings)
         count, sample = Count(), list[EventRecord]()
-        for page in count.of(self._events.pages(request.selection), self._limits(request)):
+        for page in count.of(self._pages(request), self._limits(request)):
             sample += page[: SAMPLE - len(sample)]
         start, end = scan_range(request.selection, self._settings.config)
         return Preview(
@@ -246,11 +246,15 @@ class ReplayService:
                     return changed
             raise self._busy(replay_id)
 
+    def _pages(self, request: ReplayRequest) -> Iterator[list[EventRecord]]:
+        """The events of a selection; those that Pulseboard sends itself only where they are named."""
+        return business(self._events.pages(request.selection), request.selection)
+
     def _freeze(self, replay_id: str, request: ReplayRequest) -> Count:
         """The selection in S3. Raises InvalidInput where it has no events, too many of them or is not confirmed."""
         limits = self._limits(request)
         write_up_to = limits.most if request.confirm is not None else min(limits.most, CONFIRM_ABOVE)
-        pages = self._events.pages(request.selection)
+        pages = self._pages(request)
         if request.max_events is not None:
             # What lies behind those that are asked for needs no counting.
             pages = first(pages, limits.most)
