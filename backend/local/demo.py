@@ -18,6 +18,7 @@ from backend.contract.errors import InvalidInput
 from backend.local import prune, state
 from backend.local.configuration import WatchedConfig, apply_change
 from backend.local.demo_config import demo_config
+from backend.local.demo_jobs import history
 from backend.local.deploy import ENVIRONMENT_OF_OUTPUT, DeployError, deploy
 from backend.local.engine import Engine, port_is_free, without_aws
 from backend.local.orders import Shop
@@ -25,15 +26,18 @@ from backend.local.processes import (
     DemoError,
     Options,
     Places,
+    Ports,
     Processes,
     api_url,
-    checked_api_port,
+    chosen_ports,
     make_processes,
     places,
     wait_until_ready,
 )
 from backend.local.seed import seed
 from backend.local.seed_events import seed_events
+from backend.local.seed_jobs import seed_jobs
+from backend.local.stand_ins import told
 from backend.local.thin import EVERY_SECONDS, ITEM_LIMIT, item_count, thin
 from backend.settings import CONFIG_NAME, Settings, load_settings
 
@@ -63,8 +67,8 @@ def run(options: Options, say: Say) -> None:
         raise InvalidInput(
             "port", options.port, "is taken; stop what listens there, or choose one with PULSEBOARD_PORT"
         )
-    api_port = checked_api_port(options)
-    config = demo_config(options.config)
+    ports = chosen_ports(options)
+    config = demo_config(options.config, options.url)
     with ExitStack() as stack:
         stack.enter_context(state.held(options.directory))
         logs = options.directory / "logs"
@@ -73,28 +77,24 @@ def run(options: Options, say: Say) -> None:
         watched = WatchedConfig(options.directory / CONFIG_NAME)
         engine = stack.enter_context(_engine(options, logs))
         say("Engine is up; creating the stack of infra/template.yaml")
-        outputs = deploy(engine.client, config=config, parameters=_parameters(api_port))
+        parameters = {**_PARAMETERS, "IngestApiUrl": api_url(ports.api), **told(engine.client, ports)}
+        outputs = deploy(engine.client, config=config, parameters=parameters)
         environment = _environment(options, engine, outputs)
         settings = load_settings(environment)
         started = time.time()
         _seed(options, engine, settings, started, say)
-        processes = make_processes(options, environment, logs, started, api_port)
+        processes = make_processes(options, environment, logs, started, ports)
         for child in processes.all:
             stack.enter_context(child)
         # On the way out all are told before any is waited for.
         for child in processes.all:
             stack.callback(child.terminate)
-        ready = places(options, api_port)
+        ready = places(options, ports)
         wait_until_ready(ready, processes.all)
-        state.publish(options.directory, _exports(options, engine, environment, api_port))
-        say(_summary(engine, settings, options, api_port))
+        state.publish(options.directory, _exports(options, engine, environment, ports))
+        say(_summary(engine, settings, options, ports))
         say(f"Pulseboard is ready at {options.url}")
-        _watch(_Demo(engine, processes, settings, environment, watched, {"api": ready["api"]}, say))
-
-
-def _parameters(api_port: int) -> dict[str, str]:
-    """The stack's parameters. The engine's API Gateway listens nowhere: the canary goes to the API on loopback."""
-    return {**_PARAMETERS, "IngestApiUrl": api_url(api_port)}
+        _watch(_Demo(engine, processes, settings, environment, parameters, watched, {"api": ready["api"]}, say))
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def _environment(options: Options, engine: Engine, outputs: Mapping[str, str]) -
     return {**without_aws(os.environ), **chosen, **engine.environment(), **outputs, "PULSEBOARD_CONFIG": str(config)}
 
 
-def _exports(options: Options, engine: Engine, environment: Mapping[str, str], api_port: int) -> dict[str, str]:
+def _exports(options: Options, engine: Engine, environment: Mapping[str, str], ports: Ports) -> dict[str, str]:
     """What `pulseboard env` prints."""
     outputs = {name: environment[name] for name in (*ENVIRONMENT_OF_OUTPUT.values(), "PULSEBOARD_CONFIG")}
     return {
@@ -122,7 +122,7 @@ def _exports(options: Options, engine: Engine, environment: Mapping[str, str], a
         "AWS_ATHENA_S3_STAGING_DIR": f"s3://{environment['S3_BUCKET']}/{ATHENA_PREFIX}",
         "AWS_ATHENA_WORK_GROUP": "primary",
         "PULSEBOARD_URL": options.url,
-        "PULSEBOARD_API_URL": api_url(api_port),
+        "PULSEBOARD_API_URL": api_url(ports.api),
     }
 
 
@@ -139,6 +139,8 @@ def _seed(options: Options, engine: Engine, settings: Settings, now: float, say:
         f"Seeded an hour of synthetic orders: {events.stored:,} events, {events.duplicates} sent twice, "
         f"{events.seconds:.0f} s (taken by the ingest's own code as of their times; processed now)"
     )
+    runs = seed_jobs(engine.client("dynamodb"), settings, history(options.seed, now))
+    say(f"Seeded four weeks of synthetic job runs: {runs.runs:,} runs, {runs.seconds:.0f} s")
 
 
 class _Seeding(Clients):
@@ -149,14 +151,16 @@ class _Seeding(Clients):
         self.s3, self.dynamodb, self.sqs = (engine.client(name) for name in ("s3", "dynamodb", "sqs"))
 
 
-def _summary(engine: Engine, settings: Settings, options: Options, api_port: int) -> str:
+def _summary(engine: Engine, settings: Settings, options: Options, ports: Ports) -> str:
     dynamodb = engine.client("dynamodb")
     metrics, events = (item_count(dynamodb, table) for table in (settings.table, settings.events_table))
+    slack, pagerduty = api_url(ports.slack), api_url(ports.pagerduty)
     return (
         f"InfraMetrics holds {metrics:,} items (kept under {ITEM_LIMIT:,}), PipelineEvents {events:,} "
         f"(kept {prune.KEPT_SECONDS // 60} min). Ten servers, a streaming pipeline and a shop's orders are synthetic, "
         f"with an incident every 20 minutes; this machine's own metrics are real. Events are taken at "
-        f"{api_url(api_port)}/ingest. Edit {options.directory / CONFIG_NAME} to mend what fails. "
+        f"{api_url(ports.api)}/ingest. Edit {options.directory / CONFIG_NAME} to mend what fails. "
+        f"Alerts go to stand-ins: Slack's is at {slack}, PagerDuty's at {pagerduty}. "
         f"Logs: {options.directory / 'logs'}"
     )
 
@@ -169,13 +173,14 @@ class _Demo:
     processes: Processes
     settings: Settings
     environment: Mapping[str, str]
+    parameters: Mapping[str, str]
     config: WatchedConfig
     api: Places
     say: Say
 
     def use(self, config: str) -> None:
         """Functions and API with another configuration; returns once the API answers again."""
-        deploy(self.engine.client, config=config, parameters=_parameters(self.api["api"][0]))
+        deploy(self.engine.client, config=config, parameters=self.parameters)
         self.processes.api.stop()
         self.processes.api.start()
         wait_until_ready(self.api, (self.processes.api,))

@@ -1,4 +1,4 @@
-"""The demo's processes beside the engine: dashboard, agent, the ingest API and the order stream."""
+"""The demo's processes beside the engine: dashboard, agent, API, order stream, jobs, stand-ins."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from backend.local.engine import HOST, free_port, port_is_free
 from backend.local.trips import TRIPS, TRIPS_VARIABLE
 
 API_PORT: Final = 8051
+SLACK_PORT: Final = 8052
+PAGERDUTY_PORT: Final = 8053
 READY_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.1
 _COMMAND: Final = (sys.executable, "-c", "from pulseboard.cli import main; main()")
@@ -64,6 +66,25 @@ def api_url(port: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the API and the stand-ins for Slack and PagerDuty listen on loopback."""
+
+    api: int
+    slack: int
+    pagerduty: int
+
+
+def chosen_ports(options: Options) -> Ports:
+    """The usual ports, or free ones where those are taken. Raises InvalidInput for a taken one that was asked for."""
+    taken = {options.port, api := checked_api_port(options)}
+    found = []
+    for usual in (SLACK_PORT, PAGERDUTY_PORT):
+        found.append(usual if usual not in taken and port_is_free(usual) else free_port())
+        taken.add(found[-1])
+    return Ports(api, *found)
+
+
+@dataclass(frozen=True, slots=True)
 class Processes:
     """Every process. The API is by itself because it starts again with a new configuration."""
 
@@ -71,15 +92,17 @@ class Processes:
     agent: Child
     api: Child
     orders: Child
+    stand_ins: Child
+    jobs: Child
 
     @property
     def all(self) -> tuple[Child, ...]:
         """In the order in which they start."""
-        return (self.dashboard, self.agent, self.api, self.orders)
+        return (self.dashboard, self.agent, self.api, self.orders, self.stand_ins, self.jobs)
 
 
 def make_processes(
-    options: Options, environment: Mapping[str, str], logs: Path, started: float, api_port: int
+    options: Options, environment: Mapping[str, str], logs: Path, started: float, ports: Ports
 ) -> Processes:
     """The processes, not started yet. ``started`` is when the demo did, epoch seconds: incidents count from there."""
     spool = options.directory / "spool"
@@ -96,12 +119,16 @@ def make_processes(
     demo = {DEMO_VARIABLE: repr(started), SEED_VARIABLE: str(options.seed), TRIPS_VARIABLE: str(trips)}
     # A line for each event would be most of what the log holds.
     quiet = {"LOG_LEVEL": environment.get("LOG_LEVEL", "WARNING")}
-    orders = ["--url", api_url(api_port), "--started", repr(started), "--seed", str(options.seed)]
+    peers = ["--slack-port", str(ports.slack), "--pagerduty-port", str(ports.pagerduty)]
+    journal = {"PULSEBOARD_JOURNAL": str(options.directory.resolve() / "journal")}
+    orders = ["--url", api_url(ports.api), "--started", repr(started), "--seed", str(options.seed)]
     return Processes(
         child("dashboard", [*_COMMAND, "serve", "--host", HOST], {"PULSEBOARD_PORT": str(options.port)}),
         child("agent", [*_COMMAND, "agent", "--flush-seconds", "1", "--spool", str(spool)], demo),
-        child("api", [sys.executable, "-m", "backend.local.api_server", "--port", str(api_port)], quiet),
+        child("api", [sys.executable, "-m", "backend.local.api_server", "--port", str(ports.api)], quiet),
         child("orders", [sys.executable, "-m", "backend.local.orders", *orders], {}),
+        child("stand-ins", [sys.executable, "-m", "backend.local.peers", *peers], {}),
+        child("jobs", [sys.executable, "-m", "backend.local.workload", "--seed", str(options.seed)], journal),
     )
 
 
@@ -109,9 +136,14 @@ Places = Mapping[str, tuple[int, str]]
 """Name of a process to the port and path where it answers 200 when it is ready."""
 
 
-def places(options: Options, api_port: int) -> Places:
-    """Where dashboard and API answer."""
-    return {"dashboard": (options.port, "/readyz"), "api": (api_port, "/openapi.json")}
+def places(options: Options, ports: Ports) -> Places:
+    """Where dashboard, API and stand-ins answer."""
+    return {
+        "dashboard": (options.port, "/readyz"),
+        "api": (ports.api, "/openapi.json"),
+        "Slack's stand-in": (ports.slack, "/messages"),
+        "PagerDuty's stand-in": (ports.pagerduty, "/incidents"),
+    }
 
 
 def wait_until_ready(waiting: Places, children: Sequence[Child]) -> None:
