@@ -29,7 +29,7 @@ TIMELINE: Final[Mapping[str, Any]] = {
     "xaxis": {**LAYOUT["xaxis"], "showgrid": True},
     "yaxis": {
         "type": "category", "autorange": "reversed", "automargin": True, "showgrid": False, "zeroline": False,
-        "fixedrange": True, "ticklabelstandoff": 6, "dtick": 1,
+        "fixedrange": True, "ticklabelstandoff": 6, "dtick": 1, "tickfont": {"size": 13},
     },
     "hovermode": "closest",
     "dragmode": "zoom",

@@ -74,26 +74,26 @@ def grid() -> dash_ag_grid.AgGrid:
 
 
 def _columns() -> list[dict[str, Any]]:
-    number = {"type": "rightAligned", "cellClass": "number"}
+    number = {"type": "rightAligned", "cellClass": "figure-cell"}
     states = {
         "state-healthy": "params.value === 'SUCCESS'",
         "state-critical": "params.value === 'FAILED'",
         "state-running": "params.value === 'STARTED'",
     }
     return [
-        {"field": "status", "headerName": "Status", "width": 126, "cellClass": "state", "cellClassRules": states,
+        {"field": "status", "headerName": "Status", "width": 140, "cellClass": "state", "cellClassRules": states,
          "valueFormatter": {"function": "pulseboardRunStatus(params.value)"}},
-        {"field": "job", "headerName": "Job", "minWidth": 150, "flex": 2, "tooltipField": "job"},
-        {"field": "batch", "headerName": "Batch", "width": 120, "tooltipField": "batch"},
-        {"field": "started", "headerName": "Started", "width": 180, "valueFormatter": _INSTANT, "sort": "desc"},
-        {"field": "duration", "headerName": "Duration", "width": 118, "valueFormatter": _DURATION, **number},
-        {"field": "records", "headerName": "Records", "width": 118, "valueFormatter": _NUMBER, **number},
-        {"field": "error", "headerName": "Error", "minWidth": 180, "flex": 3, "tooltipField": "error",
+        {"field": "job", "headerName": "Job", "minWidth": 170, "flex": 2, "tooltipField": "job"},
+        {"field": "batch", "headerName": "Batch", "width": 130, "tooltipField": "batch"},
+        {"field": "started", "headerName": "Started", "width": 205, "valueFormatter": _INSTANT, "sort": "desc"},
+        {"field": "duration", "headerName": "Duration", "width": 125, "valueFormatter": _DURATION, **number},
+        {"field": "records", "headerName": "Records", "width": 115, "valueFormatter": _NUMBER, **number},
+        {"field": "error", "headerName": "Error", "minWidth": 260, "flex": 4, "tooltipField": "error",
          "cellClass": "error-text"},
-        {"field": "attempt", "headerName": "Attempt", "width": 100, **number},
         {"field": "dataset", "headerName": "Dataset", "width": 130, "tooltipField": "dataset"},
-        {"field": "type", "headerName": "Type", "width": 100},
-        {"field": "ended", "headerName": "Ended", "width": 180, "valueFormatter": _INSTANT},
-        {"field": "worker", "headerName": "Worker", "width": 160, "tooltipField": "worker"},
-        {"field": "requested_by", "headerName": "Requested by", "width": 150, "tooltipField": "requested_by"},
+        {"field": "attempt", "headerName": "Attempt", "width": 105, **number},
+        {"field": "worker", "headerName": "Worker", "width": 150, "tooltipField": "worker"},
+        {"field": "type", "headerName": "Type", "width": 105},
+        {"field": "ended", "headerName": "Ended", "width": 205, "valueFormatter": _INSTANT},
+        {"field": "requested_by", "headerName": "Requested by", "width": 160, "tooltipField": "requested_by"},
     ]  # fmt: skip

@@ -150,8 +150,8 @@ def _volume(status: DatasetStatus) -> Any:
         return status.volume_note or "as expected"
     side = "fewer" if finding.records < finding.expected else "more"
     words = (
-        f"{finding.records:,} {side} than expected: usually {finding.low:,.0f} to {finding.high:,.0f} "
-        f"({finding.method}, {count(finding.weeks, 'week')})"
+        f"{count(finding.records, 'record')}, {side} than expected: usually {finding.low:,.0f} to {finding.high:,.0f} "
+        f"({finding.method})"
     )
     return [html.Span([shape("degraded"), exact(finding.hour)], className="late", **{"data-state": "degraded"}),
             f" {words}"]  # fmt: skip

@@ -36,7 +36,6 @@ def layout() -> html.Div:
             html.Div(id="jobs-filter", **DRAWN),
             _chart_panel("timeline", "Timeline of runs", jobs_charts.TIMELINE),
             _chart_panel("runtime", "Runtime", jobs_charts.TREND),
-            html.Div(id="jobs-retry", **DRAWN),
             html.Section(
                 [
                     html.Header([html.H2("Runs"), html.Span(id="aside-runs", **DRAWN)], className="card-head"),
@@ -48,8 +47,10 @@ def layout() -> html.Div:
             ),
             *[
                 html.Section(skeleton(), id=f"card-{name}", className=f"card panel-{name}", **DRAWN)
-                for name in ("failures", "batches", "datasets")
+                for name in ("failures", "batches")
             ],
+            html.Div(id="jobs-retry", **DRAWN),
+            html.Section(skeleton(), id="card-datasets", className="card panel-datasets", **DRAWN),
             jobs_drawer.frame(),
         ],
         id="page-jobs",
