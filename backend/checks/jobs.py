@@ -112,8 +112,10 @@ def _remediate(world: World, memory: Memory, _runs: Sequence[JobRun], _running: 
             try:
                 retries.retry(name, due, f"policy: {name}", reason, confirm=len(due))
                 known |= {batch: attempts[batch] for batch in due}
-            except InvalidInput as error:
-                world.logger.warning("policy refused", extra={"job_name": name, "error_message": str(error)})
+            except (InvalidInput, ClientError, BotoCoreError) as error:
+                # What was asked for of other jobs has to be remembered all the same.
+                fields = {"job_name": name, "error_type": type(error).__name__, "error_message": str(error)}
+                world.logger.error("policy could not ask for batches", extra=fields)
         asked[name] = known
     return replace(memory, asked={name: batches for name, batches in asked.items() if batches})
 

@@ -19,8 +19,8 @@ MOST_BLIND: Final = 60
 """After so many results that could not look, the memory counts as lost."""
 FORGET_SECONDS: Final = 8 * 86_400.0
 """A job without configuration that has not started for so long is forgotten."""
-MOST_JOBS: Final = 1_000
-MOST_SUBJECTS: Final = 1_000
+MOST_JOBS: Final = 500
+MOST_SUBJECTS: Final = 300
 """A result is one item of at most 400 KB: the newest are kept."""
 
 

@@ -12,6 +12,8 @@ from backend.contract.jobs import BatchPlan, BatchState
 from backend.jobs.calendars import parse_hours, parse_zone
 from backend.settings_jobs import JobConfig
 
+MOST_AT_ONCE: Final = 100
+"""Batches that a policy asks for in one go, in the order of the plan; the next ones follow a minute later."""
 LONGEST_WAIT_SECONDS: Final = 86_400.0
 """Back-off doubles up to a day."""
 
@@ -45,7 +47,8 @@ def decide(job: JobConfig, plan: BatchPlan, now: float, asked: Mapping[str, int]
             waiting[state.batch] = reason
         else:
             due.append(state.batch)
-    return Decision(tuple(due), waiting)
+    waiting |= dict.fromkeys(due[MOST_AT_ONCE:], "waits for those before it")
+    return Decision(tuple(due[:MOST_AT_ONCE]), waiting)
 
 
 def tried(batches: Sequence[BatchState]) -> list[BatchState]:

@@ -63,3 +63,9 @@ def test_what_runs_succeeded_or_was_never_tried_is_left_alone() -> None:
 
 def test_what_a_dead_worker_left_is_asked_for() -> None:
     assert due(replace(FAILED, status="pending")) == ("2026-05",)
+
+
+def test_many_batches_are_asked_for_a_part_at_a_time() -> None:
+    many = tuple(replace(FAILED, batch=str(number)) for number in range(250))
+    assert due(*many) == tuple(str(number) for number in range(100))
+    assert due(*many, **dict.fromkeys(map(str, range(100)), 1)) == tuple(str(number) for number in range(100, 200))
