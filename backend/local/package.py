@@ -47,7 +47,9 @@ def code_entries(config: str | None = None) -> dict[str, bytes]:
 
 def _plugin_entries(config: str) -> dict[str, bytes]:
     """The top-level module or package of each plug-in; what those import from elsewhere has to be there already."""
-    named = tomllib.loads(config).get("events", {}).get("plugins", {})
+    given = tomllib.loads(config)
+    named = {f"events.plugins.{name}": path for name, path in given.get("events", {}).get("plugins", {}).items()}
+    named["checks.external_count"] = given.get("checks", {}).get("external_count", "")
     entries: dict[str, bytes] = {}
     for field, path in named.items():
         top = path.partition(":")[0].partition(".")[0]
@@ -61,7 +63,7 @@ def _plugin_entries(config: str) -> dict[str, bytes]:
         elif found and found.origin and found.origin.endswith(".py"):
             entries[f"{top}.py"] = Path(found.origin).read_bytes()
         else:
-            raise InvalidInput(f"events.plugins.{field}", path, "can't be found; put its module on PYTHONPATH")
+            raise InvalidInput(field, path, "can't be found; put its module on PYTHONPATH")
     return entries
 
 
