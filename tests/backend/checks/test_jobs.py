@@ -139,8 +139,7 @@ def test_the_history_holds_each_run_of_a_day_once_as_it_ended(room: Desk) -> Non
     fresh = put(room, 600.0)
     look(room)
     assert [line["status"] for line in lines(room, fresh.started_at)] == ["STARTED"]
-    with pytest.raises(ClientError, match="NoSuchKey"):
-        lines(room, old.started_at)
+    assert [line["status"] for line in lines(room, old.started_at)] == ["STARTED"]
     put(room, 600.0, "SUCCESS", ended_at=room.now, records=7)
     put(room, 3 * DAY, "FAILED", name="old", ended_at=room.now)
     look(room, 15 * MINUTE)
@@ -154,7 +153,8 @@ def test_what_fails_besides_the_look_is_said_and_tried_again(room: Desk, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(room.world.clients.s3, "put_object", refuse)
         result = look(room)
-    assert (result.status, result.sentence[-42:]) == ("passed", "; could not write history: ClientError"[-42:])
+    assert result.status == "passed"
+    assert result.sentence.endswith("; could not write history: ClientError")
     look(room, MINUTE)
     assert len(lines(room, run.started_at)) == 1
 
