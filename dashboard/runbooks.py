@@ -22,8 +22,8 @@ KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 """What a runbook may be called: no dots, no slashes, so no way out of the folder."""
 SIBLING: Final = re.compile(r"(?:\./)?([a-z0-9][a-z0-9_-]{0,79})\.md(#[\w-]*)?")
 ADDRESS: Final = re.compile(r"(?:https?://|/(?!/)|\?|#)", re.IGNORECASE)
-INDEX: Final = ("index", "readme")
-"""Texts about the runbooks are none themselves."""
+INDEX: Final = "README.md"
+"""The list of all runbooks, in their groups."""
 
 
 def register(server: Flask, style: str, theme: str) -> None:
@@ -42,7 +42,7 @@ def runbooks_folder() -> Path:
 def keys(folder: Path) -> tuple[str, ...]:
     """The keys of all runbooks there are, in alphabetical order."""
     found = (path.stem for path in folder.glob("*.md"))
-    return tuple(sorted(key for key in found if KEY.fullmatch(key) and key not in INDEX))
+    return tuple(sorted(key for key in found if KEY.fullmatch(key)))
 
 
 def read(folder: Path, key: str) -> str | None:
@@ -92,12 +92,12 @@ def _address(href: str) -> str | None:
 
 
 def _list(folder: Path, style: str, theme: str) -> Response:
-    items = []
-    for key in keys(folder):
-        title = title_of(read(folder, key) or "", key)
-        items.append(html.Li(html.A(title, href=f"/runbooks/{key}")))
-    body = html.Ul(items) if items else html.P("There are no runbooks in this installation.")
-    return _page("Runbooks", render([html.H1("Runbooks"), body], 0), ("Alerts", "/alerts"), style, theme)
+    index = folder / INDEX
+    if index.is_file():
+        body = as_html(index.read_text(encoding="utf-8"))
+    else:
+        body = render([html.H1("Runbooks"), html.P("There are no runbooks in this installation.")], 0)
+    return _page("Runbooks", body, ("Alerts", "/alerts"), style, theme)
 
 
 def _one(folder: Path, key: str, style: str, theme: str) -> Response:

@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     inside = tmp_path / "runbooks"
     inside.mkdir()
     (inside / "dlq_records.md").write_text(TEXT)
-    (inside / "README.md").write_text("# About")
+    (inside / "README.md").write_text("# Runbooks\n\n[Dead letters rise](dlq_records.md)")
     (tmp_path / "secret.md").write_text("# Secret")
     monkeypatch.setattr(runbooks, "runbooks_folder", lambda: inside)
     return inside
@@ -78,8 +78,9 @@ def test_there_is_no_way_out_of_the_folder(client: FlaskClient, key: str) -> Non
 def test_the_list_has_all_there_are(client: FlaskClient, folder: Path) -> None:
     page = client.get("/runbooks/").text
     assert '<a href="/runbooks/dlq_records">Dead letters rise</a>' in page
-    assert "About" not in page
     assert keys(folder) == ("dlq_records",)
+    (folder / "README.md").unlink()
+    assert "no runbooks in this installation" in client.get("/runbooks/").text
 
 
 @pytest.fixture
