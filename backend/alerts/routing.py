@@ -90,9 +90,9 @@ def check_config(config: Alerting) -> None:
     """Raises InvalidInput for what only shows when it is used: times, time zones, names of transports."""
     if config.quiet_hours.hours:
         quiet_until(config.quiet_hours, 0.0)
-    for window in maintenance(config):
+    for index, window in enumerate(maintenance(config)):
         if window.ends_at <= window.starts_at:
-            raise InvalidInput("alerts.maintenance.ends", window.reason, "must lie after starts")
+            raise InvalidInput(f"alerts.maintenance[{index}].ends", window.reason, "must lie after starts")
     for severity in ("critical", "high", "medium", "low"):
         for name in getattr(config.routes, severity):
             if name not in _NAMES:
