@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from backend.alerts.routing import check_config as check_alerting
 from backend.contract.build import build
 from backend.contract.catalogue import Catalogue, load_catalogue
 from backend.contract.errors import InvalidInput
@@ -252,6 +253,7 @@ def load_config(path: Path | None) -> Config:
     for index, source in enumerate(config.collect):
         _check_positive(source, f"collect[{index}]")
     check_config(config.jobs, config.datasets)
+    check_alerting(config.alerts)
     return config
 
 
