@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -19,7 +19,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.jobs.errors import JobError
-from backend.jobs.requests import retries
+from backend.jobs.requests import RetryRequest, retries
 from backend.jobs.sdk import job, pending
 from backend.local.demo_jobs import BACKFILL, BACKFILL_ERROR, DIES_IN, FAILING, HANGS, MONTHS, REGULAR, STREAM, DemoJob
 from backend.local.demo_jobs import fate as fate_of
@@ -56,6 +56,8 @@ class Worker:
     wait: Wait
     now: Callable[[], float] = time.time
     job: Callable[..., Any] = job
+    pending: Callable[[str, Sequence[str]], list[str]] = pending
+    retries: Callable[[str, float], Iterable[RetryRequest]] = retries
 
     def regular(self, work: DemoJob) -> None:
         """Runs a job at its times until the end."""
@@ -94,7 +96,7 @@ class Worker:
 
     def backfill(self) -> None:
         """Loads the months in order until one fails; then does what is asked for from the page."""
-        for month in pending(BACKFILL, MONTHS):
+        for month in self.pending(BACKFILL, MONTHS):
             if not self._tried(partial(self.month, month, asked=False)):
                 break
         while not self.wait(0):
@@ -111,7 +113,7 @@ class Worker:
                     raise failure(BACKFILL_ERROR)
 
     def _asked(self) -> None:
-        for request in retries(BACKFILL, wait_seconds=1.0):
+        for request in self.retries(BACKFILL, 1.0):
             self._tried(partial(self.month, request.batch, asked=True, by=request.requested_by))
 
     def _tried(self, act: Callable[[], None]) -> bool:
