@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from dash import html
@@ -243,25 +243,6 @@ def _cell(label: str, content: Any, class_name: str = "", title: str = "", state
     if title:
         extra["title"] = title
     return html.Td(content, className=class_name, **extra)
-
-
-def datasets(freshness: Mapping[str, int] | None) -> Children:
-    """How many datasets are fresh and how many are not."""
-    if freshness is None:
-        return [
-            _heading("Dataset freshness"),
-            note("Not connected yet", "Datasets will be held against their freshness targets here.", "not-connected"),
-        ]
-    return [
-        _heading("Dataset freshness"),
-        html.Dl(
-            [
-                html.Div([html.Dt(name.replace("_", " ").capitalize()), html.Dd(f"{number:,}")])
-                for name, number in freshness.items()
-            ],
-            className="facts",
-        ),
-    ]
 
 
 def self_checks(checks: Sequence[SelfCheck], now: float) -> Children:

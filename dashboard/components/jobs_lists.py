@@ -14,8 +14,9 @@ from dashboard.components.replay import cell, heading, table
 from dashboard.components.states import badge, note, shape
 from dashboard.components.text import count
 from dashboard.components.times import ago, exact, stamp
-from dashboard.data.jobs import JobsData
+from dashboard.data.jobs import DATASET_STATES, JobsData
 from dashboard.data.jobs_failures import FailureGroup
+from dashboard.data.models import HealthData
 from dashboard.data.request import ViewRequest
 
 Children = list[Any]
@@ -24,7 +25,7 @@ STATES: Final[dict[DatasetState, tuple[str, str]]] = {
     "unknown": ("unknown", "Unknown"),
     "fresh": ("healthy", "Fresh"),
 }
-"""State of a dataset -> the state whose shape and colour it wears, and its word; the worst first."""
+"""State of a dataset -> the state whose shape and colour it wears, and its word."""
 DATASETS_SHOWN: Final = 100
 ROWS_KEPT: Final = 500
 DATASET_COLUMNS: Final = ("Dataset", "State", "Freshness", "Last success", "Records", "Volume", "Expected")
@@ -88,12 +89,12 @@ def datasets(data: JobsData) -> Children:
     if not found:
         text = "A dataset appears once a job that names one has run, or the configuration names it."
         return [heading(title), *unsure, note("No dataset yet", text, "empty")]
-    order = list(STATES)
     # A state is as good as the look at it: where nobody looked of late, nobody knows.
-    worst = sorted(found, key=lambda status: (order.index(_state(status, data)), status.dataset))
+    worst = sorted(found, key=lambda status: (DATASET_STATES.index(_state(status, data)), status.dataset))
     rows = [_dataset(status, _state(status, data), data.request) for status in worst[:DATASETS_SHOWN]]
     cut = f"first {DATASETS_SHOWN} of {len(found):,}" if len(found) > DATASETS_SHOWN else count(len(found), "dataset")
-    aside = html.Span([cut, ", looked ", ago(max(status.checked_at for status in found))], className="aside")
+    looked: Children = [] if standing is None or standing.at is None else [", looked ", ago(standing.at)]
+    aside = html.Span([cut, *looked], className="aside")
     return [
         heading(title, aside),
         *unsure,
@@ -101,14 +102,27 @@ def datasets(data: JobsData) -> Children:
     ]
 
 
-def freshness(found: tuple[DatasetStatus, ...] | None, *, known: bool) -> dict[str, int] | None:
-    """How many datasets are late, unknown and fresh, the worst first; None where nothing is connected.
-
-    ``known`` is whether the check has looked of late: else all of them are unknown.
-    """
-    if found is None:
-        return None
-    return {state: sum((entry.state if known else "unknown") == state for entry in found) for state in STATES}
+def freshness_card(data: HealthData) -> Children:
+    """How many datasets are late, unknown and fresh, for the Health page."""
+    counts = data.dataset_freshness
+    title: Any = "Dataset freshness"
+    if data.datasets_problem:
+        return [heading(title), note("Can't be read", data.datasets_problem, "error")]
+    if counts is None:
+        text = "Datasets will be held against their freshness targets here."
+        return [heading(title), note("Not connected yet", text, "not-connected")]
+    if not any(counts.values()):
+        return [heading(title), note("No dataset yet", "None has been loaded or configured.", "empty")]
+    if data.links:
+        title = html.A(title, href="/jobs", className="card-link", **{"data-nav": "/jobs"})
+    worst = next(state for state in DATASET_STATES if counts.get(state))
+    look, word = STATES[worst]
+    said = "All fresh" if worst == "fresh" else f"{counts[worst]:,} {word.lower()}"
+    rows = [
+        html.Div([html.Dt(STATES[state][1]), html.Dd(f"{counts.get(state, 0):,}")], **{"data-state": STATES[state][0]})
+        for state in DATASET_STATES
+    ]
+    return [heading(title, badge(look, said)), html.Dl(rows, className="facts")]
 
 
 def _state(status: DatasetStatus, data: JobsData) -> DatasetState:

@@ -12,13 +12,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.contract.checks import CHECKS, CheckResult, Standing, standing
 from backend.contract.errors import InvalidInput
-from backend.contract.jobs import BatchPlan, DatasetStatus, JobRun, RetryPreview, Watch, WatchState
+from backend.contract.jobs import BatchPlan, DatasetState, DatasetStatus, JobRun, RetryPreview, Watch, WatchState
 from dashboard.data.jobs_columns import Columns, Mask
 from dashboard.data.jobs_failures import FailureGroup, failure_groups
 from dashboard.data.jobs_lines import Timeline, Trend, timeline, trend
 from dashboard.data.jobs_query import FILTERS, RunQuery, in_range, matching, parse_query, run_key
-from dashboard.data.jobs_sources import Checks, Retries, Sources
+from dashboard.data.jobs_sources import Checks, Jobs, Retries, Sources
 from dashboard.data.jobs_store import Held
+from dashboard.data.replay_sources import Shared
 from dashboard.data.request import ViewRequest
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ SLOW_SECONDS: Final = 15.0
 MAX_ATTEMPTS: Final = 20
 MAX_KNOWN: Final = 200
 WATCHES: Final[tuple[WatchState, ...]] = ("none_succeeded", "hung", "lost", "missed")
+"""The worst first."""
+DATASET_STATES: Final[tuple[DatasetState, ...]] = ("late", "unknown", "fresh")
 """The worst first."""
 T = TypeVar("T")
 
@@ -162,6 +165,23 @@ def _retry(retries: Retries | None, request: ViewRequest) -> tuple[RetryPreview 
         return RetryPreview(job, ()), str(error)
     except (BotoCoreError, ClientError, TimeoutError) as error:
         return RetryPreview(job, ()), f"Its batches can't be read now ({type(error).__name__})."
+
+
+def dataset_freshness(
+    jobs: Jobs | None, checks: Checks | None, shared: Shared, environment: str, now: float
+) -> dict[str, int] | None:
+    """How many datasets are late, unknown and fresh; None where nothing is connected.
+
+    Where the check has not looked of late, all are unknown. Raises what the readers raise.
+    """
+    if jobs is None:
+        return None
+    found = shared("jobs datasets", jobs.datasets, SLOW_SECONDS)
+    latest = None if checks is None else shared("latest checks", checks.latest_checks, SLOW_SECONDS)
+    looked = _standing("datasets", latest, now)
+    blind = looked is None or looked.status == "unknown"
+    states = ["unknown" if blind else entry.state for entry in found if entry.environment == environment]
+    return {str(state): states.count(state) for state in DATASET_STATES}
 
 
 def watches_of(result: CheckResult) -> tuple[Watch, ...]:

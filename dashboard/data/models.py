@@ -112,3 +112,5 @@ class HealthData:
     alerts_problem: str = ""
     """Why the open alerts are not known now, where they could not be read."""
     dataset_freshness: Mapping[str, int] | None = None
+    """Datasets by state, the worst first."""
+    datasets_problem: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,8 +11,10 @@ from dash import html
 
 from dashboard.components import health as parts
 from dashboard.components.alerts_card import open_alerts as open_alerts_card
+from dashboard.components.jobs_lists import freshness_card
 from dashboard.components.states import skeleton
 from dashboard.data.alerts import by_severity, open_alerts
+from dashboard.data.jobs import dataset_freshness
 from dashboard.data.models import HealthData
 from dashboard.pages.base import Page, View
 
@@ -55,6 +58,7 @@ def layout() -> html.Div:
 def load(services: Services, request: ViewRequest, now: float) -> HealthData:
     """What the page shows, from what is already in memory or one shared read."""
     data = replace(services.health.load(request, now), links=request.role != "display")
+    data = _with_datasets(services, data, request.environment, now)
     if services.alerts is None:
         return data
     try:
@@ -63,6 +67,16 @@ def load(services: Services, request: ViewRequest, now: float) -> HealthData:
         # The verdict stands without them.
         return replace(data, alerts_problem=f"The alerts' table does not answer ({type(error).__name__}).")
     return replace(data, open_alerts=by_severity(alerts, request.environment))
+
+
+def _with_datasets(services: Services, data: HealthData, environment: str, now: float) -> HealthData:
+    try:
+        counts: Mapping[str, int] | None = dataset_freshness(
+            services.jobs, services.alerts, services.shared, environment, now
+        )
+    except (BotoCoreError, ClientError, TimeoutError) as error:
+        return replace(data, datasets_problem=f"The datasets' table does not answer ({type(error).__name__}).")
+    return replace(data, dataset_freshness=counts or data.dataset_freshness)
 
 
 def view(data: HealthData, now: float) -> View:
@@ -76,7 +90,7 @@ def view(data: HealthData, now: float) -> View:
         "card-days": parts.days(data.days),
         "card-incidents": parts.incidents(data.incidents, recorded, links=data.links),
         "card-alerts": open_alerts_card(data.open_alerts, data.alerts_problem, links=data.links),
-        "card-datasets": parts.datasets(data.dataset_freshness),
+        "card-datasets": freshness_card(data),
         "synthetic": [html.P("Synthetic data: made by Pulseboard's generator, not by a real pipeline.")]
         if data.synthetic
         else [],

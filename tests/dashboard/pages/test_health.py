@@ -169,7 +169,7 @@ def test_synthetic_data_is_labelled_and_real_data_is_not() -> None:
 
 def test_names_from_outside_are_text() -> None:
     hostile: Any = "<img src=x onerror=alert(1)>"
-    page = drawn(replace(fakes.health(NOW), environment=hostile, dataset_freshness={hostile: 1}))
+    page = drawn(replace(fakes.health(NOW), environment=hostile, datasets_problem=hostile))
     assert "<img" not in page
 
 
