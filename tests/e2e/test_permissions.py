@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from backend.audit import AuditLog
 from backend.aws import Clients
+from backend.contract.checks import CHECKS
 from backend.contract.event_query import parse_query
 from backend.contract.records import make_sample
 from backend.contract.replays import DeadLetterFilter
@@ -33,6 +34,7 @@ from tests.local_stack import LocalStack
 pytestmark = pytest.mark.e2e
 
 DENIED = re.compile(r"not authorized to perform: ([a-z0-9]+:\w+)")
+DENIED_TO_ROLES = re.compile(r"assumed-role/\S+ is " + DENIED.pattern)
 UNKNOWN_TO_THE_ENGINE = {"cloudwatch:PutMetricData"}
 """The engine does not fill in the condition key ``cloudwatch:namespace``, so it denies what AWS allows."""
 ENGINES_OWN = {
@@ -49,7 +51,8 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     log: Path = tmp_path_factory.mktemp("strict") / "engine.log"
     with Engine(log=log, enforce_permissions=True, level="INFO") as engine:
         config = '[events.types.order_placed]\nfields = { amount = "number" }\n'
-        outputs = deploy(engine.client, config=config, parameters={"CollectorEnabled": "DISABLED", "LogLevel": "INFO"})
+        switched_off = {"CollectorEnabled": "DISABLED", "ChecksEnabled": "DISABLED"}
+        outputs = deploy(engine.client, config=config, parameters={**switched_off, "LogLevel": "INFO"})
         iam = engine.client("iam")
         for role in iam.list_roles()["Roles"]:
             for name in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
@@ -225,8 +228,17 @@ def test_the_dashboards_policies_are_enough_to_look_and_to_act_and_looking_is_no
     acting.tokens.create("hall", "operator", now)
     acting.tokens.revoke("hall", now)
     # Left out is what the viewer was refused above, as himself and not as a function.
-    roles = re.compile(r"assumed-role/\S+ is " + DENIED.pattern)
-    assert set(roles.findall(strict.engine.log.read_text())) <= UNKNOWN_TO_THE_ENGINE
+    assert set(DENIED_TO_ROLES.findall(strict.engine.log.read_text())) <= UNKNOWN_TO_THE_ENGINE
+
+
+@pytest.mark.parametrize("check", [check.name for check in CHECKS])
+def test_the_role_of_the_checks_allows_each_of_them(strict: LocalStack, check: str) -> None:
+    answer = strict.client("lambda").invoke(FunctionName="pipeline-checks", Payload=orjson.dumps({"check": check}))
+    said = answer["Payload"].read().decode()
+    assert "FunctionError" not in answer, said
+    assert "not authorized" not in said
+    assert "Could not look" not in said
+    assert set(DENIED_TO_ROLES.findall(strict.engine.log.read_text())) <= UNKNOWN_TO_THE_ENGINE
 
 
 def test_a_role_that_lacks_a_permission_is_noticed(strict: LocalStack) -> None:
