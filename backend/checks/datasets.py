@@ -39,7 +39,7 @@ def run(world: World, now: float) -> CheckResult:
     statuses: list[DatasetStatus] = []
     oldest: dict[str, float] = {}
     going_on: dict[str, bool] = {}
-    for name in _names(world, before, now):
+    for name in _names(world, before, now, deep=deep):
         config, known = world.settings.config.datasets.get(name), before.get(name)
         start = _look_from(known, memory.get("oldest", {}).get(name), now, deep=deep)
         runs = _of_dataset(world, name, start, now)
@@ -58,10 +58,11 @@ def run(world: World, now: float) -> CheckResult:
     return _result(statuses, kept, problem, now)
 
 
-def _names(world: World, before: Mapping[str, DatasetStatus], now: float) -> list[str]:
-    """Datasets that are configured, known, or were just loaded by a job that names one."""
+def _names(world: World, before: Mapping[str, DatasetStatus], now: float, *, deep: bool) -> list[str]:
+    """Datasets that are configured, known, or were lately loaded by a job that names one."""
     config = world.settings.config
-    loaded = {entry.dataset for page in world.jobs.runs(now - LOOK_SECONDS, now) for entry in page if entry.dataset}
+    pages = world.jobs.runs(now - LOOK_SECONDS, now) if deep else ()
+    loaded = {entry.dataset for page in pages for entry in page if entry.dataset}
     named = {job.dataset for job in config.jobs.values() if job.dataset}
     return sorted({*config.datasets, *before, *loaded, *named})
 

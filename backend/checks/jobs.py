@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -20,7 +21,7 @@ from backend.checks.world import World
 from backend.contract.checks import CheckResult, Finding
 from backend.contract.errors import InvalidInput
 from backend.contract.jobs import JobRun, Watch
-from backend.jobs.history import RUN_DAYS, History, days_to_write, is_due, open_days
+from backend.jobs.history import DAY_SECONDS, RUN_DAYS, History, day_start, days_to_write, is_due, open_days
 from backend.jobs.memory import MEMORY, Memory, last_look, newest_of, recovered, remember
 from backend.jobs.remediation import decide
 from backend.jobs.retries import Retries
@@ -33,6 +34,8 @@ FIRST_LOOK_SECONDS: Final = 8 * 86_400.0
 """Without a memory so much of the past is read; also where the check did not run for longer."""
 OVERLAP_SECONDS: Final = 3600.0
 """Runs recorded late, from a worker's journal, began before the last look."""
+YESTERDAY: Final = 2.0
+"""Days that reach back to the beginning of yesterday; earlier ones are in the memory."""
 SHOWN: Final = 10
 """Runs that a finding names."""
 
@@ -43,13 +46,13 @@ def run(world: World, now: float) -> CheckResult:
     last = last_look(lambda before: world.results.latest(CHECK, before), now)
     memory = Memory.of(last.details if last else {})
     start = _look_from(config, None if last is None else last.at, now)
-    everywhere = world.jobs.started(now, RUN_DAYS)
+    running = world.jobs.started(now, _days_back(memory, now))
     recent = [entry for page in world.jobs.runs(start, now + OVERLAP_SECONDS) for entry in page]
-    runs = [entry for entry in newest_of([*everywhere, *recent]) if entry.environment == world.environment]
+    runs = [entry for entry in newest_of([*running, *recent]) if entry.environment == world.environment]
     memory = remember(memory, config, runs, now)
     found = watches(config, runs, now, memory.jobs)
     memory = _with_fruitless(memory, found)
-    memory, problems = _act(world, memory, runs, everywhere, now)
+    memory, problems = _act(world, memory, runs, running, now)
     return _result(memory, found, runs, start, now, problems)
 
 
@@ -59,6 +62,15 @@ def _look_from(config: Mapping[str, JobConfig], last: float | None, now: float) 
         return now - FIRST_LOOK_SECONDS
     longest = max(60 * job.none_succeeded_minutes for job in (*config.values(), JobConfig()))
     return max(now - FIRST_LOOK_SECONDS, min(now - WINDOWS * longest, last - OVERLAP_SECONDS))
+
+
+def _days_back(memory: Memory, now: float) -> int:
+    """How many days of runs that have not ended are read: all when the history is written, which finds the days that
+    have some, else as far back as those."""
+    if is_due(now, memory.history_at):
+        return RUN_DAYS
+    days = [(now - day_start(day)) / DAY_SECONDS for day in memory.open_days]
+    return min(RUN_DAYS, ceil(max(days, default=YESTERDAY)))
 
 
 def _with_fruitless(memory: Memory, found: Sequence[Watch]) -> Memory:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from backend.contract.events import utc_text
+from backend.contract.events import utc_seconds, utc_text
 from backend.contract.jobs import DatasetStatus, JobRun
 from backend.contract.tables import DATASET_STATUS_PREFIX, JOB_RUNS_PREFIX
 from backend.jobs.memory import newest_of
@@ -35,6 +35,11 @@ def partition_path(at: float) -> str:
     """The folder of a UTC day, as partition projection finds it: ``year=2026/month=11/day=21/``."""
     year, month, day = utc_text(at)[:10].split("-")
     return f"year={year}/month={month}/day={day}/"
+
+
+def day_start(day: str) -> float:
+    """The beginning of a UTC day, ``2026-11-21``, in epoch seconds."""
+    return utc_seconds(f"{day}T00:00:00.000Z")
 
 
 def runs_key(day: float) -> str:

@@ -96,6 +96,16 @@ def test_what_hangs_and_was_missed_is_told_until_it_is_over(room: Desk) -> None:
     assert told(room) == [("job_missed", NIGHTLY, "resolved")]
 
 
+def test_a_run_that_never_ends_is_told_as_long_as_it_is_there(room: Desk) -> None:
+    put(room, 2 * HOUR, heartbeat_at=None)
+    look(room)
+    for _ in range(2):
+        look(room, 10 * DAY)
+        assert ("job_hung", "load", "firing") in told(room)
+        look(room, MINUTE)
+        assert ("job_hung", "load", "firing") in told(room)
+
+
 def test_a_look_that_could_not_be_taken_forgets_nothing(room: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     look(room)
     with monkeypatch.context() as patch:
