@@ -174,7 +174,7 @@ def test_roles_name_resources_wherever_the_service_knows_them(role: str) -> None
 
 
 def test_every_function_has_a_role_and_a_log_group_of_its_own() -> None:
-    assert len({of(resource)["Role"]["Fn::GetAtt"] for resource in FUNCTIONS}) == len(FUNCTIONS) == 6
+    assert len({of(resource)["Role"]["Fn::GetAtt"] for resource in FUNCTIONS}) == len(FUNCTIONS) == 8
     for resource in FUNCTIONS:
         logs = of(of(resource)["LoggingConfig"]["LogGroup"]["Ref"])
         assert logs["LogGroupName"] == f"/aws/lambda/{of(resource)['FunctionName']}"
