@@ -25,6 +25,7 @@ from backend.alerts.watchdog import Watchdog
 from backend.aws import Clients
 from backend.contract.alerts import Signal
 from backend.events.own_metrics import OwnMetrics
+from backend.invoked import check_sqs
 from backend.logs import make_logger
 from backend.settings import Settings, load_settings
 
@@ -68,6 +69,7 @@ class AlertConsumer:
         origin = context.aws_request_id
         if event.get("sweep"):
             return self._sweep(deadline, origin)
+        check_sqs(event)
         batch = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
         answer = process_partial_response(event, self._message, batch, context)
         now = self._clock()

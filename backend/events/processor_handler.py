@@ -26,6 +26,7 @@ from backend.events.processor_failures import Failures, operator_of
 from backend.events.processor_store import ProcessorStore
 from backend.events.received import Arrived, Failed
 from backend.events.search_reader import EventTable
+from backend.invoked import check_sqs
 from backend.logs import make_logger
 from backend.processor.alerts import Alerts
 from backend.processor.cloudwatch import counts, put_data
@@ -69,6 +70,7 @@ class EventHandler:
 
     def __call__(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Handles one SQS event; the answer names the messages to deliver again."""
+        check_sqs(event)
         began = time.perf_counter()
         done = self._processor.process(event["Records"])
         failed = self._failures.record(done.failed)

@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.aws import Clients
+from backend.invoked import check_sqs
 from backend.logs import make_logger
 from backend.processor.alerts import Alerts
 from backend.processor.build import failed_writes_item
@@ -73,6 +74,7 @@ class Processor:
 
     def __call__(self, event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
         """Handles one SQS event; the answer names the messages to deliver again."""
+        check_sqs(event)
         totals = Totals()
         batch = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
         handle = partial(self._message, totals, context)

@@ -33,8 +33,9 @@ def work_of(body: str) -> list[Work]:
         return []
     try:
         if "Records" in message:
-            created = [r for r in message["Records"] if r["eventName"].startswith("ObjectCreated:")]
-            return [_notified(record) for record in created]
+            # Streams of other services have records with a name too; what is not S3's is not left out as no creation.
+            named = [(record["s3"], record["eventName"], record) for record in message["Records"]]
+            return [_notified(record) for _, name, record in named if name.startswith("ObjectCreated:")]
         return [_ranged(message)]
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidInput("message", body, "is no S3 notification and no byte range") from error

@@ -15,6 +15,7 @@ from backend.audit import AuditLog
 from backend.aws import Clients
 from backend.events.investigation import Investigation
 from backend.events.plugins import replay_message
+from backend.invoked import check_sqs
 from backend.jobs.reader import JobReader
 from backend.logs import make_logger
 from backend.replay.lease import LEASE_SECONDS, ReplayLeases
@@ -46,6 +47,7 @@ class RunnerFunction:
         """
         if event.get("sweep"):
             return {"started": self._runner.sweep()}
+        check_sqs(event)
         for record in event["Records"]:
             replay_id = _replay_id(record["body"])
             if replay_id is None:
