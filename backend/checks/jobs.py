@@ -30,8 +30,8 @@ from backend.settings_jobs import JobConfig
 
 CHECK: Final = "jobs"
 UNIT: Final = "jobs"
-FIRST_LOOK_SECONDS: Final = 8 * 86_400.0
-"""Without a memory so much of the past is read; also where the check did not run for longer."""
+LONGEST_LOOK_SECONDS: Final = 8 * 86_400.0
+"""What is read at most where the check did not run for a while."""
 OVERLAP_SECONDS: Final = 3600.0
 """Runs recorded late, from a worker's journal, began before the last look."""
 YESTERDAY: Final = 2.0
@@ -58,10 +58,9 @@ def run(world: World, now: float) -> CheckResult:
 
 def _look_from(config: Mapping[str, JobConfig], last: float | None, now: float) -> float:
     """From when on runs are read: as far back as the longest window asks, and over what the check did not see."""
-    if last is None:
-        return now - FIRST_LOOK_SECONDS
     longest = max(60 * job.none_succeeded_minutes for job in (*config.values(), JobConfig()))
-    return max(now - FIRST_LOOK_SECONDS, min(now - WINDOWS * longest, last - OVERLAP_SECONDS))
+    since = now if last is None else last
+    return max(now - LONGEST_LOOK_SECONDS, min(now - WINDOWS * longest, since - OVERLAP_SECONDS))
 
 
 def _days_back(memory: Memory, now: float) -> int:
