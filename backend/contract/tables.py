@@ -134,6 +134,8 @@ batch; ``@plan`` holds the list that ``pending`` was last asked for. Job names m
 PLAN: Final = "@plan"
 PLANS: Final = "@plans"
 """Partition of JobRuns that lists the jobs with batches, sort key the job's name: what pages ask for plans of."""
+LINEAGE: Final = "@lineage#"
+"""Partition of JobRuns, followed by a job's name: what OpenLineage's events said of its runs, sort key the run id."""
 
 # DynamoDB: alerts
 ALERTS_TABLE: Final = "Alerts"

@@ -24,12 +24,16 @@ from backend.aws import Clients
 from backend.contract.errors import InvalidInput
 from backend.events.api_alert_routes import add_alert_routes
 from backend.events.api_answers import error, invalid, not_valid
+from backend.events.api_lineage_routes import add_lineage_routes
 from backend.events.api_openapi import PATH, document
 from backend.events.api_routes import Services, add_routes
 from backend.events.delivery import caller_of
 from backend.events.ingest import HOSTNAME, WORKERS, Ingest
 from backend.events.investigation import Investigation
 from backend.events.outcome import UNAVAILABLE
+from backend.invoked import check_api_gateway
+from backend.jobs.lineage_store import Lineage
+from backend.jobs.signals import JobSignals
 from backend.logs import make_logger
 from backend.replay.service import ReplayService
 from backend.settings import Settings, load_settings
@@ -48,6 +52,7 @@ class Resolver(APIGatewayHttpResolver):
         self._log = logger
         add_routes(self, services)
         add_alert_routes(self, services)
+        add_lineage_routes(self, services)
         self._add_document()
         self._add_errors()
 
@@ -108,7 +113,8 @@ class Api:
         self._idle: deque[Resolver] = deque()
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """The answer to one event."""
+        """The answer to one event. Raises InvalidInput for one that is not API Gateway's."""
+        check_api_gateway(event)
         try:
             resolver = self._idle.pop()
         except IndexError:
@@ -133,7 +139,8 @@ def build(
     ingest = Ingest(settings, clients, logger, clock=clock)
     alerts = Publisher(clients.sns, settings, logger, ALERTMANAGER, clock)
     annotations = Annotations(clients.dynamodb, settings, clock)
-    return Api(Services(settings, ingest, investigation, replays, alerts, annotations, clock), logger)
+    lineage = Lineage(clients.dynamodb, settings, JobSignals(clients, settings, logger), clock)
+    return Api(Services(settings, ingest, investigation, replays, alerts, annotations, lineage, clock), logger)
 
 
 @cache

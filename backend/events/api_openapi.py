@@ -10,8 +10,10 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from backend.alerts.alertmanager import MOST_ALERTS
 from backend.alerts.annotations import KIND_PATTERN, MAX_LINK, MAX_TITLE
 from backend.contract.events import ERROR_TYPES, STATUSES
+from backend.contract.jobs import JOB_STATUSES
 from backend.events.fields import MAX_TEXT, NAME_PATTERN
 from backend.events.reading import JSON, NDJSON
+from backend.jobs.lineage import EVENT_TYPES
 
 PATH: Final = "/openapi.json"
 TITLE: Final = "Pulseboard: events, replays, alerts"
@@ -154,6 +156,24 @@ SCHEMAS: Final[dict[str, Schema]] = {
         "kind": {"type": "string", "pattern": f"^{KIND_PATTERN}$", "description": "such as deploy"},
         "link": _nullable({"type": "string", "maxLength": MAX_LINK, "description": "a path or a web address"}),
     }, ("time", "title", "kind"), closed=True),
+    "LineageEvent": {
+        **_object({
+            "eventType": {"enum": list(EVENT_TYPES)},
+            "eventTime": _INSTANT,
+            "producer": {"type": "string", "minLength": 1},
+            "run": _object({"runId": {"type": "string", "format": "uuid"}, "facets": {"type": "object"}}, ("runId",)),
+            "job": _object({
+                "namespace": {"type": "string", "minLength": 1}, "name": {"type": "string", "minLength": 1},
+                "facets": {"type": "object"},
+            }, ("namespace", "name")),
+            "outputs": _list({"type": "object"}),
+        }, ("eventTime", "producer", "run", "job")),
+        "description": "a run event as OpenLineage's specification has it; what is not named here is taken as it says",
+    },
+    "Lineage": _object({
+        "job_name": {"type": "string"}, "run_id": {"type": "string", "format": "uuid"},
+        "status": {"enum": list(JOB_STATUSES)},
+    }),
     "Annotated": _object({"annotation_id": {"type": "string", "pattern": "^[0-9a-f]{16}$"}}),
 }  # fmt: skip
 
@@ -183,6 +203,9 @@ OPERATIONS: Final[dict[tuple[str, str], tuple[str, dict[int, str], Schema | None
     ("/replay/{replay_id}", "get"): ("One replay as it stands", {200: "Replay"}, None),
     ("/alerts", "post"): (
         "Take Alertmanager's webhook", {202: "Published"}, {"required": True, "content": _json("AlertmanagerWebhook")},
+    ),
+    ("/lineage", "post"): (
+        "Take OpenLineage's run event", {201: "Lineage"}, {"required": True, "content": _json("LineageEvent")},
     ),
     ("/annotations", "post"): (
         "Put a mark on the charts", {201: "Annotated"}, {"required": True, "content": _json("NewAnnotation")},

@@ -30,6 +30,7 @@ from backend.events.delivery import caller_of, delivery_of, lower_headers
 from backend.events.ingest import Ingest
 from backend.events.investigation import Investigation
 from backend.events.reading import Bounds, read_body, read_object
+from backend.jobs.lineage_store import Lineage
 from backend.replay.request import parse_replay_request, wants_dry_run
 from backend.replay.service import ReplayService
 from backend.settings import Settings
@@ -48,6 +49,7 @@ class Services:
     replays: ReplayService
     alerts: Publisher
     annotations: Annotations
+    lineage: Lineage
     clock: Callable[[], float] = time.time
 
     @property
