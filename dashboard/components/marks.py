@@ -26,10 +26,8 @@ COLOURS: Final = {
     "": "#7b5cc4",
 }
 """By severity; "" is what people posted. Plotly takes no CSS variables: these hold in both themes."""
-BAND: Final = (0.965, 1.0)
-"""Where the time that an alert lasted is drawn: along the top, as several may last at once."""
-REGION: Final = 0.4
-"""Its opacity."""
+LANE: Final = 0.014
+"""The time that alerts lasted is drawn along the top, where plotly leaves room, a lane each severity."""
 MOST_CHARACTERS: Final = 120
 TEXT_COLOUR: Final = "#8894a3"
 
@@ -40,13 +38,13 @@ def with_marks(traces: Sequence[Trace], marks: Marks) -> list[Trace]:
 
 
 def mark_traces(marks: Marks) -> list[Trace]:
-    """One trace of lines for each severity that occurs, one of regions for those that lasted, and what is left out."""
+    """One trace of lines for each severity that occurs, one of those that lasted, and what is left out."""
     traces: list[Trace] = []
     for severity, colour in COLOURS.items():
         of_this = [mark for mark in marks.shown if _severity(mark) == severity]
         spans = [(mark.at, end) for mark in of_this if (end := lasting(mark, marks.end)) is not None]
         if spans:
-            traces.append(_regions(spans, colour, marks))
+            traces.append(_lasted(spans, colour, marks, list(COLOURS).index(severity)))
         begun = [mark for mark in of_this if mark.at >= marks.start]
         if begun:
             traces.append(_lines(begun, colour, severity))
@@ -86,17 +84,14 @@ def _lines(marks: Sequence[Annotation], colour: str, severity: str) -> Trace:
     }  # fmt: skip
 
 
-def _regions(spans: Sequence[tuple[float, float]], colour: str, marks: Marks) -> Trace:
+def _lasted(spans: Sequence[tuple[float, float]], colour: str, marks: Marks, lane: int) -> Trace:
     x: list[int | None] = []
-    y: list[float | None] = []
-    low, high = BAND
     for start, end in spans:
-        first, last = _ms(max(start, marks.start)), _ms(min(end, marks.end))
-        x += [first, first, last, last, first, None]
-        y += [low, high, high, low, low, None]
+        x += [_ms(max(start, marks.start)), _ms(min(end, marks.end)), None]
+    height = 1 - LANE * (lane + 0.5)
     return {
-        "type": "scatter", "mode": "lines", "x": x, "y": y, "yaxis": AXIS, "fill": "toself", "line": {"width": 0},
-        "fillcolor": _faded(colour), "hoverinfo": "skip", "showlegend": False,
+        "type": "scatter", "mode": "lines", "x": x, "y": [height, height, None] * len(spans), "yaxis": AXIS,
+        "line": {"color": colour, "width": 2}, "hoverinfo": "skip", "showlegend": False,
     }  # fmt: skip
 
 
@@ -120,11 +115,6 @@ def _hover(mark: Annotation) -> str:
 
 def _plain(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _faded(colour: str) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{REGION})"
 
 
 def _ms(seconds: float) -> int:

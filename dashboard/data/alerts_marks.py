@@ -10,7 +10,6 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.contract.alerts import SEVERITIES, Annotation
-from dashboard.data.alerts import open_alerts
 from dashboard.data.alerts_sources import Alerts
 from dashboard.data.replay_sources import Shared
 from dashboard.data.request import ViewRequest
@@ -48,12 +47,10 @@ def read_marks(service: Alerts | None, shared: Shared, request: ViewRequest, now
 
     try:
         found = shared(f"marks {request.start} {request.end}", read, MARKS_SECONDS)
-        since_before = [one for one in open_alerts(service, shared) if one.opened_at < wanted.start]
     except (BotoCoreError, ClientError, TimeoutError) as error:
         logger.warning("marks can't be read: %s", error)
         return Marks(wanted.start, wanted.end, unreadable=True)
-    marks = [Annotation(one.opened_at, one.title, ALERT, severity=one.severity) for one in since_before]
-    return chosen([*marks, *found], wanted.start, wanted.end)
+    return chosen(found, wanted.start, wanted.end)
 
 
 def lasting(mark: Annotation, end: float) -> float | None:

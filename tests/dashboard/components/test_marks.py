@@ -14,7 +14,7 @@ from dashboard.data.alerts_marks import Marks, chosen, read_marks
 from dashboard.data.request import ViewRequest
 from dashboard.pages.base import Page, View
 from tests.dashboard import fakes
-from tests.dashboard.alert_fakes import FakeAlerts, alert, marks
+from tests.dashboard.alert_fakes import FakeAlerts, marks
 from tests.dashboard.fakes import NOW
 
 HOUR = ViewRequest("errors", "production")
@@ -36,8 +36,9 @@ def test_alerts_and_deploys_are_lines_on_an_axis_of_their_own_and_alerts_last_al
     assert lines["High"]["text"][0] == "Latency p99 above 5 s<br>High alert, 10 min"
     assert lines["Critical"]["text"][0].endswith(", open")
     assert lines["Mark"]["text"][0] == "checkout 4.12.0<br>deploy"
-    bands = [trace for trace in traces if trace.get("fill") == "toself"]
-    assert [(band["x"][0], band["x"][2]) for band in bands] == [
+    bands = [trace for trace in traces if trace["mode"] == "lines"]
+    assert len({band["y"][0] for band in bands}) == 2
+    assert [tuple(band["x"][:2]) for band in bands] == [
         (round((NOW - 600) * 1000), round(NOW * 1000)),
         (round((NOW - 2700) * 1000), round((NOW - 2100) * 1000)),
     ]
@@ -46,11 +47,11 @@ def test_alerts_and_deploys_are_lines_on_an_axis_of_their_own_and_alerts_last_al
     assert figure["layout"][f"yaxis{AXIS[1:]}"]["range"] == [0, 1]
 
 
-def test_what_began_before_the_range_and_is_open_lasts_through_it_without_a_line() -> None:
-    service = FakeAlerts(NOW, stored=[alert(NOW, "Old", opened_at=NOW - 86_400)])
-    traces: list[Any] = mark_traces(read(service))
+def test_what_began_before_the_range_lasts_into_it_without_a_line() -> None:
+    early = Annotation(NOW - 7200, "Old", "alert", severity="HIGH", until=NOW - 60)
+    traces: list[Any] = mark_traces(chosen([early], NOW - 3600, NOW))
     assert [trace["mode"] for trace in traces] == ["lines"]
-    assert (traces[0]["x"][0], traces[0]["x"][2]) == (round((NOW - 3600) * 1000), round(NOW * 1000))
+    assert tuple(traces[0]["x"][:2]) == (round((NOW - 3600) * 1000), round((NOW - 60) * 1000))
 
 
 def test_too_many_are_cut_to_the_worst_and_newest_and_the_number_is_said() -> None:
@@ -105,7 +106,7 @@ def test_the_time_charts_of_a_page_get_them_and_no_others_in_one_read_for_all() 
             assert text.count("checkout 4.12.0") == 2  # both ends of one line
     finally:
         services.close()
-    assert service.reads == ["annotations", "open_alerts"]
+    assert service.reads == ["annotations"]
 
 
 @pytest.mark.parametrize("number", [0, 1, 50])
