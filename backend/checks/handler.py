@@ -40,9 +40,12 @@ class Checks:
             raise InvalidInput("check", name, f"is not known; use one of {', '.join(self._registry)}")
         now, began = self._world.clock(), time.perf_counter()
         result = self._run(entry, now)
-        self._world.results.put(result)
-        self._world.metrics.write(entry.measured(entry.check, result), name, now)
-        self._tell(entry.check, result, now)
+        try:
+            self._world.results.put(result)
+        finally:
+            # Whoever has to know is told even where nothing can be recorded.
+            self._world.metrics.write(entry.measured(entry.check, result), name, now)
+            self._tell(entry.check, result, now)
         seconds = time.perf_counter() - began
         fields = {"check": name, "status": result.status, "value": result.value, "findings": len(result.findings)}
         self._world.logger.info(result.sentence, extra=fields | {"latency_ms": round(1000 * seconds, 1)})

@@ -22,7 +22,7 @@ UNSURE: Final = "unsure"
 SHOWN: Final = 20
 """Findings that a description lists."""
 SOURCE: Final = "checks"
-PAGE: Final = "/alerts"
+PAGE: Final = "/alerts?tab=checks"
 _WORST_FIRST: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 
 

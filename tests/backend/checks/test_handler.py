@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from botocore.exceptions import ClientError
 
 from backend.checks.handler import Checks, window_of
 from backend.checks.registry import REGISTRY, Entry
+from backend.checks.store import CheckStore
 from backend.checks.world import World
 from backend.contract.checks import CHECKS, CheckResult, Finding
 from backend.contract.errors import InvalidInput
@@ -100,6 +102,14 @@ def test_a_check_that_raises_is_unknown_with_the_reason_in_one_line_and_resolves
     assert at_desk.results("reconciliation")[-1] == result
     assert [signal["state"] for signal in at_desk.told.sent] == ["firing", "unknown"]
     assert at_desk.world.results.firing("reconciliation")
+
+
+def test_a_failure_that_can_not_be_recorded_is_told_all_the_same(at_desk: Desk) -> None:
+    nowhere = replace(at_desk.world.settings, alerts_table="no-such-table")
+    world = replace(at_desk.world, results=CheckStore(at_desk.world.clients.dynamodb, nowhere))
+    with pytest.raises(ClientError):
+        Checks(world, {"reconciliation": Entry(RECONCILIATION, failing)})("reconciliation")
+    assert [signal["state"] for signal in at_desk.told.sent] == ["firing"]
 
 
 def test_a_name_that_is_no_check_is_refused(at_desk: Desk) -> None:
