@@ -168,7 +168,9 @@ def _repeat(draft: Draft, signal: Signal, at: float) -> str:
         draft.set_alert(state="open", acknowledged_at=None, acknowledged_by="")
         if draft.track.told_at is None:
             draft.tell_opening()
-        elif not alert.group:
+        elif alert.group:
+            draft.tell_alone()
+        else:
             draft.set_track(told_to=_union(draft.track.told_to, draft.routes()), last_told=draft.context.now)
             draft.say("renotified", draft.track.told_to)
         return "worse"

@@ -150,7 +150,15 @@ class Draft:
         self._take_part_in_storm()
         if self.the_alert().group:
             self.set_track(told_at=now, last_told=now)
-            return
+        else:
+            self.tell_alone()
+
+    def tell_alone(self) -> None:
+        """Tells the alert by itself; the group that spoke for it does so no more."""
+        now = self.context.now
+        if self.the_alert().group:
+            self._leave_group()
+            self.set_alert(group="")
         to = self.routes()
         if not to:
             self.note("note", "Nobody is told: no transport of its routes is connected")

@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.alerts.delivery import Deliverer
 from backend.alerts.keeper import Keeper, lanes_of
@@ -81,15 +82,15 @@ class AlertConsumer:
 
     def _sweep(self, deadline: float, origin: str) -> dict[str, Any]:
         now = self._looked_at = self._clock()
-        # First, so that it does not depend on how long the rest takes.
+        due, waiting = self._store.due(now), self._outbox.lanes_due(now)
+        # Once the table has answered, as without it nobody is told; before the rest, which may take its time.
         self._watchdog.beat(origin, now)
-        due = self._store.due(now)
         for fingerprint in due:
             try:
                 self._lanes += lanes_of(self._keeper.on_time(fingerprint))
-            except Conflict as error:
+            except (Conflict, ClientError, BotoCoreError) as error:
                 self._logger.warning("decided at the next sweep", extra={"error_message": str(error)})
-        self._lanes += self._outbox.lanes_due(now)
+        self._lanes += waiting
         lanes = len(set(self._lanes))
         self._deliver(deadline, origin)
         return {"looked_at": len(due), "lanes": lanes}

@@ -7,11 +7,15 @@ each attempt it is counted: who finds a counted attempt knows that the message m
 from __future__ import annotations
 
 import json
+import random
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
 
 from backend.alerts.items import DELIVERY, alert_key, delivery_text, key
 from backend.alerts.state import Outgoing
@@ -24,6 +28,8 @@ from backend.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+_MOVED_ON: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+_IN_PROGRESS: Final = frozenset({"TransactionInProgressException", "TransactionConflictException"})
 OUTBOX: Final = "outbox"
 """State of a delivery, and how its sort key begins: ``outbox#slack#000000000012#0``."""
 LANE: Final = "lane#"
@@ -31,6 +37,10 @@ LANE: Final = "lane#"
 LEASE_SECONDS: Final = 60.0
 """As long as the function may run: whoever died is replaced by the next sweep."""
 KEPT_SECONDS: Final = 30 * 86_400
+MAX_NEEDLESS: Final = 90
+"""They end with what is sent instead, in one transaction, which takes 100 writes."""
+END_ATTEMPTS: Final = 10
+END_PAUSE_SECONDS: Final = 0.05
 ATTEMPTS: Final = "attempts"
 NEXT_AT: Final = "next_at"
 SUPERSEDED: Final = frozenset({"updated", "group", "renotified", "unknown"})
@@ -93,11 +103,18 @@ def next_of(entries: Sequence[Entry]) -> tuple[Entry, tuple[Entry, ...]]:
     first, rest = entries[0], entries[1:]
     if first.kind == "opened":
         covered = takewhile(lambda entry: entry.kind in COVERED and entry.opened_at == first.opened_at, rest)
-        return first, tuple(covered)
+        return first, tuple(covered)[:MAX_NEEDLESS]
     if first.kind not in SUPERSEDED:
         return first, ()
     row = [first, *takewhile(lambda entry: (entry.kind, entry.opened_at) == (first.kind, first.opened_at), rest)]
+    row = row[: MAX_NEEDLESS + 1]
     return row[-1], tuple(row[:-1])
+
+
+def moved_on(error: ClientError) -> bool:
+    """Whether a transaction was refused for what others wrote or were writing: nothing of it was written."""
+    reasons = {reason.get("Code", "") for reason in error.response.get("CancellationReasons", [])}
+    return bool(reasons & _MOVED_ON) or error.response["Error"]["Code"] in _IN_PROGRESS
 
 
 class Outbox:
@@ -210,7 +227,15 @@ class Outbox:
                     }
                 }
             )
-        self._dynamodb.transact_write_items(TransactItems=writes)
+        for attempt in range(END_ATTEMPTS):
+            try:
+                self._dynamodb.transact_write_items(TransactItems=writes)
+                return
+            except ClientError as error:
+                # A decision about the same alert is being written; given up, the message would be sent a second time.
+                if not moved_on(error) or attempt == END_ATTEMPTS - 1:
+                    raise
+                time.sleep(random.uniform(0, END_PAUSE_SECONDS * (attempt + 1)))  # noqa: S311 - keeps two apart
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:

@@ -34,6 +34,6 @@ def delivery_signal(
         environment=environment,
         labels={TRANSPORT: transport, "reason": reason},
         page="/alerts",
-        runbook=kind,
+        runbook=DELIVERY_FAILED.partition(":")[2],
         lasts_seconds=LASTS_SECONDS,
     )

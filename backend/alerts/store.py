@@ -29,7 +29,7 @@ from backend.alerts.items import (
     track_of,
     without_deliveries,
 )
-from backend.alerts.outbox import outbox_items
+from backend.alerts.outbox import moved_on, outbox_items
 from backend.alerts.state import Decision, Known, KnownIncident
 from backend.contract.alerts import Alert, Incident, Silence
 from backend.contract.catalogue import Severity
@@ -54,8 +54,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 DAY_SECONDS: Final = 86_400
-_MOVED_ON: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
-_IN_PROGRESS: Final = frozenset({"TransactionInProgressException", "TransactionConflictException"})
 
 
 class Conflict(RuntimeError):  # noqa: N818 - reads as a statement where it is raised
@@ -285,8 +283,7 @@ class AlertStore:
         try:
             self._dynamodb.transact_write_items(TransactItems=items)
         except ClientError as error:
-            reasons = {reason.get("Code", "") for reason in error.response.get("CancellationReasons", [])}
-            if reasons & _MOVED_ON or error.response["Error"]["Code"] in _IN_PROGRESS:
+            if moved_on(error):
                 raise Conflict(str(error)) from error
             raise
 

@@ -89,7 +89,7 @@ def test_a_signal_is_told_once_acknowledged_from_the_page_and_resolved(desk: Des
     assert [incident["status"] for incident in desk.pagerduty.incidents] == ["triggered"]
 
     desk.service.acknowledge(desk.alert().alert_id, "ops@example.com", "on it")
-    assert eventually(lambda: desk.pagerduty.incidents[0]["status"] == "acknowledged", 20)
+    assert eventually(lambda: desk.pagerduty.incidents[0]["status"] == "acknowledged", 90)
 
     desk.publisher.send("CRITICAL", "job_failed", "It runs again", state="resolved", subject=desk.subject)
     assert eventually(lambda: desk.pagerduty.incidents[0]["status"] == "resolved")

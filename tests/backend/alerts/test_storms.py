@@ -74,6 +74,16 @@ def test_a_storm_of_pages_is_one_incident_that_closes_with_the_last() -> None:
     assert [event.kind for event in known.incident.events].count("resolved") == 8
 
 
+def test_an_alert_of_a_group_that_becomes_worse_is_told_by_itself() -> None:
+    desk = Desk()
+    storm(desk, 8)
+    desk.now += 5
+    desk.hear(subject="s7", severity="CRITICAL")
+    assert desk.alert("s7").group == ""
+    assert ("opened", "pagerduty", desk.alert("s7").fingerprint) in desk.store.told
+    assert len(desk.store.known[group_fingerprint("HIGH")].storm.members) == 2
+
+
 def test_alerts_apart_have_incidents_of_their_own() -> None:
     desk = Desk()
     desk.hear(subject="a", severity="CRITICAL")
