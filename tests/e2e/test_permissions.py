@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,13 @@ from backend.audit import AuditLog
 from backend.aws import Clients
 from backend.contract.checks import CHECKS
 from backend.contract.event_query import parse_query
+from backend.contract.jobs import JobRun
 from backend.contract.records import make_sample
 from backend.contract.replays import DeadLetterFilter
 from backend.events.investigation import Investigation
+from backend.jobs.clock import ServerClock
+from backend.jobs.requests import request_of
+from backend.jobs.store import JobStore
 from backend.local.api_server import event_of
 from backend.local.deploy import STACK, deploy
 from backend.local.engine import Engine
@@ -51,6 +56,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     log: Path = tmp_path_factory.mktemp("strict") / "engine.log"
     with Engine(log=log, enforce_permissions=True, level="INFO") as engine:
         config = '[events.types.order_placed]\nfields = { amount = "number" }\n'
+        config += "[jobs.backfill]\nremediation = { max_attempts = 3, backoff_minutes = 0.001 }\n"
         switched_off = {"CollectorEnabled": "DISABLED", "ChecksEnabled": "DISABLED"}
         outputs = deploy(engine.client, config=config, parameters={**switched_off, "LogLevel": "INFO"})
         iam = engine.client("iam")
@@ -238,6 +244,27 @@ def test_the_role_of_the_checks_allows_each_of_them(strict: LocalStack, check: s
     assert "FunctionError" not in answer, said
     assert "not authorized" not in said
     assert "Could not look" not in said
+    assert set(DENIED_TO_ROLES.findall(strict.engine.log.read_text())) <= UNKNOWN_TO_THE_ENGINE
+
+
+def test_a_policy_of_a_job_reaches_its_workers_under_the_roles_of_the_checks_and_of_the_runner(
+    strict: LocalStack,
+) -> None:
+    settings, now = strict.settings, time.time()
+    clock = ServerClock(time.time)
+    store = JobStore(strict.client("dynamodb"), settings.job_runs_table, clock)
+    store.plan("backfill", ["2026-04", "2026-05"], now)
+    run, _ = store.take(JobRun("backfill", "r1", "STARTED", now - 5, batch="2026-05"), again=False)
+    store.end(replace(run, status="FAILED", ended_at=now - 4), note=False)
+    payload = orjson.dumps({"check": "jobs"})
+    answer = strict.client("lambda").invoke(FunctionName="pipeline-checks", Payload=payload)
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    sqs = strict.client("sqs")
+    until(strict, lambda: depth(sqs, settings.retry_queue_url) == 1)
+    (message,) = sqs.receive_message(QueueUrl=settings.retry_queue_url)["Messages"]
+    asked = request_of(message["Body"])
+    assert asked is not None
+    assert (asked.batch, asked.requested_by, asked.attempt) == ("2026-05", "policy: backfill", 2)
     assert set(DENIED_TO_ROLES.findall(strict.engine.log.read_text())) <= UNKNOWN_TO_THE_ENGINE
 
 
