@@ -203,11 +203,11 @@ def grid_words(runs: RunsData, data: JobsData) -> Children:
     if not runs.whole:
         held = runs.held
         if held.complete:
-            why = f"only the newest {len(held.columns):,} runs" if held.cut else "only the last 30 days"
-            parts.append(html.Span([f"{why} are held here: from ", stamp(held.since), " on"], className="partial"))
+            most = f", only the newest {len(held.columns):,} runs" if held.cut else ""
+            words = ["runs before ", stamp(held.since), f" are not held here{most}"]
         else:
-            parts.append(html.Span(["older runs are still being read: held from ", stamp(held.since), " on"],
-                                   className="partial"))  # fmt: skip
+            words = ["older runs are still being read, held from ", stamp(held.since), " on"]
+        parts.append(html.Span(words, className="partial"))
     return [html.Span(parts, className="aside grid-words")]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from backend.contract.alerts import Alert, Silence
 from backend.contract.events import EventDetail, EventError, EventPage, EventQuery, EventRecord, Scanned, TraceStep
+from backend.contract.jobs import BatchState, RetryPreview
 from backend.contract.replays import AuditEntry, DeadLetterFilter, Preview, Replay, ReplayRequest
 from dashboard.access.settings import load_access
 from dashboard.app import assemble
@@ -92,6 +93,25 @@ class Acting:
         """As DeadLetters.delete."""
         self.did("delete", name, tuple(message_ids), reason, by)
         return len(message_ids) if self.deleted is None else self.deleted
+
+
+@dataclass
+class ActingRetries:
+    """Stands for the service that runs batches again: what it is asked for is a call of ``acting``."""
+
+    acting: Acting
+
+    def preview(self, job_name: str, batches: Sequence[str] | None = None) -> RetryPreview:
+        """The first runs now, the others would run."""
+        first, *others = batches or ("2026-01",)
+        states = tuple(BatchState(batch, "failed", 1) for batch in others)
+        return RetryPreview(job_name, states, {first: "is running now"}, "job-retries-queue")
+
+    def retry(
+        self, job_name: str, batches: Sequence[str] | None, by: str, reason: str, *, confirm: int | None = None
+    ) -> Replay:
+        """As Retries.retry."""
+        return replace(self.acting.did("retry", job_name, batches, confirm, reason, by), kind="retry")
 
 
 @dataclass
@@ -210,6 +230,7 @@ class Guarded:
         services: Any = self.services
         services.replays = services.dead_letters = self.acting
         services.alerts = ActingAlerts(self.acting)
+        services.retries = ActingRetries(self.acting)
         services.audit, services.events, services.tokens = self.log, self.found, self.displays
         self.server: Flask = assemble(self.services, load_access(environ or {}))
 

@@ -33,8 +33,7 @@ def connect(services: Services, reader: FakeReader, found: FakeChecks | None, re
     """Gives services the fakes; all runs are held at once."""
     wired: Any = services
     wired.jobs, wired.retries, wired.alerts = reader, retries, found
-    store = RunStore(reader, services.now, days=3)
-    wired.runs = store
+    wired.runs = RunStore(reader, services.now, days=1)
 
 
 @dataclass

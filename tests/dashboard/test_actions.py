@@ -14,7 +14,17 @@ from backend.contract.errors import InvalidInput
 from backend.contract.replays import DeadLetterFilter
 from dashboard.actions import ACTIONS, MAX_BODY
 from tests.dashboard.access.alb import NOW, LoadBalancer
-from tests.dashboard.guarded import ALB, EVENT_ID, ORIGIN, Acting, ActingAlerts, Guarded, Log, behind_the_load_balancer
+from tests.dashboard.guarded import (
+    ALB,
+    EVENT_ID,
+    ORIGIN,
+    Acting,
+    ActingAlerts,
+    ActingRetries,
+    Guarded,
+    Log,
+    behind_the_load_balancer,
+)
 
 REASON = "the release is fixed"
 BODIES: dict[str, dict[str, Any]] = {
@@ -24,6 +34,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "replay-resume": {"replay_id": "r-1", "reason": REASON},
     "redrive": {"queue": "event-processor-dlq", "error_type": "timeout", "reason": REASON},
     "dlq-delete": {"queue": "event-processor-dlq", "message_ids": ["m-1", "m-2"], "reason": REASON},
+    "job-retry": {"job_name": "orders-backfill", "batches": ["2026-05", "2026-07"], "reason": REASON},
     "alert-acknowledge": {"alert_id": "a1b2c3d4e5f6", "reason": REASON},
     "alert-silence": {"alert_id": "a1b2c3d4e5f6", "scope": "rule", "minutes": "60", "reason": REASON},
     "silence-end": {"silence_id": "sil-1", "reason": REASON},
@@ -59,6 +70,7 @@ def fresh(guarded: Guarded) -> Guarded:
     guarded.acting, guarded.log = Acting(), Log()
     services.replays = services.dead_letters = guarded.acting
     services.alerts = ActingAlerts(guarded.acting)
+    services.retries = ActingRetries(guarded.acting)
     services.audit = guarded.log
     return guarded
 
@@ -349,6 +361,6 @@ def test_a_replay_that_does_not_exist_is_named(local: Guarded, name: str) -> Non
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_a_dashboard_without_these_services_says_so(local: Guarded, name: str) -> None:
-    local.services.replays = local.services.dead_letters = local.services.alerts = None
+    local.services.replays = local.services.dead_letters = local.services.alerts = local.services.retries = None
     answer = act(local.client(), name)
     assert (answer.status_code, code(answer)) == (503, "not_connected")

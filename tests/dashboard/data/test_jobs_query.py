@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from backend.contract.errors import InvalidInput
 from backend.contract.jobs import JOB_STATUSES, JobRun
-from dashboard.data.jobs_columns import Columns, columns_of, empty, merged, since
+from dashboard.data.jobs_columns import Columns, empty, merged, since
 from dashboard.data.jobs_query import (
     SORTS,
     RunQuery,
