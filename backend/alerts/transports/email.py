@@ -35,8 +35,7 @@ class EmailTransport:
     def deliver(self, message: Message, sent: Delivery | None) -> Delivered:
         """Sends one mail; a mail can't be changed, so what only updates one is not sent. Raises TransportError."""
         reference = sent.reference if sent else ""
-        grown = message.kind == "group" and reference and not text.is_over(message)
-        if grown or message.kind in ("updated", "incident"):
+        if message.kind in ("updated", "incident") or (message.kind == "group" and reference):
             return Delivered(reference)
         subject, body = mail_of(message, self._catalogue)
         try:
@@ -53,10 +52,10 @@ def mail_of(message: Message, catalogue: Catalogue) -> tuple[str, str]:
     """Subject (printable ASCII, below 100 characters) and body of the mail. Pure."""
     alert = message.alert
     grouped = bool(message.members)
-    headline = text.group_headline(message) if grouped else text.headline(alert)
+    headline = text.headline(alert)
     rows = [
         ("", text.change_text(message) if message.kind not in ("opened", "group") else ""),
-        ("State", "" if grouped else text.state_text(message)),
+        ("State", text.state_text(message)),
         ("Value", "" if grouped else text.value_text(alert, catalogue)),
         ("Since", text.since_text(alert, message.at)),
         ("Environment", alert.environment),
@@ -67,7 +66,7 @@ def mail_of(message: Message, catalogue: Catalogue) -> tuple[str, str]:
     parts = [
         text.one_line(headline, 400),
         facts,
-        "\n".join(text.member_lines(message.members)),
+        "\n".join(text.member_lines(message)),
         "" if grouped else text.cut(alert.description.strip(), 8_000),
         "" if grouped else "\n".join(text.label_lines(alert)),
         "\n".join(f"{title}: {url}" for _, title, url in links.shown(message.links)),

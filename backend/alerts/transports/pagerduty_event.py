@@ -39,7 +39,7 @@ def event_of(message: Message, routing_key: str, key: str, catalogue: Catalogue,
 
 
 def _action(message: Message) -> str:
-    if message.kind == "resolved" or (message.kind == "group" and text.is_over(message)):
+    if message.kind == "resolved":
         return "resolve"
     # A trigger that reaches an acknowledged incident pages nobody again.
     return "acknowledge" if message.kind == "acknowledged" else "trigger"
@@ -47,9 +47,8 @@ def _action(message: Message) -> str:
 
 def _payload(message: Message, catalogue: Catalogue) -> Event:
     alert = message.alert
-    headline = text.group_headline(message) if message.members else f"{alert.severity}: {alert.title}"
     return {
-        "summary": text.one_line(headline, SUMMARY),
+        "summary": text.one_line(f"{alert.severity}: {alert.title}", SUMMARY),
         "severity": SEVERITY[alert.severity],
         "source": text.one_line(f"pulseboard/{alert.environment}", NAME),
         "timestamp": utc_text(alert.opened_at),
@@ -70,7 +69,7 @@ def _details(message: Message, catalogue: Catalogue) -> dict[str, str]:
         "said": f"{alert.fired:,} times" if alert.fired > 1 else "",
         "description": text.cut(alert.description, DETAIL),
         "labels": "\n".join(text.label_lines(alert)),
-        "alerts": "\n".join(text.member_lines(message.members)),
+        "alerts": "\n".join(text.member_lines(message)),
         "correlation_id": text.one_line(alert.correlation_id, NAME),
         "synthetic": "yes" if alert.synthetic else "",
     }

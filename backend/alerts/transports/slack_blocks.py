@@ -51,8 +51,7 @@ def root(message: Message, catalogue: Catalogue, repeated: bool = False) -> Rend
         blocks.append(_context(text.REPEATED))
     if buttons := _buttons(message):
         blocks.append(ActionsBlock(elements=buttons))
-    headline = text.group_headline(message) if message.members else text.headline(message.alert)
-    return _rendered(headline, blocks)
+    return _rendered(text.headline(message.alert), blocks)
 
 
 def reply(message: Message, repeated: bool = False) -> Rendered:
@@ -86,14 +85,15 @@ def _group(message: Message) -> list[Block]:
     alert = message.alert
     places = sorted({member.environment for member in message.members})
     rows = [
+        ("State", text.state_text(message)),
         ("Since", text.since_text(alert, message.at)),
         ("Environment", ", ".join(places)),
     ]
     return [
-        HeaderBlock(text=_plain(text.one_line(text.group_headline(message), HEADER))),
+        HeaderBlock(text=_plain(text.one_line(text.headline(alert), HEADER))),
         _table(rows),
-        _section("\n".join(text.member_lines(message.members))),
-        _context("They came within a minute and are told as one; each is on the page by itself."),
+        _section("\n".join(text.member_lines(message))),
+        _context("They came at the same time and are told as one; each is on the page by itself."),
     ]
 
 

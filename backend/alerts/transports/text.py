@@ -102,31 +102,17 @@ def label_lines(alert: Alert) -> list[str]:
     return lines + ([f"and {len(names) - SHOWN_LABELS} more labels"] if len(names) > SHOWN_LABELS else [])
 
 
-def member_lines(members: tuple[Alert, ...]) -> list[str]:
-    """A line per alert of a group, those still open first; how many more there are is the last line."""
-    ordered = sorted(members, key=lambda member: (member.state == "resolved", member.opened_at))
+def member_lines(message: Message) -> list[str]:
+    """A line per alert that a group speaks for; how many more there are is the last line.
+
+    The group's own value is how many they are: ``members`` may be a part of them.
+    """
     lines = [
-        f"{'✅' if member.state == 'resolved' else '•'} {one_line(member.title, 90)}, {member.environment}, "
-        f"{member.state} since {minute_text(member.resolved_at or member.opened_at)}"
-        for member in ordered[:SHOWN_MEMBERS]
+        f"• {one_line(member.title, 90)}, {member.environment}, {member.state} since {minute_text(member.opened_at)}"
+        for member in message.members[:SHOWN_MEMBERS]
     ]
-    return lines + ([f"and {len(ordered) - SHOWN_MEMBERS} more"] if len(ordered) > SHOWN_MEMBERS else [])
-
-
-def group_headline(message: Message) -> str:
-    """``🛑 12 CRITICAL alerts at once, 9 still open``."""
-    members = message.members
-    still = sum(1 for member in members if member.state != "resolved")
-    severity = message.alert.severity
-    if not still:
-        return f"✅ {len(members)} {severity} alerts, all resolved"
-    return f"{SEVERITY_SHAPE[severity]} {len(members)} {severity} alerts at once, {still} still open"
-
-
-def is_over(message: Message) -> bool:
-    """Whether what the message is about has ended: the alert, or every alert of its group."""
-    alerts = message.members if message.kind == "group" and message.members else (message.alert,)
-    return all(alert.state == "resolved" for alert in alerts)
+    more = max(len(message.members), int(message.alert.value or 0)) - len(lines)
+    return lines + ([f"and {more:,} more"] if more > 0 and lines else [])
 
 
 def change_text(message: Message) -> str:
@@ -143,4 +129,4 @@ def change_text(message: Message) -> str:
     if message.kind == "resolved":
         ended = message.at if alert.resolved_at is None else alert.resolved_at
         return f"✅ Resolved after {duration(max(0.0, ended - alert.opened_at))}"
-    return group_headline(message) if message.kind == "group" else headline(alert)
+    return headline(alert)

@@ -52,8 +52,7 @@ def test_what_would_only_change_a_mail_sends_none(sns: Any, message: Any, alert:
     told = Delivery("email", "first")
     for quiet in (message("updated"), message("incident"), message("group", members=(alert(),))):
         assert email.deliver(quiet, told).reference == "first"
-    ended = message("group", members=(alert(**RESOLVED),))
-    assert email.deliver(ended, told).reference != "first"
+    assert email.deliver(message("resolved", alert=RESOLVED), told).reference != "first"
     assert len(sns_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].topics[topic].sent_notifications) == 1
 
 

@@ -67,12 +67,13 @@ def test_severities_are_named_as_pagerduty_names_them(severity: str, theirs: str
 def test_a_storm_is_one_incident_that_ends_with_its_last_alert(
     pagerduty: Any, pagerduty_peer: Any, message: Any, alert: Any
 ) -> None:
-    members = (alert(), alert(fingerprint="b2" * 16, state="resolved", resolved_at=1_795_259_900.0))
-    pagerduty.deliver(message("group", members=members), None)
+    group = {"rule": "alerts:group", "title": "2 more CRITICAL alerts at the same time", "value": 2.0}
+    for kind, members, state in (("opened", (alert(),), {}), ("group", (alert(), alert(title="Other")), {}),
+                                 ("resolved", (), RESOLVED)):  # fmt: skip
+        pagerduty.deliver(message(kind, members=members, alert=group | state), None)
     (incident,) = pagerduty_peer.incidents
-    assert incident["payload"]["summary"] == "🛑 2 CRITICAL alerts at once, 1 still open"
-    assert incident["status"] == "triggered"
-    pagerduty.deliver(message("group", members=(members[1],)), None)
+    assert incident["payload"]["summary"] == "CRITICAL: 2 more CRITICAL alerts at the same time"
+    assert "Other" in incident["payload"]["custom_details"]["alerts"]
     assert incident["status"] == "resolved"
 
 

@@ -92,15 +92,17 @@ def test_a_severity_has_its_own_channel(new_slack: Any, slack_peer: Any, message
 
 def test_a_storm_is_one_message_that_grows_and_shrinks(slack: Any, slack_peer: Any, message: Any, alert: Any) -> None:
     members = tuple(alert(fingerprint=f"{number:032}", title=f"Alert {number}") for number in range(100))
-    reference = slack.deliver(message("group", members=members[:6]), None).reference
-    slack.deliver(message("group", members=members), sent(reference))
+    few = {"rule": "alerts:group", "title": "6 more CRITICAL alerts at the same time", "value": 6.0}
+    many = few | {"title": "250 more CRITICAL alerts at the same time", "value": 250.0}
+    reference = slack.deliver(message("group", members=members[:6], alert=few), None).reference
+    assert "more" not in words(slack_peer.messages[0]).replace(few["title"], "")
+    slack.deliver(message("group", members=members, alert=many), sent(reference))
     (root,) = slack_peer.messages
-    assert root["text"] == "🛑 100 CRITICAL alerts at once, 100 still open"
+    assert root["text"] == "🛑 CRITICAL open: 250 more CRITICAL alerts at the same time"
     assert "Alert 19," in words(root)
-    assert "and 80 more" in words(root)
-    ended = tuple(alert(fingerprint=m.fingerprint, state="resolved", resolved_at=m.opened_at) for m in members)
-    slack.deliver(message("group", members=ended), sent(reference))
-    assert root["text"] == "✅ 100 CRITICAL alerts, all resolved"
+    assert "and 230 more" in words(root)
+    slack.deliver(message("resolved", alert=many | {"state": "resolved", "value": 0.0}), sent(reference))
+    assert root["text"].startswith("✅ CRITICAL resolved: 250 more")
 
 
 def test_an_alert_slack_never_heard_of_is_not_resolved_there(slack: Any, slack_peer: Any, message: Any) -> None:
