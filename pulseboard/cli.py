@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "collect": "collect",
     "ingest": "ingest",
     "replay": "replay",
+    "jobs": "jobs",
     "tokens": "tokens",
     "trip": "trip",
     "env": "env",

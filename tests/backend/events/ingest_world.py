@@ -24,7 +24,7 @@ from backend.events.ingest import Ingest
 from backend.logs import make_logger
 from backend.settings import Config, Settings
 from tests.metrics_table import create_table
-from tests.template_resources import ALERT_TABLES, create_event_queues, create_event_tables, create_tables
+from tests.template_resources import ALERT_TABLES, JOB_TABLES, create_event_queues, create_event_tables, create_tables
 
 NOW = 1_795_259_223.25
 BUCKET = "infra-monitoring-pipeline-data"
@@ -180,7 +180,7 @@ def running_world() -> Iterator[World]:
         clients = _watched()[0].clients
         clients.s3.create_bucket(Bucket=BUCKET)
         create_event_tables(clients.dynamodb)
-        create_tables(clients.dynamodb, ALERT_TABLES)
+        create_tables(clients.dynamodb, ALERT_TABLES + JOB_TABLES)
         create_table(clients.dynamodb)
         names = {"alerts_topic_arn": "pipeline-alerts", "warnings_topic_arn": "pipeline-warnings"}
         topics = {field: clients.sns.create_topic(Name=name)["TopicArn"] for field, name in names.items()}
