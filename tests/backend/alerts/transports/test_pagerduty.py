@@ -45,6 +45,8 @@ def test_the_next_opening_pages_again(pagerduty: Any, pagerduty_peer: Any, messa
     pagerduty.deliver(message("resolved", alert=RESOLVED), None)
     pagerduty.deliver(message(alert={"opened_at": 1_795_260_000.0}), None)
     assert [incident["status"] for incident in pagerduty_peer.incidents] == ["resolved", "triggered"]
+    first, second = (incident["dedup_key"] for incident in pagerduty_peer.incidents)
+    assert first != second, "what is told late of the first one would reach the second"
 
 
 def test_a_repeat_pages_nobody_twice(pagerduty: Any, pagerduty_peer: Any, message: Any) -> None:
