@@ -20,6 +20,10 @@
   const TOAST_MS = 10000;
   const UNKNOWN = "It is not known whether it was done: look before you try again";
 
+  // A control named "dataset" hides its form's property of that name, so it is asked past the form.
+  const { get } = Object.getOwnPropertyDescriptor(HTMLElement.prototype, "dataset");
+  const dataOf = (form) => get.call(form);
+
   // --------------------------------------------------------------------- bodies
   const controls = (form) =>
     [...form.elements].filter((box) => box.name && !box.disabled && box.type !== "submit" && !ticks.owns(form, box));
@@ -43,7 +47,7 @@
     form.querySelector(`[data-takes="${ticks.of(form)?.values.length ? "ticked" : "all"}"]`);
 
   function bodyOf(form, button) {
-    const body = JSON.parse(button?.dataset.body || form.dataset.body || "{}");
+    const body = JSON.parse(button?.dataset.body || dataOf(form).body || "{}");
     const ticked = button?.dataset.takes === "ticked" ? ticks.of(form) : null;
     for (const value of ticked?.values ?? []) place(body, `${ticked.name}[]`, value);
     for (const box of controls(form)) {
@@ -176,8 +180,8 @@
     return (on) => {
       buttons.forEach((button, i) => { button.disabled = on || before[i]; });
       if (!form) return;
-      if (on) form.dataset.working = "";
-      else delete form.dataset.working;
+      if (on) dataOf(form).working = "";
+      else delete dataOf(form).working;
       ticks.show(form); // what is ticked may have changed meanwhile
     };
   }
@@ -189,7 +193,7 @@
     clearErrors(form);
     const body = bodyOf(form, tried ? tryable(form) ?? button : button);
     const where = { status, busy: busy(buttons, form), mark: (field) => mark(form, field) };
-    const asks = { ...form.dataset, ...button?.dataset };
+    const asks = { ...dataOf(form), ...button?.dataset };
     if (tried) {
       const ticked = ticks.of(form)?.values.length;
       const answer = await ask(asks.post, { ...body, dry_run: true }, where);
@@ -287,8 +291,8 @@
   });
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    const { url } = form.dataset;
-    const action = event.submitter?.dataset.post ?? form.dataset.post;
+    const { url } = dataOf(form);
+    const action = event.submitter?.dataset.post ?? dataOf(form).post;
     if (url === undefined && action === undefined) return;
     event.preventDefault();
     if (action === undefined) setUrl(form);

@@ -50,13 +50,16 @@ class Words:
         """The number of a text, -1 where no run has it."""
         return self._codes.get(text, -1)
 
-    def containing(self, needle: str) -> Mask:
-        """For each word whether it holds ``needle``, whatever the case."""
+    def containing(self, needle: str, codes: Codes) -> Mask:
+        """For each of ``codes`` whether its text holds ``needle``, whatever the case. Each word is looked at once."""
         lowered = self._lowered
         if len(lowered) < len(self.list):
             lowered = self._lowered = [word.lower() for word in self.list.copy()]
         wanted = needle.lower()
-        return np.fromiter((wanted in word for word in lowered), np.bool_, len(lowered))
+        if len(lowered) <= len(codes):
+            return np.fromiter((wanted in word for word in lowered), np.bool_, len(lowered))[codes]
+        used, inverse = np.unique(codes, return_inverse=True)
+        return np.fromiter((wanted in lowered[code] for code in used.tolist()), np.bool_, len(used))[inverse]
 
     def ranks(self) -> Codes:
         """For each word its place in the alphabet, so that codes can be sorted as their texts would be."""

@@ -73,7 +73,7 @@ def matching(columns: Columns, query: RunQuery) -> Mask:
     if "failure" in query.values:
         mask &= in_group(columns, query.values["failure"])
     if "text" in query.values:
-        mask &= _holding(columns, query.values["text"])
+        mask = _holding(columns, query.values["text"], mask)
     return mask
 
 
@@ -115,13 +115,17 @@ def error_words(error_type: str, first_line: str) -> str:
     return f"{error_type}: {first_line}" if first_line else error_type
 
 
-def _holding(columns: Columns, needle: str) -> Mask:
-    hit = np.zeros(len(columns), np.bool_)
+def _holding(columns: Columns, needle: str, mask: Mask) -> Mask:
+    """Which rows of the mask have the text somewhere; the others are not looked at."""
+    rows = np.flatnonzero(mask)
+    hit = np.zeros(len(rows), np.bool_)
     for name in SEARCHED:
-        hit |= columns.words[name].containing(needle)[columns.codes[name]]
+        hit |= columns.words[name].containing(needle, columns.codes[name][rows])
     wanted = needle.lower()
-    hit |= np.fromiter((wanted in run_id.lower() for run_id in columns.run_ids), np.bool_, len(columns))
-    return hit
+    hit |= np.fromiter((wanted in run_id.lower() for run_id in columns.run_ids[rows]), np.bool_, len(rows))
+    found = np.zeros(len(columns), np.bool_)
+    found[rows[hit]] = True
+    return found
 
 
 def _row(columns: Columns, row: int, seconds: float, role: Role) -> dict[str, Any]:
