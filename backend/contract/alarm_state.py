@@ -94,7 +94,8 @@ def evaluate(rule: Rule, data: Iterable[Datum], now: float, current: State) -> E
     """The state at ``now``. ``current`` is the state until now, which ``ignore`` retains."""
     end = evaluated_until(rule, now)
     values = datapoints(rule, data, end)
-    return Evaluation(_state(rule, values, current), _reason(rule, values, end), tuple(values))
+    state = _state(rule, values, current)
+    return Evaluation(state, _reason(rule, values, end, state), tuple(values))
 
 
 def evaluated_until(rule: Rule, now: float) -> int:
@@ -178,19 +179,20 @@ def _alarm_if(breaching: bool) -> State:
     return "ALARM" if breaching else "OK"
 
 
-def _reason(rule: Rule, values: Sequence[float | None], end: int) -> str:
-    """A sentence with the newest real datapoints and when they began."""
+def _reason(rule: Rule, values: Sequence[float | None], end: int, state: State) -> str:
+    """A sentence with the newest real datapoints and when they began: those that speak for the state are counted."""
     real = [(age, value) for age, value in enumerate(values, 1) if value is not None][: rule.periods]
     if not real:
-        return (
-            f"Insufficient Data: no datapoint within {len(values) * rule.period_seconds:,} s (missing: {rule.missing})"
-        )
-    breaching = sum(rule.breached_by(value) for _, value in real)
+        span = len(values) * rule.period_seconds
+        return f"Insufficient Data: no datapoint within {span:,} s, missing data is treated as {rule.missing}."
+    alarming = state == "ALARM"
+    count = sum(rule.breached_by(value) == alarming for _, value in real)
     shown = ", ".join(f"{value:.10g} ({_clock(end - age * rule.period_seconds)})" for age, value in real)
+    verb = f"{'was' if count == 1 else 'were'}{'' if alarming else ' not'}"
     plural = "datapoint" if rule.datapoints == 1 else "datapoints"
     return (
-        f"Threshold Crossed: {breaching} out of the last {rule.periods} datapoints [{shown}] "
-        f"{'was' if breaching == 1 else 'were'} {_COMPARISONS[rule.comparison]} the threshold ({rule.threshold:.10g}) "
+        f"Threshold Crossed: {count} out of the last {rule.periods} datapoints [{shown}] {verb} "
+        f"{_COMPARISONS[rule.comparison]} the threshold ({rule.threshold:.10g}) "
         f"(minimum {rule.datapoints} {plural} for the state ALARM)."
     )
 

@@ -112,6 +112,9 @@ def test_the_reason_names_datapoints_threshold_and_what_it_takes() -> None:
     found = evaluate(rule(2, 3, "missing"), pictured("0 0 X 0 X"), NOW, "OK")
     assert found.reason.startswith("Threshold Crossed: 2 out of the last 3 datapoints [2 (")
     assert "were greater than the threshold (1) (minimum 2 datapoints for the state ALARM)" in found.reason
+    calm = evaluate(rule(2, 3, "missing"), pictured("0 0 X 0 0"), NOW, "OK").reason
+    assert "2 out of the last 3 datapoints" in calm
+    assert "were not greater than the threshold (1)" in calm
     assert evaluate(rule(2, 3, "missing"), [], NOW, "OK").reason.startswith("Insufficient Data: no datapoint within")
 
 
