@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 VARIABLE: Final = "PULSEBOARD_JOURNAL"
+DEFAULT: Final = "~/.local/state/pulseboard/jobs"
 CURRENT: Final = "jobs.jsonl"
 MOVED: Final = "sending-*.jsonl"
 REFUSED: Final = "refused.jsonl"
@@ -44,11 +45,8 @@ class Delivered:
 
 
 def journal_folder(environ: Mapping[str, str]) -> Path:
-    """``PULSEBOARD_JOURNAL``, by default ``pulseboard/jobs`` in the user's state directory."""
-    if named := environ.get(VARIABLE):
-        return Path(named).expanduser()
-    state = environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state, "pulseboard", "jobs").expanduser()
+    """``PULSEBOARD_JOURNAL``, by default a folder of the user's state directory."""
+    return Path(environ.get(VARIABLE) or DEFAULT).expanduser()
 
 
 class Journal:

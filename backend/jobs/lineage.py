@@ -125,7 +125,10 @@ def merged(before: Facts | None, event: RunEvent) -> Facts:
 
 
 def run_from(facts: Facts, environment: str) -> JobRun:
-    """The run as its facts tell it. One whose start was never heard of began when it was first heard of."""
+    """The run as its facts tell it. One whose start was never heard of began when it was first heard of.
+
+    It has no heartbeat: nobody has to send events while it runs, so silence says nothing.
+    """
     said = {name: value for name, (_, value) in facts.said.items()}
     started = facts.first if facts.started is None else facts.started
     run = JobRun(
@@ -136,7 +139,6 @@ def run_from(facts: Facts, environment: str) -> JobRun:
         type="streaming" if "type" in said else "batch",
         dataset=said.get("dataset", ""),
         batch=said.get("batch", ""),
-        heartbeat_at=facts.last,
         records=int(said["records"]) if "records" in said else None,
         worker=said.get("producer", ""),
         correlation_id=said.get("correlation_id", facts.run_id),
