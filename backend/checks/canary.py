@@ -68,7 +68,7 @@ def judge(
     One that is not processed ``limit_seconds`` after it was sent is missing, until it is found or forgotten.
     """
     arrived = [found[canary.event_id] for canary in waiting if _processed(found.get(canary.event_id))]
-    latencies = [1000 * max(0.0, (event.processed_at or 0.0) - event.received_at) for event in arrived]
+    latencies = [round(1000 * max(0.0, (event.processed_at or 0.0) - event.received_at), 1) for event in arrived]
     slowest = max(latencies, default=None)
     left = [canary for canary in waiting if not _processed(found.get(canary.event_id))]
     left = [canary for canary in left if now - canary.sent_at < LOOK_BACK_SECONDS]
