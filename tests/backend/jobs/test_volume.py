@@ -77,6 +77,13 @@ def test_hours_in_which_the_calendar_is_closed_are_not_judged() -> None:
     assert said([run for run in day if run.started_at < NOW - 86_400], hours="08:00-20:00").going_on
 
 
+def test_nothing_is_missed_on_a_holiday() -> None:
+    today = datetime.fromtimestamp(NOW, BERLIN).date()
+    midnight = NOW - 12 * HOUR - 20 * 60
+    assert said([run for run in loads(5) if run.started_at < midnight]).going_on
+    assert said([run for run in loads(5) if run.started_at < midnight], holidays=[today.isoformat()]) == VolumeReport()
+
+
 def test_a_holiday_is_no_history() -> None:
     newest = hour_of(NOW, BERLIN) - HOUR
     runs = without(without(loads(5), newest - WEEK), newest - 2 * WEEK)

@@ -154,6 +154,8 @@ def test_it_lasts_until_a_run_succeeds_though_nothing_starts_any_more() -> None:
     (watch,) = seen([], memory=before)
     assert (watch.since, watch.sentence) == (NOW - 4 * HOUR, "load: no run has succeeded since 2026-11-21 08:00 UTC")
     assert seen([run(600.0, "SUCCESS")], memory=before) == []
+    earlier = Memory(jobs={"load": Seen(NOW - DAY, last_success=NOW - 5 * HOUR, none_since=NOW - 4 * HOUR)})
+    assert states(seen([], memory=earlier)) == [("load", "none_succeeded")]
 
 
 # --------------------------------------------------------------------------------------------- memory
