@@ -35,7 +35,7 @@ def against(*payloads: Any) -> list[str]:
 
 
 @given(st.lists(JSON, max_size=8))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_any_json_has_a_profile_which_is_kept_as_it_is_and_differs_from_itself_in_nothing(payloads: list[Any]) -> None:
     profile = profile_of(payloads)
     assert profile.events == len(payloads)
