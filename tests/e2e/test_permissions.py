@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import orjson
 import pytest
 from botocore.exceptions import ClientError
 
+from backend.alerts.publish import Publisher
+from backend.alerts.service import AlertService
 from backend.audit import AuditLog
 from backend.aws import Clients
 from backend.contract.checks import CHECKS
@@ -29,6 +33,7 @@ from backend.jobs.store import JobStore
 from backend.local.api_server import event_of
 from backend.local.deploy import STACK, deploy
 from backend.local.engine import Engine
+from backend.logs import make_logger
 from backend.replay.dead_letters import DeadLetters
 from backend.replay.request import parse_replay_request
 from backend.replay.service import ReplayService
@@ -265,6 +270,23 @@ def test_a_policy_of_a_job_reaches_its_workers_under_the_roles_of_the_checks_and
     asked = request_of(message["Body"])
     assert asked is not None
     assert (asked.batch, asked.requested_by, asked.attempt) == ("2026-05", "policy: backfill", 2)
+    assert set(DENIED_TO_ROLES.findall(strict.engine.log.read_text())) <= UNKNOWN_TO_THE_ENGINE
+
+
+def test_the_role_of_the_alert_consumer_allows_alerts_to_be_kept_mailed_and_swept(strict: LocalStack) -> None:
+    settings, now = strict.settings, time.time()
+    dynamodb, sns = strict.client("dynamodb"), strict.client("sns")
+    alerts = AlertService(dynamodb, sns, settings, AuditLog(dynamodb, settings))
+    publisher = Publisher(sns, settings, make_logger("permissions", io.StringIO()), "strict")
+    for severity in ("CRITICAL", "MEDIUM"):
+        assert publisher.send(severity, "tried", f"{severity} is tried", subject=severity)
+    until(strict, lambda: len(alerts.alerts(now - 60, now + 60, rule="strict:tried")) == 2)
+    mailed = partial(alerts.alerts, now - 60, now + 60, rule="strict:tried", severity="MEDIUM")
+    until(strict, lambda: any(alert.deliveries for alert in mailed()))
+    assert [(delivery.transport, delivery.problem) for delivery in mailed()[0].deliveries] == [("email", "")]
+    answer = strict.client("lambda").invoke(FunctionName="alert-consumer", Payload=b'{"sweep": true}')
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    assert len(alerts.incidents()) >= 1
     assert set(DENIED_TO_ROLES.findall(strict.engine.log.read_text())) <= UNKNOWN_TO_THE_ENGINE
 
 
