@@ -163,6 +163,10 @@ def test_a_dead_workers_run_that_is_gone_keeps_nobody_from_its_batch(tracking: T
     tracking.change_batch("vanished", "a", "SET lease_until = :past", past=PAST)
     with job("vanished", batch="a", tracker=tracking.other()) as run:
         assert run.fence == 2
+    # Only the fence can tell that the late end is not the batch's.
+    tracking.tracker.finish(dead, None)
+    assert dead.lease_lost
+    assert [found.run_id for found in tracking.runs("vanished")] == [run.run_id]
 
 
 def test_the_shared_clock_is_dynamodbs_and_goes_on_by_the_monotonic_one() -> None:
