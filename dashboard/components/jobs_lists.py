@@ -161,7 +161,7 @@ def _minutes(minutes: float) -> str:
 def _volume(status: DatasetStatus) -> Any:
     finding = status.volume
     if finding is None:
-        return status.volume_note or "as expected"
+        return status.volume_note or ("unknown" if status.last_success_at is None else "as expected")
     side = "fewer" if finding.records < finding.expected else "more"
     words = (
         f"{count(finding.records, 'record')}, {side} than expected: usually {finding.low:,.0f} to {finding.high:,.0f} "

@@ -158,6 +158,7 @@ def test_datasets_come_late_ones_first_and_unknown_is_unknown(desk: Desk) -> Non
     assert text.index("clicks") < text.index("loyalty") < text.index("customers")
     assert "3 h 24 min of 90 min" in text
     assert "unknown of 60 min" in text
+    assert text.count("as expected") == 1, "what was never loaded is not as expected"
     assert "1,204 records, fewer than expected: usually 6,900 to 10,400 (median and MAD of 4 weeks)" in text
     assert "Mon to Fri 06:00 to 22:00 Europe/Berlin, 2 holidays" in text
     assert "not enough history" in text
