@@ -18,7 +18,7 @@ article { border: 1px solid #8886; border-left: .3rem solid #8888; border-radius
 article article { margin-left: 1rem; border-left-width: .15rem } header { font-weight: 600 }
 time, small { opacity: .75; font-size: .85rem } p { white-space: pre-wrap; margin: .4rem 0 }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: .4rem 0 }
-dt { font-weight: 600 } dd { margin: 0 } a { margin-right: 1rem }
+dt { font-weight: 600 } dd, dd p { margin: 0 } a { margin-right: 1rem }
 """
 
 
@@ -41,7 +41,7 @@ def pagerduty_page(incidents: Sequence[Mapping[str, Any]]) -> str:
 
 def _message(message: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> str:
     replies = [m for m in messages if m["channel"] == message["channel"] and m.get("thread_ts") == message["ts"]]
-    edits = f" · changed {message['edits']} times" if message["edits"] else ""
+    edits = f" · changed {message['edits']} time{'' if message['edits'] == 1 else 's'}" if message["edits"] else ""
     blocks = message.get("blocks")
     body = "".join(_block(block) for block in blocks) if blocks else f"<p>{escape(message.get('text', ''))}</p>"
     return (
@@ -73,7 +73,7 @@ def _incident(incident: Mapping[str, Any]) -> str:
     )
     links = "".join(_link(escape(str(link.get("text"))), link.get("href")) for link in incident.get("links") or [])
     story = " · ".join(f"{escape(event['event_action'])} {_moment(event['at'])}" for event in incident["events"])
-    shape = {"triggered": "🔴", "acknowledged": "👀", "resolved": "✅"}[incident["status"]]
+    shape = {"triggered": "▲", "acknowledged": "◐", "resolved": "✓"}[incident["status"]]
     return (
         f"<article><header>{shape} {incident['status']} · {escape(str(payload.get('severity')))} · "
         f"#{incident['number']} {escape(str(payload.get('summary')))}</header><dl>{details}</dl><p>{links}</p>"
