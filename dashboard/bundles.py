@@ -27,6 +27,7 @@ PLOTLY_PATH: Final = "/_dash-component-suites/plotly/package_data/plotly.min.js"
 """Where dash-renderer 4.4.1 loads plotly.js from, lazily: not part of Dash's public interface, held by a test."""
 PLOTLY_BUNDLE: Final = "vendor/plotly-cartesian-4.1.1.min.js"
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
+REVALIDATED: Final = "public, no-cache"
 MOST_KEPT: Final = 100
 """Any fingerprint answers, so made-up ones could otherwise fill the memory."""
 QUALITY: Final = 9
@@ -50,6 +51,7 @@ class Bundles:
     def __init__(self, assets: Path) -> None:
         self._assets = assets.resolve()
         self._kept: dict[str, Bundle] = {}
+        self._immutable: set[str] = set()
         self._lock = threading.Lock()
 
     def asset_url(self, name: str) -> str:
@@ -81,7 +83,7 @@ class Bundles:
                 fingerprinted = request.args.get("v") == bundle.etag[:12]
                 return self._answer(bundle, IMMUTABLE if fingerprinted else "public, no-cache")
             if path.startswith(SUITES) and (kept := self._kept.get(path)):
-                return self._answer(kept, IMMUTABLE)
+                return self._answer(kept, IMMUTABLE if path in self._immutable else REVALIDATED)
             return None
 
         @server.after_request
@@ -89,9 +91,15 @@ class Bundles:
             path = request.path
             if not path.startswith(SUITES) or response.status_code != 200 or path in self._kept or path == PLOTLY_PATH:
                 return response
-            if "max-age=31536000" not in response.headers.get("Cache-Control", "") or len(self._kept) >= MOST_KEPT:
-                return response  # without a fingerprint in its name it may change under the same address
-            return self._answer(self._keep(path, response.get_data(), response.mimetype or ""), IMMUTABLE)
+            if len(self._kept) >= MOST_KEPT:
+                return response
+            # Without a fingerprint in its name it may change under the same address, though not while this runs.
+            lasting = "max-age=31536000" in response.headers.get("Cache-Control", "")
+            if lasting:
+                self._immutable.add(path)
+            response.direct_passthrough = False
+            kept = self._keep(path, response.get_data(), response.mimetype or "")
+            return self._answer(kept, IMMUTABLE if lasting else REVALIDATED)
 
     def _is_asset(self, name: str) -> bool:
         if ASSETS + name in self._kept:
