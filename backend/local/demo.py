@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from backend.aws import Clients
 from backend.collector.sources.synthetic import SyntheticSource
 from backend.contract.errors import InvalidInput
-from backend.local import prune, state
+from backend.local import prune, sooner, state
 from backend.local.configuration import WatchedConfig, apply_change
 from backend.local.demo_config import demo_config
 from backend.local.demo_jobs import history
@@ -43,6 +43,8 @@ from backend.settings import CONFIG_NAME, Settings, load_settings
 
 RESTARTS: Final = 5
 """A part that ended more often than this within one demo is not started again: the demo ends and says why."""
+FIRST_CHECKS_SECONDS: Final = 60.0
+"""After the start: the hour of orders that was seeded has been processed by then."""
 _TICK_SECONDS: Final = 0.5
 ATHENA_PREFIX: Final = "athena-results/"
 
@@ -188,9 +190,10 @@ class _Demo:
 
 def _watch(demo: _Demo) -> NoReturn:
     """Restarts what ended by itself, takes a changed configuration and keeps the tables small."""
-    dynamodb = demo.engine.client("dynamodb")
+    dynamodb, functions = demo.engine.client("dynamodb"), demo.engine.client("lambda")
     restarts = 0
     thinned = pruned = time.monotonic()
+    checked = thinned + FIRST_CHECKS_SECONDS - sooner.EVERY_SECONDS
     while True:
         time.sleep(_TICK_SECONDS)
         if not demo.engine.running:
@@ -214,3 +217,6 @@ def _watch(demo: _Demo) -> NoReturn:
         if time.monotonic() - pruned > prune.EVERY_SECONDS:
             prune.prune(dynamodb, demo.settings, time.time())
             pruned = time.monotonic()
+        if time.monotonic() - checked > sooner.EVERY_SECONDS:
+            sooner.run_slow_checks(functions)
+            checked = time.monotonic()

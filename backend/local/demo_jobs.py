@@ -26,6 +26,7 @@ MISSED: Final = "ledger-close"
 STREAM: Final = "clickstream-enricher"
 HISTORY_DAYS: Final = 29
 """Four weeks and a day: an hour's volume is compared with the same hour of four earlier weeks."""
+RECENT_SECONDS: Final = 1800.0
 DAILY: Final = (0.3, 0.25, 0.2, 0.2, 0.25, 0.4, 0.6, 0.8, 1.0, 1.15, 1.25, 1.3, 1.3, 1.25, 1.2, 1.15, 1.15, 1.2, 1.3,
                 1.35, 1.2, 0.9, 0.6, 0.4)  # fmt: skip
 """How much is ordered in each hour of a day, around 1."""
@@ -88,19 +89,26 @@ def fate(job: DemoJob, seed: int, started_at: float) -> Fate:
 
 
 def history(seed: int, now: float) -> Iterator[JobRun]:
-    """Runs of the last four weeks, oldest first per job, all ended before ``now`` (epoch s)."""
+    """Runs of the last four weeks, oldest first per job, all ended before ``now`` (epoch s).
+
+    The last half hour is as dense as live runs: who looks at the start finds fresh datasets.
+    """
+    recent = now - RECENT_SECONDS
     for job in REGULAR:
         first = int((now - HISTORY_DAYS * 86400) // job.history_seconds) + 1
-        last = int((now - 120) // job.history_seconds)
-        for number in range(first, last + 1):
+        for number in range(first, int(recent // job.history_seconds) + 1):
             started = number * job.history_seconds + Random(f"{seed}/{job.name}/{number}").uniform(0, 20)
-            yield ended(job, seed, started)
+            if started + job.history_seconds / 4 < recent:
+                yield ended(job, seed, started, job.history_seconds / job.every_seconds)
+        first, last = int(recent // job.every_seconds) + 1, int((now - 2 * job.seconds) // job.every_seconds)
+        for number in range(first, last + 1):
+            yield ended(job, seed, number * job.every_seconds)
 
 
-def ended(job: DemoJob, seed: int, started_at: float) -> JobRun:
-    """A finished run of a regular job."""
+def ended(job: DemoJob, seed: int, started_at: float, times: float = 1.0) -> JobRun:
+    """A finished run of a regular job, over ``times`` the records of a live one."""
     going = fate(job, seed, started_at)
-    at = started_at + going.seconds * job.history_seconds / job.every_seconds / 4
+    at = started_at + going.seconds * max(1.0, times / 4)
     return JobRun(
         job_name=job.name,
         run_id=derived_id("demo-run", seed, job.name, int(started_at)).replace("-", "")[:16],
@@ -110,7 +118,7 @@ def ended(job: DemoJob, seed: int, started_at: float) -> JobRun:
         heartbeat_at=round(at, 3),
         type=job.type,
         dataset=job.dataset,
-        records=None if going.error else int(going.records * job.history_seconds / job.every_seconds),
+        records=None if going.error else int(going.records * times),
         error=going.error.partition(": ")[2],
         error_type=going.error.partition(": ")[0],
         worker="worker-2:4711",

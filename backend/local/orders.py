@@ -38,7 +38,7 @@ STORY_SECONDS: Final = 600.0
 """Within this time of its order's beginning every event of it has been sent."""
 _DUPLICATES: Final = 0.02
 _LATE: Final = 0.03
-_NOT_A_NUMBER: Final = 0.012
+_NOT_A_NUMBER: Final = 0.0015
 _ABANDONED: Final = 0.04
 
 EXTRA_SECONDS: Final = {APP: 1.6, TILL: 5.0}

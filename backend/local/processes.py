@@ -106,8 +106,10 @@ def make_processes(
 ) -> Processes:
     """The processes, not started yet. ``started`` is when the demo did, epoch seconds: incidents count from there."""
     spool = options.directory / "spool"
-    # What an earlier demo could not send belongs to a bucket that is gone.
-    shutil.rmtree(spool, ignore_errors=True)
+    journal = options.directory.resolve() / "journal"
+    # What an earlier demo could not send belongs to a bucket and tables that are gone.
+    for folder in (spool, journal):
+        shutil.rmtree(folder, ignore_errors=True)
 
     def child(name: str, command: Sequence[str], more: Mapping[str, str]) -> Child:
         log = logs / f"{name}.log"
@@ -119,8 +121,8 @@ def make_processes(
     demo = {DEMO_VARIABLE: repr(started), SEED_VARIABLE: str(options.seed), TRIPS_VARIABLE: str(trips)}
     # A line for each event would be most of what the log holds.
     quiet = {"LOG_LEVEL": environment.get("LOG_LEVEL", "WARNING")}
+    kept = {"PULSEBOARD_JOURNAL": str(journal)}
     peers = ["--slack-port", str(ports.slack), "--pagerduty-port", str(ports.pagerduty)]
-    journal = {"PULSEBOARD_JOURNAL": str(options.directory.resolve() / "journal")}
     orders = ["--url", api_url(ports.api), "--started", repr(started), "--seed", str(options.seed)]
     return Processes(
         child("dashboard", [*_COMMAND, "serve", "--host", HOST], {"PULSEBOARD_PORT": str(options.port)}),
@@ -128,7 +130,7 @@ def make_processes(
         child("api", [sys.executable, "-m", "backend.local.api_server", "--port", str(ports.api)], quiet),
         child("orders", [sys.executable, "-m", "backend.local.orders", *orders], {}),
         child("stand-ins", [sys.executable, "-m", "backend.local.peers", *peers], {}),
-        child("jobs", [sys.executable, "-m", "backend.local.workload", "--seed", str(options.seed)], journal),
+        child("jobs", [sys.executable, "-m", "backend.local.workload", "--seed", str(options.seed)], kept),
     )
 
 

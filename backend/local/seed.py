@@ -56,7 +56,7 @@ class Seeded:
 def seed(client: Callable[[str], Any], settings: Settings, source: SyntheticSource, now: float) -> Seeded:
     """Writes the day before ``now`` (epoch s) to the bucket and the table of ``settings``."""
     began = time.monotonic()
-    objects = list(history(source, now))
+    objects = list(history(source, now, left_out(settings)))
     s3 = client("s3")
     with without_notifications(s3, settings.bucket), _writers() as pool:
         puts = [pool.submit(_put, s3, settings.bucket, entry) for entry in objects]
@@ -78,10 +78,17 @@ def instants(now: float) -> Iterator[tuple[int, int]]:
         yield at, FINE_SECONDS
 
 
-def history(source: SyntheticSource, now: float) -> Iterator[SeedObject]:
+def left_out(settings: Settings) -> frozenset[str]:
+    """Metrics that the live synthetic source leaves to something else: invented ones of the past would not fit."""
+    return frozenset(
+        name for entry in settings.config.collect if entry.source == "synthetic" for name in entry.leave_out
+    )
+
+
+def history(source: SyntheticSource, now: float, leave_out: frozenset[str] = frozenset()) -> Iterator[SeedObject]:
     """The day's objects as the collector packs them, oldest first."""
     for at, spacing in instants(now):
-        samples = source.collect(at, at - spacing).samples
+        samples = [entry for entry in source.collect(at, at - spacing).samples if entry.metric_type not in leave_out]
         for packed in pack(map(encode, samples), identity=f"seed {at}", spacing=spacing):
             yield SeedObject(at, spacing, packed)
 

@@ -18,6 +18,7 @@ def test_each_event_source_has_its_own_concurrency_as_a_number(stack: LocalStack
         "log-processor": 10,
         "event-processor": 10,
         "replay-runner": 1,
+        "alert-consumer": 10,
     }
     for mapping in found.values():
         assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
