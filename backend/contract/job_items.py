@@ -147,8 +147,11 @@ def batch_key(job_name: str, batch: str) -> Item:
 
 def batch_item(batch: Batch) -> Item:
     """The whole item of a batch."""
-    texts = {"status": batch.status, "run_id": batch.run_id, "last_run_key": batch.run_key, "worker": batch.worker,
-             "updated_at": utc_text(batch.updated_at), "error": batch.error, "error_type": batch.error_type}  # fmt: skip
+    texts = {
+        **{name: getattr(batch, name) for name in ("status", "run_id", "worker", "error", "error_type")},
+        "last_run_key": batch.run_key,
+        "updated_at": utc_text(batch.updated_at),
+    }
     numbers = {name: getattr(batch, name) for name in ("attempts", "fence", "lease_until", "beats")}
     return {
         **batch_key(batch.job_name, batch.batch),
