@@ -74,7 +74,7 @@ def grid() -> dash_ag_grid.AgGrid:
 
 
 def _columns() -> list[dict[str, Any]]:
-    number = {"type": "rightAligned", "cellClass": "figure-cell"}
+    number = {"type": "rightAligned"}
     states = {
         "state-healthy": "params.value === 'SUCCESS'",
         "state-critical": "params.value === 'FAILED'",

@@ -160,6 +160,8 @@ def _minutes(minutes: float) -> str:
 
 def _volume(status: DatasetStatus) -> Any:
     finding = status.volume
+    if finding is None and status.sla_minutes is None:
+        return "not judged: the dataset is not configured"
     if finding is None:
         return status.volume_note or ("unknown" if status.last_success_at is None else "as expected")
     side = "fewer" if finding.records < finding.expected else "more"
