@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,20 +130,28 @@ def _exports(options: Options, engine: Engine, environment: Mapping[str, str], p
 
 
 def _seed(options: Options, engine: Engine, settings: Settings, now: float, say: Say) -> None:
-    source = SyntheticSource(settings.catalogue, seed=options.seed, demo_started_at=now)
-    done = seed(engine.client, settings, source, now)
-    say(
-        f"Seeded a day of synthetic history: {done.samples:,} samples in {done.objects} objects, {done.items:,} items, "
-        f"{done.seconds:.0f} s (rolled up by the processor's own code, but not by way of SQS and Lambda)"
-    )
+    """Metrics, and beside them orders and job runs: each waits for the engine more than it computes."""
     prune.queues_of_the_demo(engine.client("sqs"), settings)
-    events = seed_events(settings, _Seeding(engine, settings.region), Shop(options.seed, now), now)
-    say(
-        f"Seeded an hour of synthetic orders: {events.stored:,} events, {events.duplicates} sent twice, "
-        f"{events.seconds:.0f} s (taken by the ingest's own code as of their times; processed now)"
-    )
-    runs = seed_jobs(engine.client("dynamodb"), settings, history(options.seed, now))
-    say(f"Seeded four weeks of synthetic job runs: {runs.runs:,} runs, {runs.seconds:.0f} s")
+    shop, source = Shop(options.seed, now), SyntheticSource(settings.catalogue, seed=options.seed, demo_started_at=now)
+    beside = ThreadPoolExecutor(1, "seed")
+    try:
+        orders = beside.submit(seed_events, settings, _Seeding(engine, settings.region), shop, now)
+        jobs = beside.submit(seed_jobs, engine.client("dynamodb"), settings, history(options.seed, now))
+        done = seed(engine.client, settings, source, now)
+        say(
+            f"Seeded a day of synthetic history: {done.samples:,} samples in {done.objects} objects, {done.items:,} "
+            f"items, {done.seconds:.0f} s (rolled up by the processor's own code, but not by way of SQS and Lambda)"
+        )
+        events = orders.result()
+        say(
+            f"Seeded an hour of synthetic orders: {events.stored:,} events, {events.duplicates} sent twice, "
+            f"{events.seconds:.0f} s (taken by the ingest's own code as of their times; processed now)"
+        )
+        runs = jobs.result()
+        say(f"Seeded four weeks of synthetic job runs: {runs.runs:,} runs, {runs.seconds:.0f} s")
+    finally:
+        # Whoever stops the demo meanwhile stops the engine: what is under way ends with it.
+        beside.shutdown(wait=False, cancel_futures=True)
 
 
 class _Seeding(Clients):
