@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backend.checks.signals import Firing
 from backend.contract.check_items import FIRING, check_item, check_partition, check_result
-from backend.contract.checks import CheckResult
+from backend.contract.checks import CHECKS, CheckResult
 from backend.contract.events import utc_text
 from backend.contract.tables import DATA, EXPIRES_AT, FINGERPRINT, OPENED_AT
 from backend.settings import Settings
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 DAY_SECONDS: Final = 86400
 LOOKED_AT: Final = 30
+FREQUENT_DAYS: Final = 14
+"""Results of checks that run more often than each hour are kept so long: their numbers stay as metrics."""
+_FREQUENT: Final = frozenset(check.name for check in CHECKS if check.every_seconds < 3600)
 
 
 class CheckStore:
@@ -25,11 +28,12 @@ class CheckStore:
     def __init__(self, dynamodb: DynamoDBClient, settings: Settings) -> None:
         self._dynamodb = dynamodb
         self._table = settings.alerts_table
-        self._kept_seconds = settings.config.alerts.retention_days * DAY_SECONDS
+        self._kept_days = settings.config.alerts.retention_days
 
     def put(self, result: CheckResult) -> None:
         """Writes a result; one of the same check and time is overwritten."""
-        item = check_item(result, int(result.at) + self._kept_seconds)
+        days = min(FREQUENT_DAYS, self._kept_days) if result.check in _FREQUENT else self._kept_days
+        item = check_item(result, int(result.at) + days * DAY_SECONDS)
         self._dynamodb.put_item(TableName=self._table, Item=item)
 
     def latest(self, check: str, before: float, holding: str = "") -> CheckResult | None:
@@ -62,7 +66,7 @@ class CheckStore:
         item = {
             **_firing_key(check),
             DATA: {"S": json.dumps([entry._asdict() for entry in firing])},
-            EXPIRES_AT: {"N": str(int(now) + self._kept_seconds)},
+            EXPIRES_AT: {"N": str(int(now) + self._kept_days * DAY_SECONDS)},
         }
         self._dynamodb.put_item(TableName=self._table, Item=item)
 
