@@ -136,7 +136,7 @@ class Deliverer:
             alert=alert,
             at=entry.at,
             links=links_of(alert, self._config.dashboard_url),
-            repeat=entry.attempts > 0,
+            repeat=entry.unsure,
             members=members,
             delivery_id=entry.delivery_id,
         )
@@ -174,7 +174,7 @@ class Deliverer:
             with self._lock:
                 self._counted[transport, "failed"] += 1
             return True
-        self._outbox.later(done[0], now + pause)
+        self._outbox.later(entry, now + pause, unsure=entry.unsure or error.unsure)
         with self._lock:
             self._failures[transport] += 1
             if error.retry_after is not None or self._failures[transport] >= REST_AFTER:

@@ -43,6 +43,7 @@ END_ATTEMPTS: Final = 10
 END_PAUSE_SECONDS: Final = 0.05
 ATTEMPTS: Final = "attempts"
 NEXT_AT: Final = "next_at"
+UNSURE: Final = "unsure"
 SUPERSEDED: Final = frozenset({"updated", "group", "renotified", "unknown"})
 """Kinds of which only the last one counts, where several of a kind wait one behind another."""
 COVERED: Final = frozenset({"updated", "renotified"})
@@ -61,7 +62,7 @@ class Lane:
 class Entry:
     """One delivery. ``at`` is when it was decided, ``next_at`` when it may be tried (epoch s); ``item_key`` is its key.
 
-    ``attempts`` counts those that were begun: above 0 an earlier one may have arrived.
+    ``attempts`` counts those that were begun; ``unsure`` is whether one of them may have arrived.
     """
 
     lane: Lane
@@ -71,6 +72,7 @@ class Entry:
     at: float
     attempts: int = 0
     next_at: float = 0.0
+    unsure: bool = False
 
     @property
     def delivery_id(self) -> str:
@@ -188,25 +190,31 @@ class Outbox:
         return [entry.lane for entry in sorted(due, key=lambda entry: entry.at)]
 
     def begin(self, entry: Entry) -> None:
-        """Counts an attempt that is about to be made. Raises KeyError where the delivery is gone."""
+        """Counts an attempt that is about to be made: until its end is known it may have arrived.
+
+        Raises KeyError where the delivery is gone.
+        """
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=key(entry.lane.fingerprint, entry.sort),
-                UpdateExpression=f"SET {ATTEMPTS} = {ATTEMPTS} + :one",
+                UpdateExpression=f"SET {ATTEMPTS} = {ATTEMPTS} + :one, {UNSURE} = :unsure",
                 ConditionExpression=f"attribute_exists({FINGERPRINT})",
-                ExpressionAttributeValues={":one": {"N": "1"}},
+                ExpressionAttributeValues={":one": {"N": "1"}, ":unsure": {"BOOL": True}},
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             raise KeyError(entry.delivery_id) from None
 
-    def later(self, entry: Entry, next_at: float) -> None:
-        """The delivery is tried again at ``next_at`` at the earliest, and those behind it after it."""
+    def later(self, entry: Entry, next_at: float, *, unsure: bool) -> None:
+        """The delivery is tried again at ``next_at`` at the earliest, and those behind it after it.
+
+        ``unsure``: this attempt or an earlier one may have arrived.
+        """
         self._dynamodb.update_item(
             TableName=self._table,
             Key=key(entry.lane.fingerprint, entry.sort),
-            UpdateExpression=f"SET {NEXT_AT} = :next",
-            ExpressionAttributeValues={":next": {"N": repr(next_at)}},
+            UpdateExpression=f"SET {NEXT_AT} = :next, {UNSURE} = :unsure",
+            ExpressionAttributeValues={":next": {"N": repr(next_at)}, ":unsure": {"BOOL": unsure}},
         )
 
     def end(self, entries: Sequence[Entry], delivery: Delivery | None) -> None:
@@ -241,7 +249,14 @@ class Outbox:
 def _entry(item: Mapping[str, Any]) -> Entry:
     record, sort = json.loads(item[DATA]["S"]), item[OPENED_AT]["S"]
     lane = Lane(item[FINGERPRINT]["S"], sort.split("#")[1])
-    return Entry(lane, sort, **record, attempts=int(item[ATTEMPTS]["N"]), next_at=float(item[NEXT_AT]["N"]))
+    return Entry(
+        lane,
+        sort,
+        **record,
+        attempts=int(item[ATTEMPTS]["N"]),
+        next_at=float(item[NEXT_AT]["N"]),
+        unsure=item.get(UNSURE, {}).get("BOOL", False),
+    )
 
 
 def _lane_key(lane: Lane) -> Item:

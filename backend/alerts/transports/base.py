@@ -49,10 +49,12 @@ class TransportError(RuntimeError):
     """A message did not arrive, or nobody knows whether it did.
 
     ``permanent``: no attempt will help before somebody mends it. ``retry_after``: seconds that the service asked for.
+    ``unsure``: it may have arrived all the same; not where the service said that it did not take it.
     """
 
-    def __init__(self, message: str, permanent: bool, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, permanent: bool, retry_after: float | None = None, *, unsure: bool = True) -> None:
         super().__init__(message)
+        self.unsure = unsure
         self.permanent = permanent
         self.retry_after = retry_after
 

@@ -33,6 +33,8 @@ TRANSIENT_ERRORS: Final = frozenset(
      "request_timeout", "external_channel_migrating", "team_added_to_org", "accesslimited"}
 )  # fmt: skip
 """Codes after which Slack's documentation says to try again; all other codes need somebody."""
+NOT_TAKEN: Final = frozenset({429})
+"""Status of an answer that says that nothing was done: what is sent again is no repeat."""
 _CODE: Final = re.compile("[a-z0-9_]{1,80}")
 _CHANNEL_ID: Final = re.compile("[CGD][A-Z0-9]{8,}")
 Call = Callable[[WebClient], Any]
@@ -41,8 +43,16 @@ Call = Callable[[WebClient], Any]
 class SlackError(TransportError):
     """What Slack answered. ``code`` is its error, such as ``channel_not_found``, "" where it gave none."""
 
-    def __init__(self, message: str, permanent: bool, retry_after: float | None = None, code: str = "") -> None:
-        super().__init__(message, permanent, retry_after)
+    def __init__(
+        self,
+        message: str,
+        permanent: bool,
+        retry_after: float | None = None,
+        code: str = "",
+        *,
+        unsure: bool = True,
+    ) -> None:
+        super().__init__(message, permanent, retry_after, unsure=unsure)
         self.code = code
 
 
@@ -156,9 +166,10 @@ class SlackCalls:
         code = answer.data.get("error") if isinstance(answer.data, Mapping) else None
         if not isinstance(code, str) or not _CODE.fullmatch(code):
             permanent = 400 <= status < 500 and status not in (408, 429)
-            return SlackError(f"slack: {method} answered {status} without a reason", permanent, wait)
+            words = f"slack: {method} answered {status} without a reason"
+            return SlackError(words, permanent, wait, unsure=status not in NOT_TAKEN)
         permanent = status not in (408, 429) and status < 500 and code not in TRANSIENT_ERRORS
-        return SlackError(f"slack: {method} answered {code}", permanent, wait, code)
+        return SlackError(f"slack: {method} answered {code}", permanent, wait, code, unsure=status not in NOT_TAKEN)
 
 
 def _header(headers: Mapping[str, Any], name: str) -> str | None:

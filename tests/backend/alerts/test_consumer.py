@@ -98,6 +98,22 @@ def test_retry_after_is_waited_for(make_world: MakeWorld) -> None:
     assert world.slack.kinds == ["opened"]
 
 
+def test_what_slack_said_it_did_not_take_is_no_repeat_unless_an_earlier_attempt_may_have_arrived(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(transports=("slack",))
+    refused = TransportError("Slack answered 429", permanent=False, retry_after=30, unsure=False)
+    for first, repeat in ((refused, False), (TransportError("no answer", permanent=False), True)):
+        world.slack.got.clear()
+        world.slack.fault = first
+        world.hear(world.message(subject=str(repeat)))
+        world.slack.fault = refused
+        world.sweep(310)
+        world.slack.fault = None
+        world.sweep(310)
+        assert [sent.repeat for sent in world.slack.got if sent.kind == "opened"] == [repeat]
+
+
 def test_a_refused_delivery_is_told_by_the_others_once(world: World) -> None:
     world.slack.fault = TransportError("Slack refuses the token (invalid_auth)", permanent=True)
     world.hear(*(world.message(subject=f"s{number}") for number in range(4)))

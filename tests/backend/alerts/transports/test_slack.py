@@ -133,6 +133,7 @@ def test_what_may_pass_is_transient_and_says_how_long_to_wait(
     with pytest.raises(TransportError) as raised:
         slack.deliver(message(), None)
     assert (raised.value.permanent, raised.value.retry_after) == (False, wait)
+    assert raised.value.unsure == (mood["mode"] != "429")
     assert TOKEN not in str(raised.value)
     slack.deliver(message(), None)
 
