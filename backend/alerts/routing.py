@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import Final, NamedTuple
 
-from backend.contract.alerts import CONFIGURED, Alert, Silence
+from backend.contract.alerts import CONFIGURED, COVERED, Alert, Silence
 from backend.contract.errors import InvalidInput
 from backend.jobs.calendars import parse_hours, parse_zone
 from backend.settings_alerts import Alerting, QuietHours
@@ -51,7 +51,7 @@ def quiet(alert: Alert, now: float, config: Alerting, silences: tuple[Silence, .
         until = quiet_until(hours, now)
         if until is not None:
             return Quiet(QUIET_HOURS, until)
-    return Quiet(f"covered by {covered_by}", None) if covered_by else None
+    return Quiet(COVERED + covered_by, None) if covered_by else None
 
 
 def quiet_until(hours: QuietHours, now: float) -> float | None:

@@ -23,6 +23,8 @@ ACKNOWLEDGE_SECONDS: Final[Mapping[str, int]] = {"CRITICAL": 300, "HIGH": 3600, 
 """How soon somebody must acknowledge; LOW needs nobody."""
 CRITICAL_TOPIC: Final = frozenset({"CRITICAL", "HIGH"})
 """Severities that go to ``pipeline-alerts``; the others go to ``pipeline-warnings``."""
+COVERED: Final = "covered by "
+"""How ``silenced_by`` begins, followed by a rule, where an alert of that rule says the same with more words."""
 MAX_TITLE: Final = 300
 MAX_DESCRIPTION: Final = 8_000
 """Characters; SNS takes 256 KB, Slack 3,000 a block, people less."""

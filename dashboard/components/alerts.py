@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dash import html
 
-from backend.contract.alerts import LOOK_BACK_SECONDS, Alert
+from backend.contract.alerts import COVERED, LOOK_BACK_SECONDS, Alert
 from backend.contract.verdict import amount, duration
 from dashboard.components.links import set_link
 from dashboard.components.states import badge, note
@@ -75,7 +75,12 @@ def flags(alert: Alert) -> list[tuple[str, str, str]]:
         said.append(("unknown", "Source silent", "Its source says nothing at present: it stays open."))
     if alert.flapping:
         said.append(("flapping", "Flapping", "It comes and goes: it is resolved once it has stayed so for a while."))
-    if alert.silenced_by:
+    if alert.silenced_by.startswith(COVERED):
+        rule = alert.silenced_by.removeprefix(COVERED)
+        said.append(
+            ("silenced", "Told by another", f"Recorded only: an alert of {rule} says the same with more words.")
+        )
+    elif alert.silenced_by:
         said.append(("silenced", "Silenced", f"Recorded, but nobody is told: {alert.silenced_by}."))
     if alert.noise:
         said.append(("silenced", "Noise", f"Marked as noise by {alert.noise}."))

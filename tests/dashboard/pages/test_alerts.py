@@ -9,7 +9,7 @@ import pytest
 
 from backend.contract.alerts import AlertEvent
 from backend.contract.errors import InvalidInput
-from dashboard.components.alerts import page_address
+from dashboard.components.alerts import flags, page_address
 from dashboard.data.alerts import MOST_ALERTS, TABS
 from dashboard.data.request import Role
 from dashboard.html import fill, render
@@ -233,3 +233,10 @@ def test_the_view_is_pure(desk: AlertDesk) -> None:
     data = desk.services.load(request())
     first, second = (render(fill(PAGE.layout(), PAGE.view(data, NOW).props), NOW) for _ in range(2))
     assert first == second
+
+
+def test_an_alarm_that_another_alert_speaks_for_is_not_said_to_be_silenced() -> None:
+    covered = alert(NOW, "Job failures above 0 runs", silenced_by="covered by jobs:job_failed")
+    ((look, word, sentence),) = flags(covered)
+    assert (look, word) == ("silenced", "Told by another")
+    assert "jobs:job_failed" in sentence
