@@ -77,7 +77,8 @@ def flags(alert: Alert) -> list[tuple[str, str, str]]:
         said.append(("flapping", "Flapping", "It comes and goes: it is resolved once it has stayed so for a while."))
     if alert.silenced_by.startswith(COVERED):
         rule = alert.silenced_by.removeprefix(COVERED)
-        said.append(
+        words = f"Recorded only: an alert of {rule} says the same with more words."
+        said.append(("silenced", "Told by another", words))
             ("silenced", "Told by another", f"Recorded only: an alert of {rule} says the same with more words.")
         )
     elif alert.silenced_by:
