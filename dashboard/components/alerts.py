@@ -79,8 +79,6 @@ def flags(alert: Alert) -> list[tuple[str, str, str]]:
         rule = alert.silenced_by.removeprefix(COVERED)
         words = f"Recorded only: an alert of {rule} says the same with more words."
         said.append(("silenced", "Told by another", words))
-            ("silenced", "Told by another", f"Recorded only: an alert of {rule} says the same with more words.")
-        )
     elif alert.silenced_by:
         said.append(("silenced", "Silenced", f"Recorded, but nobody is told: {alert.silenced_by}."))
     if alert.noise:
