@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from backend.local.template import load_template
+from dashboard.actions import ACTIONS
 from pulseboard.cli import COMMANDS
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,12 @@ def test_each_make_target_that_is_named_exists(page: str) -> None:
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
     named = set(re.findall(r"^(?:PULSEBOARD_\w+=\S+ )?make ([a-z]+)", code(page), re.MULTILINE))
     assert named - targets == set()
+
+
+def test_each_action_of_the_pages_is_documented_with_its_body() -> None:
+    rows = re.findall(r"^\| (`[^|]+`) \| [^|]+ \|$", text("docs/access.md"), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}
+    assert set(ACTIONS) - named == set()
 
 
 def test_each_command_is_in_the_readme() -> None:
