@@ -1,4 +1,4 @@
-"""The doctor's checks of the events half: tables, queues, how long raw events are kept, plug-ins."""
+"""The doctor's checks of events, jobs and alerts: tables, queues, how long raw events are kept, plug-ins."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from backend.aws import Clients
+from backend.checks.daily import external_count
 from backend.contract.errors import InvalidInput
 from backend.contract.tables import (
     CORRELATION_INDEX,
+    DATASET_INDEX,
     DAY_INDEX,
     ERROR_DAY_INDEX,
     EVENT_ID_INDEX,
     EVENTS_PREFIX,
     EXPIRES_AT,
     SOURCE_DAY_INDEX,
+    STATE_INDEX,
+    STATUS_DAY_INDEX,
     TYPE_DAY_INDEX,
 )
 from backend.events.plugins import processor_plugins, replay_message
@@ -31,9 +35,12 @@ TABLES: Final = {
     "gate_table": ((), True),
     "events_table": (EVENT_INDEXES, True),
     "aggregates_table": ((), True),
-    # Replays, the audit log and display tokens are never deleted.
+    # Replays, the audit log, display tokens and what datasets there are is never deleted.
     "replays_table": ((DAY_INDEX,), False),
     "tokens_table": ((), False),
+    "job_runs_table": ((STATUS_DAY_INDEX, DATASET_INDEX), True),
+    "datasets_table": ((), False),
+    "alerts_table": ((STATE_INDEX,), True),
 }
 """Field of Settings to the table's indexes, and whether its items expire."""
 _DEPLOY: Final = "deploy infra/template.yaml again"
@@ -47,8 +54,10 @@ def event_checks(settings: Settings) -> list[Check]:
         ("event queue", partial(_queue, "event queue", "event_queue_url")),
         ("events' dead letters", _dead_letters),
         ("replay queue", partial(_queue, "replay queue", "replay_queue_url")),
+        ("retry queue", partial(_queue, "retry queue", "retry_queue_url")),
         ("raw events", _lifecycle),
         ("plug-ins", _plugins),
+        ("outside count", _outside_count),
     ]
 
 
@@ -74,7 +83,7 @@ def _table(name: str, settings: Settings, clients: Clients) -> Finding:
 def _queue(subject: str, name: str, settings: Settings, clients: Clients) -> Finding:
     url = getattr(settings, name)
     if not url:
-        return Finding("skipped", subject, f"{VARIABLES[name]} is not set; ingest and replays need it")
+        return Finding("skipped", subject, f"{VARIABLES[name]} is not set; ingest, replays and retries need theirs")
     return Finding("ok", subject, f"answers; {messages(waiting_messages(clients, url))} waiting")
 
 
@@ -118,3 +127,14 @@ def _plugins(settings: Settings, _clients: Clients) -> Finding:
         return Finding("problem", "plug-ins", str(error))
     own = [name for name in settings.config.events.plugins.__slots__ if getattr(settings.config.events.plugins, name)]
     return Finding("ok", "plug-ins", f"your own: {', '.join(own)}" if own else "the built-in ones")
+
+
+def _outside_count(settings: Settings, _clients: Clients) -> Finding:
+    path = settings.config.checks.external_count
+    if not path:
+        return Finding("ok", "outside count", "none is configured")
+    try:
+        external_count(path)
+    except InvalidInput as error:
+        return Finding("problem", "outside count", str(error))
+    return Finding("ok", "outside count", path)

@@ -73,6 +73,9 @@ def answers(url: str) -> bool:
         return False
 
 
+QUIET = {"CollectorEnabled": "DISABLED", "ChecksEnabled": "DISABLED"}
+
+
 @pytest.fixture(scope="module")
 def floor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Floor]:
     """Engine, stack, ingest API and dashboard, with an incident's orders taken."""
@@ -83,7 +86,7 @@ def floor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Floor]:
         engine = stack.enter_context(Engine(log=place / "engine.log"))
         environment = {
             **without_aws(os.environ), **engine.environment(), "PULSEBOARD_CONFIG": str(config), "LOG_LEVEL": "WARNING",
-            **deploy(engine.client, config=demo_config(None), parameters={"CollectorEnabled": "DISABLED"}),
+            **deploy(engine.client, config=demo_config(None), parameters=QUIET),
         }  # fmt: skip
         ports = free_port(), free_port()
         serve = [sys.executable, "-c", "from pulseboard.cli import main; main()", "serve", "--port", str(ports[0])]

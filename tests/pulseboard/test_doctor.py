@@ -37,7 +37,7 @@ def test_a_deployed_stack_is_in_order(stack: LocalStack, monkeypatch: pytest.Mon
     found = findings(monkeypatch, dict(stack.environment))
     letters = ("dead-letter queue", "events' dead letters")
     assert {finding.state for finding in found if finding.subject not in letters} == {"ok"}
-    assert len(found) == 20
+    assert len(found) == 25
 
 
 @pytest.mark.e2e
@@ -52,13 +52,14 @@ def test_what_does_not_exist_is_named(stack: LocalStack, monkeypatch: pytest.Mon
 
 
 @pytest.mark.e2e
-def test_raw_events_that_go_before_their_index_are_a_problem(
+def test_raw_events_that_go_before_their_index_and_a_counter_that_is_not_there_are_problems(
     stack: LocalStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config = tmp_path / "pulseboard.toml"
-    config.write_text("[events]\nretention_days = 400\n")
+    config.write_text('[events]\nretention_days = 400\n[checks]\nexternal_count = "nowhere:count"\n')
     problems = {f.subject: f.text for f in findings(monkeypatch, dict(stack.environment), config)}
     assert "deploy with EventsRetentionDays=400" in problems["raw events"]
+    assert problems["outside count"].startswith("checks.external_count: 'nowhere:count' can't be loaded")
 
 
 def test_a_table_that_lacks_an_index_or_its_expiry_is_a_problem(
