@@ -29,9 +29,8 @@ MAX_UNREADABLE: Final = 1_000
 _STATES: Final[Mapping[str, SignalState]] = {"ALARM": "firing", "OK": "resolved", "INSUFFICIENT_DATA": "unknown"}
 _DATAPOINTS: Final = re.compile(r"datapoints? (?:was |were )?\[(-?[\d.]+(?:[eE][+-]?\d+)?)")
 _PAGES: Final[Mapping[Section, str]] = {
-    "host": "/capacity", "kafka": "/performance", "stream": "/performance", "delivery": "/errors",
-    "application": "/performance", "resources": "/capacity", "state": "/capacity", "debug": "/performance",
-    "pulseboard": "/", "aws": "/capacity",
+    "host": "/", "kafka": "/", "stream": "/", "delivery": "/errors", "application": "/", "resources": "/",
+    "state": "/", "debug": "/", "pulseboard": "/", "aws": "/",
 }  # fmt: skip
 _PAGE_OF: Final = {
     "dlq_records": "/errors", "duplicate_records_detected": "/errors", "timeouts": "/errors",

@@ -91,7 +91,7 @@ def output(flow: Mapping[str, Mapping[str, float]], filters: frozenset[str]) -> 
             missing = taken - lost - given
             if missing > _in_flight(taken):
                 sentence = f"{missing:,.0f} of {taken:,.0f} records got lost inside {operator}, without an error"
-                violations.append(Finding(operator, sentence, page="/performance"))
+                violations.append(Finding(operator, sentence, page="/"))
     return _held(name, checked, "operators", violations, "no operator counts its records")
 
 
@@ -111,7 +111,7 @@ def watermark_lag(minutes: Mapping[float, Merged], limit_ms: float) -> Held:
     newest = [minutes[minute].total.average for minute in sorted(minutes)[-WATERMARK_MINUTES:]]
     beyond = len(newest) == WATERMARK_MINUTES and min(newest) >= limit_ms
     sentence = f"the watermark lags {amount(newest[-1], 'ms')} behind" if newest else ""
-    violations = [Finding("watermark", sentence, page="/performance")] if beyond else []
+    violations = [Finding("watermark", sentence, page="/")] if beyond else []
     return _held(name, len(newest), "minutes", violations, "no watermark lag was measured")
 
 
@@ -127,7 +127,7 @@ def offsets(samples: Samples) -> Held:
         back = next(((before, after) for before, after in pairwise(ordered) if after < before), None)
         if back is not None:
             sentence = f"partition {group}: the consumer's offset went back from {back[0]:,.0f} to {back[1]:,.0f}"
-            violations.append(Finding(group, sentence, page="/performance"))
+            violations.append(Finding(group, sentence, page="/"))
     several = [key for key, values in samples.items() if len(values) > 1]
     return _held(name, len(several), "partitions", violations, "no consumer offset was measured twice")
 
