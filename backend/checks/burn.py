@@ -14,7 +14,7 @@ from backend.events.own_metrics import Measured
 METRICS: Final = ("burn_rate_1h", "burn_rate_6h", "burn_rate_3d")
 """Of each pair of windows, in the order of ``contract.slo.PAIRS``."""
 SOURCES: Final = (
-    "latency_ms", "late_records_dropped", "records_in", "window_completeness", "events_ingested", "dlq_records",
+    "latency_ms", "late_records_dropped", "records_in", "window_completeness", "events_ingested", "events_failed",
 )  # fmt: skip
 """What the SLOs are counted from."""
 BURN_RATE: Final = "burn_rate"

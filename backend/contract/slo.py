@@ -16,8 +16,8 @@ from backend.contract.verdict import State, duration
 PERIOD_SECONDS: Final = 30 * 86400
 LEAST_SAMPLES: Final = 3
 LEAST_EVENTS: Final = 100
-EVENTS: Final = ("events_ingested", "dlq_records")
-"""Events taken in, and those of them that could not be processed."""
+EVENTS: Final = ("events_ingested", "events_failed")
+"""Events taken in, and those of them that became dead letters: ``dlq_records`` counts other pipelines' as well."""
 
 
 class Pair(NamedTuple):
@@ -110,18 +110,18 @@ def completeness_tallies(
     return {t: Tally(b.total.average / 100 * b.total.count, b.total.count, counted=False) for t, b in gauge.items()}
 
 
-def event_tallies(taken: Mapping[float, Merged], dead: Mapping[float, Merged]) -> dict[float, Tally]:
+def event_tallies(taken: Mapping[float, Merged], failed: Mapping[float, Merged]) -> dict[float, Tally]:
     """Events taken in that did not become dead letters.
 
     A dead letter follows its event by seconds, maybe into the next bucket: a bucket alone can have more of them than
-    events, the sum over a window has not. Dead letters from before the first event belong to other sources.
+    events, the sum over a window has not. Those from before the first event are of events that are not counted here.
     """
     if not taken:
         return {}
     first = min(taken)
     tallies: dict[float, Tally] = {}
-    for t in sorted({*taken, *(t for t in dead if t >= first)}):
-        came, lost = (level[t].total.increase or 0.0 if t in level else 0.0 for level in (taken, dead))
+    for t in sorted({*taken, *(t for t in failed if t >= first)}):
+        came, lost = (level[t].total.increase or 0.0 if t in level else 0.0 for level in (taken, failed))
         tallies[t] = Tally(came - lost, came)
     return tallies
 

@@ -41,6 +41,8 @@ TIMEOUT_SECONDS: Final = 5.0
 """Of one AWS call: with its two attempts and the writes that follow, well below the function's own 60 s."""
 KNOWN_BY_ITEM: Final = ("entity_id", "event_type", "source")
 DLQ_METRIC: Final = "dlq_records"
+FAILED_METRIC: Final = "events_failed"
+"""The same count without other pipelines' dead letters: what the SLO holds against the events taken in."""
 QUIET_SECONDS: Final = 10.0
 """Between two samples that say that nothing was dead-lettered."""
 
@@ -128,7 +130,8 @@ class EventHandler:
         if not dead and now - self._measured_at < QUIET_SECONDS:
             return
         self._measured_at = now
-        measured = [Measured(DLQ_METRIC, dead[kind], {"error_type": kind}) for kind in ERROR_TYPES]
+        metrics = (DLQ_METRIC, FAILED_METRIC)
+        measured = [Measured(name, dead[kind], {"error_type": kind}) for name in metrics for kind in ERROR_TYPES]
         self._metrics.write(measured, origin, now)
         if dead:
             name = self._settings.catalogue[DLQ_METRIC].cloudwatch

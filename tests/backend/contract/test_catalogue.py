@@ -25,7 +25,7 @@ PROMISED = {
     "debug": "checkpoint_size_bytes checkpoint_unaligned_ratio gc_pause_time_ms gc_pauses_per_minute"
     " gc_memory_freed_bytes",
     "pulseboard": "files_processed metrics_processed successful_writes failed_writes s3_upload_failures job_failures"
-    " events_ingested duplicate_events late_events ingest_lag_seconds canary_latency_ms"
+    " events_ingested events_failed duplicate_events late_events ingest_lag_seconds canary_latency_ms"
     " reconciliation_match_percent executions_failed executions_succeeded",
     "aws": "lambda_invocations lambda_errors lambda_duration_ms lambda_throttles dynamodb_consumed_write_capacity"
     " dynamodb_throttled_requests sqs_queue_depth sqs_oldest_message_age_seconds s3_bucket_bytes",

@@ -75,11 +75,21 @@ def counted(name: str, values: dict[float, float]) -> dict[float, Merged]:
 
 def test_events_are_good_unless_they_become_dead_letters() -> None:
     taken = counted("events_ingested", {NOW - 170: 60.0, NOW - 110: 40.0})
-    dead = counted("dlq_records", {NOW - 290: 7.0, NOW - 110: 10.0, NOW - 50: 5.0})
-    tallies = event_tallies(taken, dead)
+    failed = counted("events_failed", {NOW - 290: 7.0, NOW - 110: 10.0, NOW - 50: 5.0})
+    tallies = event_tallies(taken, failed)
     assert sum(tally.total for tally in tallies.values()) == 100
-    # Those of before the first event are another source's.
+    # Events that failed before the first of these came are none of them.
     assert sum(tally.good for tally in tallies.values()) == 85
+
+
+def test_dead_letters_of_other_pipelines_burn_nothing_of_the_events_budget() -> None:
+    level = {
+        "events_ingested": counted("events_ingested", {NOW - ago: 100.0 for ago in (170, 110, 50)}),
+        "dlq_records": counted("dlq_records", {NOW - ago: 50.0 for ago in (170, 110, 50)}),
+        "events_failed": counted("events_failed", {NOW - 110: 3.0}),
+    }
+    card = slo_cards(CATALOGUE, level, level, NOW)[2]
+    assert card.attained_percent == pytest.approx(99)
 
 
 def test_more_dead_letters_than_events_are_no_more_than_all_of_them() -> None:

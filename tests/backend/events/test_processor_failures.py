@@ -85,11 +85,12 @@ def test_a_renamed_field_is_a_parse_error_and_after_three_receives_a_dead_letter
     assert pipeline.versions() == {}
 
 
-def test_dead_letters_are_counted_once_by_error_type(pipeline: Pipeline) -> None:
+def test_dead_letters_are_counted_once_by_error_type_and_as_failed_events(pipeline: Pipeline) -> None:
     pipeline.take(renamed(1), renamed(2), event(payload={"customer_id": 7, "amount": 1}))
     pipeline.run()
-    counted = pipeline.world.measured("dlq_records")
-    assert {kind: value for kind, value in counted.items() if value} == {"parse_error": 2, "validation_error": 1}
+    for metric in ("dlq_records", "events_failed"):
+        counted = pipeline.world.measured(metric)
+        assert {kind: value for kind, value in counted.items() if value} == {"parse_error": 2, "validation_error": 1}
     assert cloudwatch(pipeline) == 3
 
 
