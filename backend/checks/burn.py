@@ -47,6 +47,6 @@ def undecided(cards: Sequence[SloCard]) -> list[str]:
 
 
 def _finding(card: SloCard, metric: str, burn: BurnRate) -> Finding:
-    severity: Severity = "CRITICAL" if burn.state == "page" else "MEDIUM"
+    severity: Severity = "CRITICAL" if burn.state == "page" else "HIGH"
     details = {KIND: BURN_RATE, RUNBOOK: metric, "windows": burn.name, "limit": burn.limit}
     return Finding(card.title, burn.sentence, severity, "/", details)

@@ -210,6 +210,11 @@ def burn_rate(tallies: Sequence[Tally], budget: float) -> float | None:
     return _bad_share(tallies) / budget
 
 
+def pace(rate: float) -> str:
+    """A burn rate as people read it: a decimal says nothing more from a hundred on."""
+    return f"{rate:.1f}" if round(rate, 1) < 100 else f"{rate:,.0f}"
+
+
 def _bad_share(tallies: Sequence[Tally]) -> float:
     return min(1 - sum(tally.good for tally in tallies) / sum(tally.total for tally in tallies), 1.0)
 
@@ -219,9 +224,9 @@ def _burn(title: str, pair: Pair, long_rate: float | None, short_rate: float | N
         sentence = "Not enough data in these windows"
         return BurnRate(pair.name, pair.limit, long_rate, short_rate, "not_enough_data", sentence)
     if long_rate > pair.limit and short_rate > pair.limit:
-        sentence = f"{title}: the budget burns at {long_rate:.1f} times its even pace {_exhausted(long_rate, spent)}"
+        sentence = f"{title}: the budget burns at {pace(long_rate)} times its even pace {_exhausted(long_rate, spent)}"
         return BurnRate(pair.name, pair.limit, long_rate, short_rate, pair.call, sentence)
-    sentence = f"Burning at {long_rate:.1f} times the even pace, limit {pair.limit:g}"
+    sentence = f"Burning at {pace(long_rate)} times the even pace, limit {pair.limit:g}"
     return BurnRate(pair.name, pair.limit, long_rate, short_rate, "ok", sentence)
 
 

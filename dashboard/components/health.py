@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dash import html
 
-from backend.contract.slo import BurnRate, SloCard
+from backend.contract.slo import BurnRate, SloCard, pace
 from backend.contract.verdict import Verdict, amount, duration
 from dashboard.components.sparkline import sparkline
 from dashboard.components.states import WORDS, badge, note, shape
@@ -227,7 +227,7 @@ def _bar(left: float) -> html.Span:
 def _burn_cell(burn: BurnRate) -> html.Td:
     rates = [rate for rate in (burn.long_rate, burn.short_rate) if rate is not None]
     # Both windows must burn, so the slower one is what counts.
-    text = f"{min(rates):.1f}×" if len(rates) == 2 else "too little data"
+    text = f"{pace(min(rates))}×" if len(rates) == 2 else "too little data"
     kept = html.Span([shape(_burn_state(burn)), html.Span(text)], className="burn-rate")
     return _cell(f"Burn {burn.name}", kept, "burn", title=burn.sentence, state=_burn_state(burn))
 

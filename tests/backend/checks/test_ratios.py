@@ -59,8 +59,16 @@ def test_a_budget_that_burns_in_both_windows_pages_with_when_it_is_gone() -> Non
 
 def test_a_slow_burn_is_a_ticket() -> None:
     (finding,) = burning([card(bad=2)])
-    assert (finding.severity, finding.details["runbook"]) == ("MEDIUM", "burn_rate_3d")
+    assert (finding.severity, finding.details["runbook"]) == ("HIGH", "burn_rate_3d")
     assert burning([card(bad=0.5)]) == ()
+
+
+def test_a_burn_is_as_severe_as_the_alarm_that_it_speaks_for() -> None:
+    for bad in (2, 20):
+        (finding,) = burning([card(bad=bad)])
+        alarm = load_catalogue()[finding.details["runbook"]].alarm
+        assert alarm is not None
+        assert finding.severity == alarm.severity
 
 
 def test_without_enough_data_nothing_burns_and_what_burnt_is_not_resolved() -> None:

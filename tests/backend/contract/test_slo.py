@@ -126,6 +126,14 @@ def test_a_fast_burn_pages_and_says_what_how_fast_and_until_when() -> None:
     assert (card.state, card.detail) == ("critical", burn.sentence)
 
 
+@pytest.mark.parametrize(("bad", "said"), [(250, "2.5"), (9990, "99.9"), (9996, "100"), (100_000, "1,000")])
+def test_how_fast_it_burns_has_a_decimal_only_where_one_matters(bad: int, said: str) -> None:
+    metric, tally = CATALOGUE["events_ingested"], Tally(100_000 - bad, 100_000)
+    card = slo_card(metric, minutes(tally), hours(tally), NOW)
+    said_at = {burn.sentence.partition(" times ")[0].rpartition(" at ")[2] for burn in card.burn}
+    assert said_at == {said}
+
+
 def test_a_burn_that_is_over_does_not_page() -> None:
     fine = {**minutes(Tally(800, 1000), 60), **minutes(Tally(1000, 1000), 5)}
     card = slo_card(LATENCY, fine, hours(Tally(1000, 1000)), NOW)
