@@ -10,6 +10,7 @@ from typing import Final
 from backend.contract.events import utc_text
 from backend.contract.jobs import BatchPlan, BatchState
 from backend.jobs.calendars import parse_hours, parse_zone
+from backend.jobs.retry_plan import NOT_TAKEN_UP
 from backend.settings_jobs import JobConfig
 
 MOST_AT_ONCE: Final = 100
@@ -75,6 +76,6 @@ def _reason(job: JobConfig, state: BatchState, now: float, asked: Mapping[str, i
     if state.attempts >= policy.max_attempts:
         return f"was tried {state.attempts} times; the policy allows {policy.max_attempts} attempts"
     if asked.get(state.batch) == state.attempts:
-        return "has been asked for and not been taken up yet"
+        return NOT_TAKEN_UP
     after = (now if state.updated_at is None else state.updated_at) + wait_seconds(job, state.attempts)
     return f"waits until {utc_text(after)}" if now < after else ""

@@ -12,6 +12,7 @@ from backend.contract.errors import InvalidInput
 from backend.contract.jobs import BatchPlan, RetryPreview
 from backend.contract.replays import Replay
 from backend.contract.tables import JOB_NAME
+from backend.jobs.asked import asked_at, is_waiting
 from backend.jobs.retry_plan import preview_of, queue_name, retry_url
 from backend.replay.request import check_rate, check_reason
 from backend.replay.retry import ReadsPlans
@@ -48,17 +49,22 @@ class Retries:
         self._settings = settings
         self._clock = clock
         self._selections = Selections(s3, settings.bucket)
-        self._starter = Starter(sqs, ReplayStore(dynamodb, settings.replays_table), settings.replay_queue_url)
+        self._store = ReplayStore(dynamodb, settings.replays_table)
+        self._starter = Starter(sqs, self._store, settings.replay_queue_url)
 
     def preview(
         self, job_name: str, batches: Sequence[str] | None = None, *, max_attempts: int | None = None
     ) -> RetryPreview:
         """Exactly which batches a retry would ask for now, and which it leaves out and why; changes nothing.
 
-        ``batches`` None: all that remain of the plan. Raises InvalidInput for a job without batches or queue.
+        ``batches`` None: all that remain of the plan. Those that an earlier retry has asked for and nobody has taken up
+        are left out. Raises InvalidInput for a job without batches or queue.
         """
         target = queue_name(retry_url(job_name, self._settings))
-        return preview_of(self._plan(job_name), batches, target, max_attempts)
+        plan = self._plan(job_name)
+        asked = asked_at(self._store, job_name, self._clock())
+        waiting = {state.batch for state in plan.batches if is_waiting(state, asked.get(state.batch))}
+        return preview_of(plan, batches, target, max_attempts, waiting)
 
     def retry(
         self,

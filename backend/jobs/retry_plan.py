@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from backend.contract.errors import InvalidInput
@@ -14,6 +14,7 @@ from backend.settings import Settings
 
 MOST_BATCHES: Final = 10_000
 """Of one retry."""
+NOT_TAKEN_UP: Final = "has been asked for and not been taken up yet"
 
 
 def retry_url(job_name: str, settings: Settings) -> str:
@@ -32,19 +33,24 @@ def queue_name(url: str) -> str:
 
 
 def preview_of(
-    plan: BatchPlan, wanted: Sequence[str] | None, target: str, max_attempts: int | None = None
+    plan: BatchPlan,
+    wanted: Sequence[str] | None,
+    target: str,
+    max_attempts: int | None = None,
+    waiting: Collection[str] = (),
 ) -> RetryPreview:
     """Exactly which batches would be asked for: the ``wanted`` ones, or all that remain of the plan for None.
 
-    In the order of the plan, each once. ``max_attempts`` leaves out those that had as many. Raises InvalidInput for
-    more than ``MOST_BATCHES``.
+    In the order of the plan, each once. ``max_attempts`` leaves out those that had as many, ``waiting`` are those that
+    were asked for already. Raises InvalidInput for more than ``MOST_BATCHES``.
     """
     known = {state.batch: state for state in plan.batches}
     asked = known.keys() if wanted is None else dict.fromkeys(wanted)
     if len(asked) > MOST_BATCHES:
         raise InvalidInput("batches", len(asked), f"are too many for one retry; name at most {MOST_BATCHES}")
     left_out = {batch: f"is not in the plan of {plan.job_name}" for batch in asked if batch not in known}
-    left_out |= {batch: reason for batch in asked if batch in known and (reason := why_not(known[batch], max_attempts))}
+    reasons = {batch: why_not(known[batch], max_attempts) for batch in asked if batch in known}
+    left_out |= {batch: reason or NOT_TAKEN_UP for batch, reason in reasons.items() if reason or batch in waiting}
     batches = tuple(state for state in plan.batches if state.batch in asked and state.batch not in left_out)
     return RetryPreview(plan.job_name, batches, left_out, target)
 

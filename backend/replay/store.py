@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,6 +64,11 @@ class ReplayStore:
         """The newest replays of the last 90 days."""
         found = newest_first(self._dynamodb, self._table, REPLAY, now - RECENT_DAYS * DAY_SECONDS, now + DAY_SECONDS)
         return tuple(replay_of(item) for item in islice(found, limit))
+
+    def retries(self, start: float, now: float) -> Iterator[Replay]:
+        """Retries recorded from ``start`` on, the newest first; days are read as far as the caller iterates."""
+        items = newest_first(self._dynamodb, self._table, REPLAY, start, now + DAY_SECONDS, {"kind": "retry"})
+        return (replay_of(item) for item in items)
 
     def results(self, replay_id: str, token: str | None, limit: int) -> tuple[tuple[ReplayResult, ...], str | None]:
         """At most ``limit`` results in the order of sending, and the token of those that follow.

@@ -11,6 +11,7 @@ import pytest
 from backend.contract.errors import InvalidInput
 from backend.contract.jobs import BatchPlan, BatchState, BatchStatus
 from backend.contract.replays import Replay
+from backend.jobs.asked import ASKED_SECONDS
 from backend.jobs.retries import CONFIRM_ABOVE, Retries
 from backend.replay.retry import TWICE
 from tests.backend.replay.world import LEASE, World
@@ -43,6 +44,9 @@ class Case:
     def run(self, replay: Replay, **more: Any) -> str:
         runner = self.world.runner(**more)
         return runner.run(replay.replay_id, self.world.clock.now + 100_000)
+
+    def offered(self) -> list[str]:
+        return [state.batch for state in self.retries.preview("backfill").batches]
 
     def asked(self) -> list[str]:
         messages = self.world.take(self.world.settings.retry_queue_url)
@@ -82,6 +86,31 @@ def test_what_remains_is_asked_for_in_the_order_of_the_plan(case: Case) -> None:
     (entry,) = case.world.audit.entries(case.world.clock.now - 60, case.world.clock.now + 60)
     assert (entry.action, entry.who, entry.reason, entry.outcome) == ("job.retry", WHO, WHY, "succeeded")
     assert entry.details["sent"] == 3
+
+
+def test_what_was_asked_for_and_not_taken_up_is_not_offered_again(case: Case) -> None:
+    case.plans.put(feb="failed", apr="failed", may="failed")
+    replay = case.retry("feb", "apr")
+    assert case.offered() == ["may"], "the retry goes on"
+    case.run(replay)
+    preview = case.retries.preview("backfill")
+    assert preview.left_out == dict.fromkeys(("feb", "apr"), "has been asked for and not been taken up yet")
+    with pytest.raises(InvalidInput, match="leave nothing to retry: feb has been asked for"):
+        case.retry("feb")
+    # A worker took one up and failed again: it may be asked for again.
+    case.plans.states["feb"] = BatchState("feb", "failed", 2, updated_at=case.world.clock.now + 1)
+    assert case.offered() == ["feb", "may"]
+    case.world.clock.now += ASKED_SECONDS + 1
+    assert case.offered() == ["feb", "apr", "may"], "a request that nobody takes up is likely lost"
+
+
+def test_what_a_cancelled_retry_did_not_send_is_offered_again(case: Case) -> None:
+    case.plans.put(**dict.fromkeys([f"b{number}" for number in range(6)], "failed"))
+    replay = case.retry(rate_per_second=1.0)
+    case.world.runner().run(replay.replay_id, case.world.clock.now + 2.5)
+    case.world.replays.cancel(replay.replay_id, WHO)
+    case.run(replay)
+    assert case.offered() == ["b4", "b5"]
 
 
 def test_a_batch_that_is_run_meanwhile_is_left_out(case: Case) -> None:
