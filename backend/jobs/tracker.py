@@ -20,7 +20,7 @@ from backend.jobs.delivery import Deliverer, ended_entry, entry_of
 from backend.jobs.errors import BatchBusy, BatchDone, JobError, LeaseLost, LeaseUnavailable
 from backend.jobs.heartbeat import Heart
 from backend.jobs.journal import Delivered, Entry, Journal
-from backend.jobs.lease import Standing
+from backend.jobs.lease import Standing, held
 from backend.jobs.pending import pending_batches
 from backend.jobs.run import JobSpec, Run, failure_of, new_record
 from backend.jobs.signals import JobSignals, Told
@@ -103,17 +103,20 @@ class Tracker:
         return run
 
     def _started(self, record: JobRun, deadline: Deadline) -> Run:
-        def start() -> Standing:
+        def start() -> tuple[JobRun, Standing]:
             before = self._store.standing(record.job_name, "")
-            self._store.start(record)
-            return before
+            # Heartbeats are of the time that the answer told: by a clock that is behind, the run would seem lost.
+            started = held(record, self._store.server.now())
+            self._store.start(started)
+            return started, before
 
         try:
-            return Run(record, within(deadline.left(), start).failed)
+            started, before = within(deadline.left(), start)
         except Exception as error:  # noqa: BLE001 - whatever keeps it from being recorded, the job runs
-            run = Run(record, None)
-            self._keep(run, "start", entry_of("start", record), error)
+            run = Run(held(record, self._store.server.now()), None)
+            self._keep(run, "start", entry_of("start", run.record), error)
             return run
+        return Run(started, before.failed)
 
     def _taken(self, record: JobRun, spec: JobSpec, deadline: Deadline) -> Run:
         def give_back(answer: Future[tuple[JobRun, Standing]]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,6 +19,7 @@ from backend.contract.jobs import MAX_ERROR_BYTES
 from backend.jobs.run import cut
 from backend.jobs.sdk import current_run, job
 from backend.jobs.terminated import Terminated
+from backend.jobs.watch import is_lost
 from backend.settings_jobs import JobConfig
 from tests.backend.jobs.tracking import Tracking, wait_for
 
@@ -37,6 +39,16 @@ def test_a_run_is_recorded_from_its_start_to_its_success(tracking: Tracking) -> 
     assert ended.worker.endswith(f":{os.getpid()}:MainThread")
     assert run.recorded
     assert tracking.alerts() == []
+
+
+def test_the_first_heartbeat_is_of_the_shared_time_so_that_a_worker_whose_clock_is_behind_is_not_lost(
+    tracking: Tracking,
+) -> None:
+    behind = tracking.other(clock=lambda: time.time() - 300)
+    with job("behind", tracker=behind):
+        started = tracking.run_of("behind")
+    assert started.heartbeat_at is not None
+    assert not is_lost(started, time.time())
 
 
 def test_a_failure_keeps_its_error_and_the_jobs_own_exception_goes_on(tracking: Tracking) -> None:
