@@ -5,13 +5,12 @@ Format: Alertmanager's documentation, "webhook_config". Version 4 is what every 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from backend.contract.alerts import SEVERITIES, SignalState, fingerprint, signal_message
+from backend.contract.alerts import SEVERITIES, SignalState, fingerprint
 from backend.contract.catalogue import Severity
 from backend.contract.errors import InvalidInput
 
@@ -34,8 +33,8 @@ SEVERITY_OF: Final[Mapping[str, Severity]] = {
     word: severity for severity, words in _SEVERITY_WORDS.items() for word in words.split()
 }
 """The label ``severity``, in small letters; any other word, and none at all, is MEDIUM."""
-_RESERVED: Final = frozenset(inspect.signature(signal_message).parameters)
-"""Names that mean something in a message: a label of such a name is told as ``label_<name>``."""
+_SUBJECT: Final = "subject"
+"""Under this name the alert's own fingerprint is shown: a label of this name is told as ``label_subject``."""
 _NAMES: Final = ("summary", "title", "message")
 _TEXTS: Final = ("description", "message")
 _YEAR_ONE: Final = 1
@@ -91,7 +90,6 @@ def _incoming(alert: object, place: str) -> Incoming:
         "generator_url": _text(alert, "generatorURL", place),
         "runbook_url": annotations.get("runbook_url") or labels.get("runbook_url") or "",
     }
-    text = _first(annotations, _TEXTS)
     return Incoming(
         severity=SEVERITY_OF.get(labels.get("severity", "").strip().lower(), "MEDIUM"),
         kind=name[:NAME],
@@ -99,7 +97,7 @@ def _incoming(alert: object, place: str) -> Incoming:
         state="resolved" if resolved else "firing",
         subject=(_text(alert, "fingerprint", place) or _own_fingerprint(labels))[:NAME],
         at=ends if resolved else starts,
-        description="\n".join(filter(None, (text, *(f"{key}: {url}" for key, url in links.items() if url)))),
+        description=_first(annotations, _TEXTS),
         environment=(labels.get("environment") or labels.get("env") or "")[:NAME],
         details=_details(labels) | {key: url for key, url in links.items() if url},
     )
@@ -124,7 +122,7 @@ def _left_out(payload: Mapping[str, Any], found: tuple[Incoming, ...]) -> tuple[
 
 
 def _details(labels: Mapping[str, str]) -> dict[str, str]:
-    return {f"label_{name}" if name in _RESERVED else name: value for name, value in labels.items()}
+    return {f"label_{name}" if name == _SUBJECT else name: value for name, value in labels.items()}
 
 
 def _own_fingerprint(labels: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from dash import html
 
@@ -50,6 +50,8 @@ EVENTS: Final = {
     "noise": ("silenced", "Marked as noise"),
     "note": ("no_data", "Note"),
 }
+SOURCES: Final = {"runbook_url": "Runbook", "generator_url": "Its source"}
+"""Labels that hold an address at the alert's source, and what the link to it is called."""
 TRANSPORTS: Final = {"slack": "Slack", "pagerduty": "PagerDuty", "email": "E-mail"}
 
 
@@ -174,6 +176,10 @@ def _links(alert: Alert, opened: OpenedAlert, request: ViewRequest) -> Children:
         links.append(html.A("See it from before it began", href=address, className="button"))
     if alert.runbook:
         links.append(html.A("Runbook", href=runbook_address(quote(alert.runbook, safe="")), className="button"))
+    for name, word in SOURCES.items():
+        if host := _host(alert.labels.get(name, "")):
+            address, away = alert.labels[name], {"rel": "noreferrer noopener", "target": "_blank"}
+            links.append(html.A(f"{word} on {host}", href=address, className="button", title=address, **away))
     if alert.incident_id:
         words = opened.incident.title if opened.incident else "Incident"
         changes = {"tab": "incidents", "incident": alert.incident_id, "alert": None}
@@ -185,6 +191,15 @@ def _links(alert: Alert, opened: OpenedAlert, request: ViewRequest) -> Children:
         href = f"{PAGE}?rule={quote(alert.rule, safe='')}&from=now-7d"
         links.append(html.A("Its rule, last 7 days", href=href, className="button"))
     return [html.Nav(links, className="buttons", **{"aria-label": "Where to look"})] if links else []
+
+
+def _host(address: str) -> str:
+    """The host of a web address; "" for all else: other schemes can run code, or are no address."""
+    try:
+        parts = urlsplit(address)
+        return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
+    except ValueError:
+        return ""
 
 
 def _facts(alert: Alert) -> Children:
@@ -204,7 +219,8 @@ def _facts(alert: Alert) -> Children:
         rows.append(("Silent for", lasting(alert.unknown_since)))
     if alert.correlation_id:
         rows.append(("Correlation id", html.Code(alert.correlation_id)))
-    rows += [(name, str(value)) for name, value in sorted(alert.labels.items())]
+    linked = {name for name in SOURCES if _host(alert.labels.get(name, ""))}
+    rows += [(name, str(value)) for name, value in sorted(alert.labels.items()) if name not in linked]
     facts = html.Dl([html.Div([html.Dt(name), html.Dd(value)]) for name, value in rows], className="event-facts")
     return [html.H3("Facts"), facts]
 
