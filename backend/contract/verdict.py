@@ -6,6 +6,7 @@ No data is never healthy: a signal never seen is *not connected* and left out, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +21,10 @@ State = Literal["healthy", "degraded", "critical", "unknown", "not_connected"]
 SHORTEST_INTERVAL: Final = 10.0
 LONGEST_INTERVAL: Final = 900.0
 SILENT_INTERVALS: Final = 3
+HUGE: Final = 1e15
+"""From here on nobody counts digits: 1e+308 is read more easily than 309 of them."""
+_PLURAL: Final = re.compile(r"(?<=[a-z]{3})(?:(?<=ss)e)?s(?=/|$)")
+"""The end of a unit that counts things (records, processes, pauses/min), not that of ms or s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +128,14 @@ def duration(seconds: float) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """A value as people read it: thousands separated, three significant digits below 100, ms as s from 1,000 on."""
+    """A value as people read it: thousands separated, three significant digits below 100 and from 1e15 on, ms as s
+    from 1,000 on, the unit of one thing in the singular."""
     if unit == "ms" and abs(value) >= 1000:
         value, unit = value / 1000, "s"
-    text = f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+    size = abs(value)
+    text = f"{value:,.0f}" if 100 <= size < HUGE or (size < 100 and value == int(value)) else f"{value:.3g}"
+    if text == "1":
+        unit = _PLURAL.sub("", unit)
     return f"{text}{unit}" if unit == "%" else f"{text} {unit}"
 
 

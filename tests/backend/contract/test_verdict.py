@@ -179,6 +179,17 @@ def test_durations_in_words(seconds: float, text: str) -> None:
         (999, "ms", "999 ms"),
         (1500, "ms", "1.5 s"),
         (99.848, "%", "99.8%"),
+        (1, "checkpoints", "1 checkpoint"),
+        (1, "processes", "1 process"),
+        (1, "records/min", "1 record/min"),
+        (1, "ms", "1 ms"),
+        (1, "s", "1 s"),
+        (1, "x budget", "1 x budget"),
+        (1.02, "alerts", "1.02 alerts"),
+        (999_999_999_999_999, "records", "999,999,999,999,999 records"),
+        (1e15, "records", "1e+15 records"),
+        (-1e308, "records", "-1e+308 records"),
+        (1e308, "ms", "1e+305 s"),
     ],
 )
 def test_amounts_as_people_read_them(value: float, unit: str, text: str) -> None:
