@@ -28,6 +28,9 @@ QUESTIONS: Final = {
     "prevention": ("Prevention", "What keeps it from happening again"),
 }
 """The follow-up form: field to its label and what is asked."""
+WORDS: Final = {"page": "Page of its alert", "runbook": "Runbook"}
+SAID: Final = ("alert",)
+"""Links that messages need and the page has by itself, as it knows its own alert."""
 MAX_ANSWER: Final = 4_000
 """Characters of each answer."""
 
@@ -115,7 +118,8 @@ def _links(incident: Incident, request: ViewRequest) -> html.Nav:
         html.A("Errors of that time", href=f"/errors?{span}"),
         html.A("Health of that time", href=f"/?{span}"),
     ]
-    links += [html.A(name, href=address) for name, address in sorted(incident.links.items())]
+    stored = sorted((name, address) for name, address in incident.links.items() if name not in SAID)
+    links += [html.A(WORDS.get(name, name), href=address) for name, address in stored]
     if incident.slack_channel:
         links.append(html.Span(f"Slack: {incident.slack_channel}"))
     return html.Nav(links, className="pages", **{"aria-label": "Links of the incident"})

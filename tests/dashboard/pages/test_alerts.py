@@ -123,6 +123,18 @@ def test_a_resolved_alert_opens_its_page_at_its_own_time() -> None:
     assert page_address(over).endswith(f"&to={round((NOW - 60 + 900) * 1000)}&environment=production")
 
 
+def test_addresses_of_an_alerts_source_are_links_cut_to_their_host_and_no_other_scheme_is(desk: AlertDesk) -> None:
+    labels = {"runbook_url": "https://wiki.example/disk?x=1", "generator_url": "javascript://prometheus/%0aalert(1)"}
+    desk.service.stored.append(alert(NOW, "Disk", source="alertmanager", labels=labels))
+    page = desk.html(alert=desk.service.stored[-1].alert_id)
+    link = re.search(r'<a [^>]*href="https://wiki.example/disk[^>]*>([^<]*)</a>', page)
+    assert link is not None
+    assert 'rel="noreferrer noopener"' in link[0]
+    assert link[1] == "Runbook on wiki.example"
+    assert 'href="javascript' not in page
+    assert "<dt>generator_url</dt><dd>javascript://" in page.lower()
+
+
 def test_operators_are_offered_what_can_be_done_now(desk: AlertDesk) -> None:
     opened = desk.part("drawer-action", alert=desk.service.stored[0].alert_id)
     for name in ("alert-acknowledge", "alert-resolve", "alert-noise", "alert-silence"):
@@ -143,6 +155,14 @@ def test_an_incident_shows_its_timeline_and_its_form_to_operators(desk: AlertDes
     seen = desk.part("alerts-rows", "viewer", tab="incidents", incident="inc-00")
     assert "A quota was reached." in seen
     assert "<textarea" not in seen
+
+
+def test_links_of_an_incident_are_named_and_its_alert_is_linked_once(desk: AlertDesk) -> None:
+    links = {name: f"https://pb.example/{name}" for name in ("alert", "page", "runbook")}
+    desk.service.happened = [replace(desk.service.happened[0], links=links)]
+    page = desk.part("alerts-rows", tab="incidents", incident="inc-1")
+    words = re.findall(r">([^<]*)</a>", page[page.index("Links of the incident") :])
+    assert words[:5] == ["Its alert", "Errors of that time", "Health of that time", "Page of its alert", "Runbook"]
 
 
 def test_the_list_of_incidents_says_whose_follow_up_is_missing(desk: AlertDesk) -> None:
