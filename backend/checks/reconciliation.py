@@ -56,19 +56,23 @@ def judge(hours: Sequence[Hour], least_percent: float, note: str = "") -> Judged
     missing = sum(hour.missing.total for hour in judged)
     if bad:
         lost = sum(hour.missing.total for hour in bad)
-        sentence = f"{lost:,} {_events(lost)} missing in {len(bad)} of {len(judged)} hours, worst {value:.2f} %"
+        sentence = f"{lost:,} {_events(lost)} missing in {len(bad)} of {_hours(judged)}, worst {value:.2f} %"
         return Judged("failed", sentence + tail, value, tuple(finding_of(hour) for hour in reversed(bad)))
     if not judged:
         return Judged("unknown", "No settled hour with events to compare" + tail, None, ())
-    said = f"All events of {len(judged)} hours are accounted for"
+    said = f"All events of {_hours(judged)} are accounted for"
     if missing:
-        said = f"{missing:,} {_events(missing)} missing in {len(judged)} hours, each matches at least {value:.2f} %"
+        said = f"{missing:,} {_events(missing)} missing in {_hours(judged)}, each matches at least {value:.2f} %"
     return Judged("passed", said + tail, value, ())
 
 
 def _match(hour: Hour) -> float:
     match = hour.counts.match_percent
     return 100.0 if match is None else match
+
+
+def _hours(hours: Sequence[Hour]) -> str:
+    return f"{len(hours)} hour{'' if len(hours) == 1 else 's'}"
 
 
 def _unsure(hours: Sequence[Hour]) -> str:

@@ -27,7 +27,8 @@ def test_an_hour_whose_events_are_all_processed_or_dead_lettered_matches() -> No
     assert dict(hour.counts.counts) == {
         "ingested": 10, "stored": 10, "indexed": 10, "processed": 9, "dead_lettered": 1,
     }  # fmt: skip
-    assert judge([hour], 99.9).status == "passed"
+    judged = judge([hour], 99.9)
+    assert (judged.status, judged.sentence) == ("passed", "All events of 1 hour are accounted for")
 
 
 @pytest.mark.parametrize(
