@@ -121,8 +121,11 @@ def _remediate(world: World, memory: Memory, _runs: Sequence[JobRun], _running: 
         if due:
             reason = f"failed batches are tried up to {job.remediation.max_attempts} times"
             try:
-                retries.retry(name, due, f"policy: {name}", reason, confirm=len(due))
-                known |= {batch: attempts[batch] for batch in due}
+                # Without what a person has asked for already; should that be cancelled, it is the policy's again.
+                batches = [state.batch for state in retries.preview(name, due).batches]
+                if batches:
+                    retries.retry(name, batches, f"policy: {name}", reason, confirm=len(batches))
+                known |= {batch: attempts[batch] for batch in batches}
             except (InvalidInput, ClientError, BotoCoreError) as error:
                 # What was asked for of other jobs has to be remembered all the same.
                 fields = {"job_name": name, "error_type": type(error).__name__, "error_message": str(error)}

@@ -16,6 +16,7 @@ from backend.contract.checks import CheckResult
 from backend.contract.job_items import plan_items, run_item
 from backend.contract.jobs import JobRun, JobStatus
 from backend.jobs.history import runs_key
+from backend.jobs.retries import Retries
 from backend.jobs.store import JobStore
 from backend.replay.store import ReplayStore
 from backend.settings import Config, Settings
@@ -127,11 +128,7 @@ def test_a_failure_that_is_over_is_resolved_once_though_its_job_could_not_say_so
 
 def test_the_policy_asks_once_an_attempt_and_is_in_the_audit_log(room: Desk) -> None:
     world = room.world
-    store = JobStore(world.clients.dynamodb, world.settings.job_runs_table, Wound(room.now))
-    for item in plan_items("backfill", ["2026-04", "2026-05"], room.now):
-        world.clients.dynamodb.put_item(TableName=world.settings.job_runs_table, Item=item)
-    run, _ = store.take(JobRun("backfill", "r1", "STARTED", room.now, batch="2026-05"), again=False)
-    store.end(replace(run, status="FAILED", ended_at=room.now, error="died"), note=False)
+    died(room, "2026-05")
     for _ in range(3):
         look(room, 6 * MINUTE)
     (replay,) = ReplayStore(world.clients.dynamodb, world.settings.replays_table).recent(10, room.now)
@@ -140,6 +137,32 @@ def test_the_policy_asks_once_an_attempt_and_is_in_the_audit_log(room: Desk) -> 
     audit = AuditLog(world.clients.dynamodb, world.settings, world.clock)
     (entry,) = audit.entries(room.now - HOUR, room.now + HOUR)
     assert (entry.action, entry.who) == ("job.retry", "policy: backfill")
+
+
+def test_the_policy_leaves_to_a_person_what_they_asked_for(room: Desk) -> None:
+    world = room.world
+    clients, audit = world.clients, AuditLog(world.clients.dynamodb, world.settings, world.clock)
+    died(room, "2026-04", "2026-05")
+    retries = Retries(clients.dynamodb, clients.sqs, clients.s3, world.jobs, audit, world.settings, world.clock)
+    retries.retry("backfill", ["2026-05"], "ops@example.com", "the disk is larger now")
+    for _ in range(2):
+        look(room, 11 * MINUTE)
+    found = ReplayStore(clients.dynamodb, world.settings.replays_table).recent(10, room.now)
+    assert {replay.requested_by: replay.selection["batches"] for replay in found} == {
+        "ops@example.com": ["2026-05"], "policy: backfill": ["2026-04"],
+    }  # fmt: skip
+    assert len(audit.entries(room.now - HOUR, room.now + HOUR)) == 2, "none was refused"
+
+
+def died(room: Desk, *batches: str) -> None:
+    """A plan of two months, of which these were tried and failed."""
+    clients, table = room.world.clients, room.world.settings.job_runs_table
+    store = JobStore(clients.dynamodb, table, Wound(room.now))
+    for item in plan_items("backfill", ["2026-04", "2026-05"], room.now):
+        clients.dynamodb.put_item(TableName=table, Item=item)
+    for batch in batches:
+        run, _ = store.take(JobRun("backfill", f"r-{batch}", "STARTED", room.now, batch=batch), again=False)
+        store.end(replace(run, status="FAILED", ended_at=room.now, error="died"), note=False)
 
 
 def test_the_history_holds_each_run_of_a_day_once_as_it_ended(room: Desk) -> None:
