@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 from random import Random
 from typing import Final
 
@@ -27,6 +28,8 @@ STREAM: Final = "clickstream-enricher"
 HISTORY_DAYS: Final = 29
 """Four weeks and a day: an hour's volume is compared with the same hour of four earlier weeks."""
 RECENT_SECONDS: Final = 1800.0
+HOUR_SECONDS: Final = 3600.0
+RETRY_SECONDS: Final = 240.0
 DAILY: Final = (0.3, 0.25, 0.2, 0.2, 0.25, 0.4, 0.6, 0.8, 1.0, 1.15, 1.25, 1.3, 1.3, 1.25, 1.2, 1.15, 1.15, 1.2, 1.3,
                 1.35, 1.2, 0.9, 0.6, 0.4)  # fmt: skip
 """How much is ordered in each hour of a day, around 1."""
@@ -34,7 +37,7 @@ DAILY: Final = (0.3, 0.25, 0.2, 0.2, 0.25, 0.4, 0.6, 0.8, 1.0, 1.15, 1.25, 1.3, 
 
 @dataclass(frozen=True, slots=True)
 class DemoJob:
-    """A job of the demo. Live it starts each ``every_seconds``; ``history_seconds`` apart in the seeded past.
+    """A job of the demo. It starts each ``every_seconds``, and once an hour in the seeded past.
 
     ``failing`` is the share of runs that fail, with one of ``errors`` (``{number}`` differs each time).
     """
@@ -42,7 +45,6 @@ class DemoJob:
     name: str
     dataset: str
     every_seconds: float
-    history_seconds: float
     seconds: float
     records: int
     failing: float = 0.0
@@ -51,17 +53,17 @@ class DemoJob:
 
 
 REGULAR: Final = (
-    DemoJob("orders-load", "orders", 60, 3600, 6, 5_200),
-    DemoJob("payments-sync", "payments", 90, 3600, 9, 4_100, 0.25, (
+    DemoJob("orders-load", "orders", 60, 6, 5_200),
+    DemoJob("payments-sync", "payments", 90, 9, 4_100, 0.25, (
         "TimeoutError: payments database did not answer within 30 s (attempt {number})",
         "ConnectionResetError: connection 10.0.3.{number} was reset while reading page {number}",
     )),
-    DemoJob("shipping-report", "shipping", 120, 7200, 14, 1_900, 0.04, (
+    DemoJob("shipping-report", "shipping", 120, 14, 1_900, 0.04, (
         "ValueError: carrier 'DPX-{number}' is not in the list of carriers",
     )),
-    DemoJob("customer-dedupe", "customers", 180, 14400, 25, 860),
+    DemoJob("customer-dedupe", "customers", 180, 25, 860),
 )  # fmt: skip
-FAILING: Final = DemoJob("vat-export", "vat", 40, 0, 3, 0, 1.0, (
+FAILING: Final = DemoJob("vat-export", "vat", 40, 3, 0, 1.0, (
     "PermissionError: s3://finance-exports/vat/{number}.csv: AccessDenied",
 ))  # fmt: skip
 """Since the demo's start no run of it has succeeded."""
@@ -91,18 +93,27 @@ def fate(job: DemoJob, seed: int, started_at: float) -> Fate:
 def history(seed: int, now: float) -> Iterator[JobRun]:
     """Runs of the last four weeks, oldest first per job, all ended before ``now`` (epoch s).
 
-    The last half hour is as dense as live runs: who looks at the start finds fresh datasets.
+    The last half hour, and the hour that it begins in, are as dense as live runs: who looks at the start finds fresh
+    datasets, and no hour is loaded twice.
     """
-    recent = now - RECENT_SECONDS
+    dense = (now - RECENT_SECONDS) // HOUR_SECONDS
     for job in REGULAR:
-        first = int((now - HISTORY_DAYS * 86400) // job.history_seconds) + 1
-        for number in range(first, int(recent // job.history_seconds) + 1):
-            started = number * job.history_seconds + Random(f"{seed}/{job.name}/{number}").uniform(0, 20)
-            if started + job.history_seconds / 4 < recent:
-                yield ended(job, seed, started, job.history_seconds / job.every_seconds)
-        first, last = int(recent // job.every_seconds) + 1, int((now - 2 * job.seconds) // job.every_seconds)
+        for hour in range(int((now - HISTORY_DAYS * 86400) // HOUR_SECONDS) + 1, int(dense)):
+            yield from _hour(job, seed, hour)
+        first, last = ceil(dense * HOUR_SECONDS / job.every_seconds), int((now - 2 * job.seconds) // job.every_seconds)
         for number in range(first, last + 1):
             yield ended(job, seed, number * job.every_seconds)
+
+
+def _hour(job: DemoJob, seed: int, hour: int) -> Iterator[JobRun]:
+    """A past hour: one run loads what its live runs would have; one that fails is tried again until it succeeds."""
+    started = hour * HOUR_SECONDS + Random(f"{seed}/{job.name}/{hour}").uniform(0, 20)
+    times = HOUR_SECONDS / job.every_seconds * (1 - job.failing)
+    for attempt in range(int(HOUR_SECONDS / RETRY_SECONDS) - 1):
+        run = ended(job, seed, started + attempt * RETRY_SECONDS, times)
+        yield run
+        if run.status == "SUCCESS":
+            return
 
 
 def ended(job: DemoJob, seed: int, started_at: float, times: float = 1.0) -> JobRun:
