@@ -15,7 +15,16 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from backend.alerts.routing import UNREADABLE
-from backend.contract.alerts import MAX_DESCRIPTION, MAX_TITLE, SEVERITIES, Signal, SignalState, fingerprint
+from backend.contract.alerts import (
+    DETAILS,
+    MAX_DESCRIPTION,
+    MAX_NAME,
+    MAX_TITLE,
+    SEVERITIES,
+    Signal,
+    SignalState,
+    fingerprint,
+)
 from backend.contract.catalogue import Catalogue, Metric, Section, Severity
 
 ALARM_PREFIX: Final = "pulseboard-"
@@ -26,6 +35,12 @@ UNREADABLE_SECONDS: Final = 3600.0
 MAX_LABEL: Final = 1_000
 MAX_LABELS: Final = 30
 MAX_UNREADABLE: Final = 1_000
+MAX_RULE_BYTES: Final = 1_020
+"""A rule is a sort key of the table, of which DynamoDB takes 1,024 bytes."""
+EARLIEST: Final = 946_684_800.0
+"""2000-01-01: no state began before."""
+NO_TIME: Final = "time_refused"
+"""Label of a signal whose message named no possible time."""
 _STATES: Final[Mapping[str, SignalState]] = {"ALARM": "firing", "OK": "resolved", "INSUFFICIENT_DATA": "unknown"}
 _DATAPOINTS: Final = re.compile(r"datapoints? (?:was |were )?\[(-?[\d.]+(?:[eE][+-]?\d+)?)")
 _PAGES: Final[Mapping[Section, str]] = {
@@ -53,8 +68,9 @@ class Envelope:
 def read(record: Mapping[str, Any], catalogue: Catalogue, environment: str, now: float) -> Signal | None:
     """The signal of one SQS record; None for a message that only wakes the consumer. Never raises.
 
-    What can't be understood is a signal itself, so that somebody looks. No state began after its message was sent: a
-    source whose clock is ahead would otherwise have the last word for as long.
+    What can't be understood, for whatever reason, is a signal itself, so that somebody looks. No state began after its
+    message was sent: a source whose clock is ahead would otherwise have the last word for as long. Nor did one begin
+    before the year 2000: then the message's own time is taken, and a label says so.
     """
     envelope = unwrap(record, now)
     try:
@@ -63,10 +79,9 @@ def read(record: Mapping[str, Any], catalogue: Catalogue, environment: str, now:
             raise ValueError("it is no JSON object")
         if set(message) == {WAKE}:
             return None
-        signal = _signal(message, envelope, catalogue, environment)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return _timed(_signal(message, envelope, catalogue, environment), envelope.sent_at)
+    except Exception as error:  # noqa: BLE001 - whatever a message provokes, somebody must see it
         return _unreadable(envelope, error, environment)
-    return replace(signal, at=round(min(signal.at, envelope.sent_at), 3))
 
 
 def unwrap(record: Mapping[str, Any], now: float) -> Envelope:
@@ -78,8 +93,9 @@ def unwrap(record: Mapping[str, Any], now: float) -> Envelope:
         outer = json.loads(body)
         if isinstance(outer, dict) and outer.get("Type") == "Notification" and isinstance(outer["Message"], str):
             at = min(_instant(outer["Timestamp"]), sent_at)
+            at = at if at >= EARLIEST else sent_at
             return Envelope(outer["Message"], str(outer["MessageId"]), at, str(outer.get("TopicArn", "")))
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         pass
     return Envelope(body, message_id, sent_at)
 
@@ -96,7 +112,19 @@ def clean(text: str, limit: int) -> str:
     return kept if len(kept) <= limit and len(text) <= 2 * limit else kept[: limit - 1] + "…"
 
 
+def _timed(signal: Signal, sent_at: float) -> Signal:
+    if signal.at >= EARLIEST:
+        return replace(signal, at=round(min(signal.at, sent_at), 3))
+    refused = {
+        NO_TIME: "its message named a time before the year 2000, or none that is a number; when it was sent counts"
+    }
+    return replace(signal, at=round(sent_at, 3), labels={**signal.labels, **refused})
+
+
 def _signal(message: Mapping[str, Any], envelope: Envelope, catalogue: Catalogue, environment: str) -> Signal:
+    # Names in a message of Pulseboard's own may be anybody's (labels of another system); CloudWatch names no kind.
+    if "source" in message and "kind" in message:
+        return _own(message, envelope, environment)
     if "AlarmName" in message:
         return _alarm(_Alarm.from_sns(message), envelope, catalogue, environment)
     if "alarmData" in message:
@@ -137,7 +165,7 @@ class _Alarm:
             state=_STATES[data["state"]["value"]],
             at=_instant(data["state"]["timestamp"]),
             reason=str(data["state"].get("reason") or ""),
-            description=str(data.get("configuration", {}).get("description") or ""),
+            description=str((data.get("configuration") or {}).get("description") or ""),
             account=str(message.get("accountId") or ""),
             region=str(message.get("region") or ""),
         )
@@ -146,7 +174,7 @@ class _Alarm:
 def _alarm(alarm: _Alarm, envelope: Envelope, catalogue: Catalogue, environment: str) -> Signal:
     signal = Signal(
         fingerprint=fingerprint("cloudwatch", alarm.name, alarm.account, alarm.region),
-        rule=alarm.name,
+        rule=_rule(alarm.name),
         state=alarm.state,
         severity="MEDIUM" if "warnings" in envelope.topic.rpartition(":")[2] else "HIGH",
         title=clean(alarm.name, MAX_TITLE),
@@ -190,13 +218,13 @@ def _own(message: Mapping[str, Any], envelope: Envelope, environment: str) -> Si
     lasts = message.get("lasts_seconds")
     return Signal(
         fingerprint=fingerprint(*about),
-        rule=f"{source}:{kind}",
+        rule=_rule(f"{_name(source)}:{_name(kind)}"),
         state=cast("SignalState", state),
         severity=cast("Severity", severity),
         title=clean(title, MAX_TITLE),
-        at=_number(message.get("at", envelope.sent_at), "at"),
+        at=_moment(message.get("at", envelope.sent_at)),
         signal_id=envelope.message_id,
-        source=source,
+        source=_name(source),
         description=clean(str(message.get("description", "")), MAX_DESCRIPTION),
         value=None if message.get("value") is None else _number(message["value"], "value"),
         unit=clean(str(message.get("unit", "")), MAX_LABEL),
@@ -212,13 +240,16 @@ def _own(message: Mapping[str, Any], envelope: Envelope, environment: str) -> Si
 
 _FIELDS: Final = frozenset(
     {"source", "kind", "severity", "title", "state", "at", "subject", "description", "value", "unit", "environment",
-     "page", "runbook", "correlation_id", "lasts_seconds", "synthetic"}
+     "page", "runbook", "correlation_id", "lasts_seconds", "synthetic", DETAILS}
 )  # fmt: skip
 
 
 def _labels(message: Mapping[str, Any], subject: str) -> dict[str, str]:
-    others = {"subject": subject} if subject else {}
-    others |= {str(name): value for name, value in message.items() if name not in _FIELDS}
+    details = message.get(DETAILS, {})
+    others = details if isinstance(details, dict) else {DETAILS: details}
+    others = {**others, **{name: value for name, value in message.items() if name not in _FIELDS}}
+    if subject:
+        others = {"subject": subject, **{name: value for name, value in others.items() if name != "subject"}}
     kept = list(others.items())[:MAX_LABELS]
     return {clean(name, MAX_LABEL): clean(_plain(value), MAX_LABEL) for name, value in kept}
 
@@ -252,6 +283,26 @@ def _text(message: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{name} {value!r} must be text")
     return value
+
+
+def _name(text: str) -> str:
+    """A source or kind as part of a rule: one line, cut."""
+    return clean(text.replace("\n", " "), MAX_NAME)
+
+
+def _rule(text: str) -> str:
+    """A rule as the table takes it as a key."""
+    return clean(text.replace("\n", " "), len(text)).encode()[:MAX_RULE_BYTES].decode(errors="ignore")
+
+
+def _moment(value: Any) -> float:
+    """Epoch seconds; -infinity where the number is none that could be a time. Raises ValueError for no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"at {value!r} must be a number of seconds")
+    try:
+        return float(value) if math.isfinite(value) else -math.inf
+    except OverflowError:
+        return -math.inf
 
 
 def _number(value: Any, name: str) -> float:

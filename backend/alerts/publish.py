@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from backend.contract.alerts import CRITICAL_TOPIC, SignalState, signal_message
+from backend.contract.alerts import CRITICAL_TOPIC, LEFT_OUT, SignalState, signal_message
 from backend.contract.catalogue import Severity
+from backend.contract.errors import InvalidInput
 from backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ MAX_SUBJECT: Final = 99
 MAX_DETAIL: Final = 1_000
 MAX_DETAILS: Final = 20
 """SNS takes 256 KB a message; who needs more than this follows a link."""
+_REFUSED: Final = frozenset({"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid"})
+"""Codes of SNS for a message that it will not take at any time."""
 
 
 class Publisher:
@@ -60,14 +63,17 @@ class Publisher:
         lasts_seconds: float | None = None,
         synthetic: bool = False,
         details: Mapping[str, Any] | None = None,
+        strict: bool = False,
     ) -> bool:
-        """Says that ``kind`` fires, is resolved, or is unknown for ``subject``; whether it was sent. Never raises.
+        """Says that ``kind`` fires, is resolved, or is unknown for ``subject``; whether it was sent. Never raises,
+        except, where ``strict``, InvalidInput for a message that SNS would refuse at any time.
 
         ``at`` (epoch s) is when that began, now by default; ``environment`` is the configured one by default. The
         topic follows the severity, so a resolution needs the severity of its alert. Without a topic it is logged only.
         """
-        details = dict(details or {})
-        said = {"status": kind, "severity": severity, "alert_state": state, "subject": subject, **details}
+        details = _short(details or {})
+        # Names of details may be anybody's: they stand apart from the fields of the line.
+        said = {"status": kind, "severity": severity, "alert_state": state, "subject": subject, "details": details}
         (self._logger.warning if state == "firing" else self._logger.info)(title, extra=said)
         topic = self._topic(severity)
         if not topic:
@@ -89,15 +95,15 @@ class Publisher:
             correlation_id=correlation_id,
             lasts_seconds=lasts_seconds,
             synthetic=synthetic,
-            details=_short(details),
+            details=details,
         )
-        return self._publish(topic, severity, title, message)
+        return self._publish(topic, severity, title, message, strict)
 
     def _topic(self, severity: Severity) -> str:
         critical = severity in CRITICAL_TOPIC
         return self._settings.alerts_topic_arn if critical else self._settings.warnings_topic_arn
 
-    def _publish(self, topic: str, severity: Severity, title: str, message: str) -> bool:
+    def _publish(self, topic: str, severity: Severity, title: str, message: str, strict: bool) -> bool:
         try:
             self._sns.publish(
                 TopicArn=topic,
@@ -109,6 +115,8 @@ class Publisher:
             self._logger.error(
                 "alert not sent", extra={"error_type": type(error).__name__, "error_message": str(error)}
             )
+            if strict and _refused(error):
+                raise InvalidInput("alert", title, f"was refused by SNS, now and later: {error}") from error
             return False
         return True
 
@@ -119,9 +127,20 @@ def subject_line(text: str) -> str:
     return " ".join(printable.split())[:MAX_SUBJECT]
 
 
+def _refused(error: Exception) -> bool:
+    """Whether it is the message that SNS does not take; a wrong topic is no fault of the message's."""
+    return (
+        isinstance(error, ClientError)
+        and error.response["Error"]["Code"] in _REFUSED
+        and "TopicArn" not in error.response["Error"].get("Message", "")
+    )
+
+
 def _short(details: Mapping[str, Any]) -> dict[str, Any]:
     """At most so many details, each cut: what is no text and too long becomes the beginning of its JSON."""
-    return {name: _cut(value) for name, value in list(details.items())[:MAX_DETAILS]}
+    names = list(details)
+    kept = {name: _cut(details[name]) for name in names[:MAX_DETAILS]}
+    return {**kept, LEFT_OUT: f"{len(names) - MAX_DETAILS} more"} if len(names) > MAX_DETAILS else kept
 
 
 def _cut(value: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
@@ -28,6 +29,18 @@ COVERED: Final = "covered by "
 MAX_TITLE: Final = 300
 MAX_DESCRIPTION: Final = 8_000
 """Characters; SNS takes 256 KB, Slack 3,000 a block, people less."""
+MAX_NAME: Final = 200
+"""Characters of a source, of a kind and of a detail's name."""
+MAX_FIELD: Final = 1_000
+"""Characters of any other field."""
+MAX_MESSAGE: Final = 250_000
+"""Bytes of UTF-8; SNS takes 262,144 with the attributes."""
+DETAILS: Final = "details"
+"""Key of a message under which its sender's details are, apart from what the message itself says."""
+LEFT_OUT: Final = "left_out"
+"""Detail that names those that were left out of a message that was too large."""
+_NOT_SENT: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
+"""What is no character in UTF-8, or none that SQS takes."""
 LOOK_BACK_SECONDS: Final = 900
 """A link from an alert opens its page from so long before the alert began."""
 
@@ -262,25 +275,56 @@ def signal_message(
     """The JSON of Pulseboard's own messages to the two topics; the alert consumer reads it back.
 
     ``source`` and ``kind`` are the rule, ``subject`` the thing it is about (a job's name and batch, a dataset): the
-    three make the fingerprint. ``details`` are shown as labels. Texts are cut to what people read.
+    three make the fingerprint. ``details`` are shown as labels. Texts are cut to what people read, and the largest
+    details left out of a message that SNS would not take.
     """
     wanted: dict[str, Any] = {
-        "source": source,
-        "kind": kind,
+        "source": source[:MAX_NAME],
+        "kind": kind[:MAX_NAME],
         "severity": severity,
         "title": title[:MAX_TITLE],
         "state": state,
         "at": at,
-        "subject": subject,
+        "subject": _distinct(subject),
         "description": description[:MAX_DESCRIPTION],
         "value": value,
-        "unit": unit,
-        "environment": environment,
-        "page": page,
-        "runbook": runbook,
-        "correlation_id": correlation_id,
+        "unit": unit[:MAX_FIELD],
+        "environment": environment[:MAX_FIELD],
+        "page": page[:MAX_FIELD],
+        "runbook": runbook[:MAX_FIELD],
+        "correlation_id": correlation_id[:MAX_FIELD],
         "lasts_seconds": lasts_seconds,
         "synthetic": synthetic,
     }
     given = {name: entry for name, entry in wanted.items() if entry not in (None, "", False)}
-    return json.dumps({**(details or {}), **given}, default=str)
+    return _fitting(given, details or {})
+
+
+def _distinct(subject: str) -> str:
+    """A long subject is cut, and stays another one than those that begin alike."""
+    if len(subject) <= MAX_FIELD:
+        return subject
+    digest = hashlib.sha256(subject.encode("utf-8", "replace")).hexdigest()[:32]
+    return f"{subject[: MAX_FIELD - 33]}…{digest}"
+
+
+def _fitting(given: Mapping[str, Any], details: Mapping[str, Any]) -> str:
+    """The JSON with as many details as fit, the smallest first; without any it always fits."""
+    texts = {name: _text({str(name)[:MAX_NAME]: entry}) for name, entry in details.items()}
+    sizes = {name: len(text.encode()) + 1 for name, text in texts.items()}
+    # Room for the message itself, for the names that are left out, and for what is around them.
+    room = MAX_MESSAGE - len(_text(given).encode()) - 6 * (MAX_FIELD + MAX_NAME)
+    kept: set[str] = set()
+    for name in sorted(sizes, key=sizes.__getitem__):
+        room -= sizes[name]
+        if room < 0:
+            break
+        kept.add(name)
+    told = {str(name)[:MAX_NAME]: entry for name, entry in details.items() if name in kept}
+    if len(kept) < len(details):
+        told[LEFT_OUT] = ", ".join(str(name)[:MAX_NAME] for name in details if name not in kept)[:MAX_FIELD]
+    return _text({**given, DETAILS: told} if told else given)
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    return _NOT_SENT.sub("\ufffd", json.dumps(message, default=str, ensure_ascii=False))

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from backend.alerts.alertmanager import Incoming, incoming
 from backend.alerts.publish import Publisher
+from backend.contract.errors import InvalidInput
 from backend.events.api_answers import answer, error
 from backend.events.api_routes import Services, body_of
 from backend.events.delivery import caller_of, lower_headers
@@ -25,11 +26,21 @@ def add_alert_routes(app: APIGatewayHttpResolver, services: Services) -> None:
         # A group of alerts is as large as a batch of events may be.
         most = services.settings.config.events.body_bytes
         found = incoming(read_object(body_of(event), _content_type(event), services.bounds, most))
+        refused: list[InvalidInput] = []
         for told, alert in enumerate(found):
-            if not _publish(services.alerts, alert):
+            try:
+                sent = _publish(services.alerts, alert)
+            except InvalidInput as problem:
+                # Sent again it would be refused again, for ever: the others go their way.
+                refused.append(problem)
+                continue
+            if not sent:
                 # Alertmanager tries again, with all of them: who was told before is not told twice.
-                message = f"{told} of {len(found)} alerts were published, the others could not be; send them again"
+                done = told - len(refused)
+                message = f"{done} of {len(found)} alerts were published, the others could not be; send them again"
                 return error(503, UNAVAILABLE, message)
+        if refused:
+            raise refused[0]
         return answer(202, {"published": len(found)})
 
     @app.post("/annotations")
@@ -40,7 +51,7 @@ def add_alert_routes(app: APIGatewayHttpResolver, services: Services) -> None:
 
 
 def _publish(alerts: Publisher, alert: Incoming) -> bool:
-    """Whether it was sent."""
+    """Whether it was sent. Raises InvalidInput for one that is never taken."""
     return alerts.send(
         alert.severity,
         alert.kind,
@@ -52,6 +63,7 @@ def _publish(alerts: Publisher, alert: Incoming) -> bool:
         environment=alert.environment,
         lasts_seconds=alert.lasts_seconds,
         details=alert.details,
+        strict=True,
     )
 
 

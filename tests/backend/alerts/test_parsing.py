@@ -103,6 +103,41 @@ def test_a_source_whose_clock_is_ahead_does_not_have_the_last_word_for_as_long()
     assert signal(text).at == NOW
 
 
+@pytest.mark.parametrize("at", [0, -5, 946_684_799, float("nan"), float("-inf"), 10**400])
+def test_a_time_that_can_not_be_is_when_the_message_was_sent_and_says_so(at: float) -> None:
+    found = signal(json.dumps({"source": "a", "kind": "b", "title": "c", "severity": "HIGH", "at": at}))
+    assert (found.rule, found.at) == ("a:b", NOW)
+    assert "before the year 2000" in found.labels["time_refused"]
+    assert "time_refused" not in signal(signal_message(source="a", kind="b", severity="LOW", title="c", at=NOW)).labels
+
+
+def test_a_label_of_another_system_resolves_no_alarm() -> None:
+    spoof = {**ALARM, "NewStateValue": "OK", "alarmData": {}, "subject": "x", "source": "cloudwatch", "wake": True}
+    text = signal_message(
+        source="alertmanager", kind="Disk", severity="LOW", title="x", at=NOW, subject="f", details=spoof
+    )
+    nested, before = signal(text), json.loads(text)
+    # As it was sent before details had a place of their own.
+    flat = signal(json.dumps({**before.pop("details"), **before}))
+    for found in (nested, flat):
+        assert (found.rule, found.state, found.source) == ("alertmanager:Disk", "firing", "alertmanager")
+        assert found.fingerprint == fingerprint("alertmanager", "f")
+        assert (found.labels["AlarmName"], found.labels["subject"]) == ("pulseboard-dlq_records", "f")
+    assert nested.labels["source"] == "cloudwatch"
+
+
+def test_a_rule_is_one_line_that_the_table_takes_as_a_key() -> None:
+    for name in ("a\nb\x00", "\U0001f600" * 900):
+        message = {"source": name, "kind": name, "title": "c", "severity": "HIGH"}
+        found = signal(json.dumps(message))
+        assert found.rule.isprintable()
+        assert len(found.rule.encode()) <= 1_024
+        assert len(found.source) <= 200
+        alarm = signal(json.dumps({**ALARM, "AlarmName": name}))
+        assert alarm.rule.isprintable()
+        assert len(alarm.rule.encode()) <= 1_024
+
+
 def test_links_lead_to_this_dashboard_only() -> None:
     for page in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
         text = signal_message(source="jobs", kind="failed", severity="HIGH", title="x", at=NOW, page=page)
@@ -133,8 +168,9 @@ def test_an_error_of_a_megabyte_with_markup_is_cut_and_stays_text() -> None:
         json.dumps({**ALARM, "NewStateValue": "MAYBE"}), json.dumps({**ALARM, "StateChangeTime": "yesterday"}),
         json.dumps({"source": "a", "kind": "b", "title": "c", "severity": "SEVERE"}),
         json.dumps({"source": "a", "kind": "b", "title": "c", "severity": "HIGH", "at": "now"}),
-        json.dumps({"source": "a", "kind": "b", "title": "c", "severity": "HIGH", "at": float("nan")}),
-        json.dumps({"alarmData": 5}),
+        '{"source": "a", "kind": "b", "title": "c", "severity": "HIGH", "value": 1' + "0" * 400 + "}",
+        json.dumps({"alarmData": 5}), json.dumps({"alarmData": {"configuration": None}}),
+        json.dumps({"source": "a", "kind": "b", **ALARM}),
     ],
 )  # fmt: skip
 def test_what_is_not_understood_is_an_alert_of_its_own(text: str) -> None:

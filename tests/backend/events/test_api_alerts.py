@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sns import sns_backends
 
@@ -62,6 +62,7 @@ def test_an_alert_of_alertmanagers_is_published_with_all_it_says(api: Handle, wo
     answer = call(api, "POST", "/alerts", webhook(FIRING, RESOLVED))
     assert (answer.status, answer.body) == (202, {"published": 2})
     firing, resolved = published(world)
+    details = firing.pop("details")
     assert (
         firing
         | {
@@ -72,12 +73,13 @@ def test_an_alert_of_alertmanagers_is_published_with_all_it_says(api: Handle, wo
             "subject": "0f3a9c1d2b4e5f60",
             "title": "Disk of db-1 is full",
             "environment": "staging",
-            "label_value": "93",
-            "instance": "db-1",
-            "runbook_url": "https://wiki/disk",
         }
         == firing
     )
+    assert details == FIRING["labels"] | {
+        "generator_url": "http://prometheus/graph?g0",
+        "runbook_url": "https://wiki/disk",
+    }
     assert "value" not in firing
     assert firing["at"] == pytest.approx(NOW - 123.25 + 0.123456, abs=0.001)
     assert firing["description"] == "93 % used"
@@ -95,6 +97,18 @@ def test_severities_are_translated(word: str | None, severity: str, api: Handle,
     assert call(api, "POST", "/alerts", webhook({"status": "firing", "labels": labels})).status == 202
     topic = "alerts" if severity in ("CRITICAL", "HIGH") else "warnings"
     assert [message["severity"] for message in published(world, topic)] == [severity]
+
+
+def test_labels_of_any_name_are_taken_and_mean_nothing_to_the_message(api: Handle, world: World) -> None:
+    labels = {"alertname": "A", "severity": "page", "AlarmName": "x", "name": "n", "message": "m", "subject": "s"}
+    assert call(api, "POST", "/alerts", webhook(FIRING | {"labels": labels})).status == 202
+    (sent,) = published(world)
+    assert "AlarmName" not in sent
+    given = {name: text for name, text in labels.items() if name != "subject"} | {"label_subject": "s"}
+    assert sent["details"] == given | {
+        "generator_url": "http://prometheus/graph?g0",
+        "runbook_url": "https://wiki/disk",
+    }
 
 
 def test_what_alertmanager_left_out_is_an_alert_of_its_own(api: Handle, world: World) -> None:
@@ -145,6 +159,23 @@ def test_alertmanager_is_asked_to_try_again_when_sns_is_away(world: World) -> No
     answer = call(api, "POST", "/alerts", webhook(FIRING))
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert answer.body["error"]["message"].startswith("0 of 1 alerts were published")
+
+
+def test_an_alert_that_sns_never_takes_is_no_reason_to_send_it_again_nor_to_keep_the_others(world: World) -> None:
+    calls: list[str] = []
+
+    def refuses_the_first(name: str) -> None:
+        if name == "sns.Publish":
+            calls.append(name)
+            if len(calls) == 1:
+                said = {"Code": "InvalidParameter", "Message": "Invalid parameter: Message too long"}
+                raise ClientError({"Error": said}, "Publish")
+
+    api = build(world.settings, world.clients(refuses_the_first), make_logger(f"long-{id(world)}", world.log))
+    answer = call(api, "POST", "/alerts", webhook(FIRING, FIRING | {"fingerprint": "other"}))
+    assert answer.status == 400
+    assert "Message too long" in answer.body["error"]["message"]
+    assert [message["subject"] for message in published(world)] == ["other"]
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_a_forbidden_object_goes_to_the_dead_letters_at_once(world: Any, samples
     assert json.loads(letter["Body"])["Records"][0]["s3"]["object"]["key"] == KEY
     assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("access denied")
     (alert,) = world.alerts("alerts")
-    assert (alert["severity"], alert["kind"], alert["object"]) == ("CRITICAL", "access_denied", KEY)
+    assert (alert["severity"], alert["kind"], alert["details"]["object"]) == ("CRITICAL", "access_denied", KEY)
     assert world.items() == []
 
 
@@ -144,7 +144,7 @@ def test_bad_lines_go_to_quarantine_and_are_reported(world: Any, samples: Any, b
     assert len(world.raw()) == 39
     first, second = world.alerts("warnings")
     assert first["kind"] == "data_quality"
-    assert first["reasons"] == {"invalid_json": 1}
+    assert first["details"]["reasons"] == {"invalid_json": 1}
     assert first["title"] == second["title"] == "1 of 40 samples quarantined (2.5 %)"
     assert world.alerts("alerts") == []
 
@@ -152,7 +152,7 @@ def test_bad_lines_go_to_quarantine_and_are_reported(world: Any, samples: Any, b
 def test_more_failures_than_the_limit_are_an_alert(world: Any, samples: Any, body: Any) -> None:
     world.handle(world.put(KEY, body([samples()]) + b"{broken\n"))
     (alert,) = world.alerts("alerts")
-    assert (alert["severity"], alert["reasons"]) == ("HIGH", {"invalid_json": 1})
+    assert (alert["severity"], alert["details"]["reasons"]) == ("HIGH", {"invalid_json": 1})
 
 
 def test_an_alert_that_cannot_be_sent_costs_no_sample(world: Any, samples: Any, body: Any) -> None:
