@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
-from backend.alerts.state import KnownIncident, Member, Order, Storm, Track
+from backend.alerts.state import NO_ORDER, KnownIncident, Member, Order, Storm, Track
 from backend.contract.alerts import Alert, AlertEvent, Annotation, Delivery, Incident, RuleWeek, Silence
 from backend.contract.event_items import Item
 from backend.contract.events import utc_text
@@ -22,6 +22,7 @@ DELIVERY: Final = "delivery_"
 POINTER: Final = "@alert#"
 """Partition followed by an alert's short id: where the alert is."""
 POINTER_ITEM: Final = "@pointer"
+_ORDERS: Final = ("decided", "unsure")
 
 
 def key(partition: str, sort: str) -> Item:
@@ -67,6 +68,9 @@ def delivery_text(delivery: Delivery) -> str:
 def track_item(fingerprint: str, track: Track, storm: Storm) -> Item:
     """The item that says how things stand with a fingerprint."""
     record: dict[str, Any] = {field.name: getattr(track, field.name) for field in fields(track)}
+    for name in _ORDERS:
+        if record[name] == NO_ORDER:
+            del record[name]  # JSON has no infinity.
     if storm != Storm():
         record["storm"] = asdict(storm)
     return {
@@ -80,8 +84,8 @@ def track_of(item: Mapping[str, Any]) -> tuple[Track, Storm]:
     """How things stand with a fingerprint, and with the storms that it speaks for."""
     record = json.loads(item[DATA]["S"])
     storm = record.pop("storm", None)
-    for name in ("decided", "unsure"):
-        record[name] = Order(*record[name])
+    for name in _ORDERS:
+        record[name] = Order(*record[name]) if name in record else NO_ORDER
     for name in ("seen", "opens", "told_to"):
         record[name] = tuple(record[name])
     return Track(**record), _storm(storm) if storm else Storm()

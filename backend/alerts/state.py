@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -19,7 +20,7 @@ class Order(NamedTuple):
     Of two at one instant the resolving one is the later one; two that say the same say it twice.
     """
 
-    at: float = 0.0
+    at: float = -math.inf
     rank: int = 0
 
 

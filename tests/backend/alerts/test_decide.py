@@ -37,6 +37,11 @@ def test_the_newest_signal_decides_whatever_the_order_and_however_often_they_com
     assert told == ["opened", "resolved"] * (len(told) // 2) + ["opened"] * (len(told) % 2)
 
 
+def test_the_first_signal_counts_however_old_it_is() -> None:
+    desk = Desk()
+    assert desk.keeper.on_signal(desk.signal(at=-1.0)).outcome == "opened"
+
+
 def test_a_thousand_times_the_same_in_a_minute_is_one_message_and_one_page() -> None:
     desk = Desk()
     for _ in range(1_000):
