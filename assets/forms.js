@@ -138,6 +138,7 @@
 
   // The answer's content, or null after saying what is wrong.
   async function ask(url, body, where) {
+    told = null;
     say(where.status, "Working…", "busy");
     where.busy(true);
     try {
@@ -154,6 +155,14 @@
     return null;
   }
 
+  // A form that is drawn anew with what was saved takes its status along: then a toast says it.
+  let told = null;
+  document.addEventListener("pulseboard:drawn", () => {
+    if (!told || told.status.isConnected) return;
+    toast(told.text, "done", told.link);
+    told = null;
+  });
+
   function done(answer, status) {
     const { at, go } = answer;
     const here = !at || at === location.pathname;
@@ -161,7 +170,9 @@
     if (go && !here) {
       link = Object.assign(document.createElement("a"), { href: `${at}?${target(go)}`, textContent: "Show it" });
     }
-    say(status, answer.message || "Done", "done", link);
+    const text = answer.message || "Done";
+    say(status, text, "done", link);
+    told = status && { status, text, link };
     document.dispatchEvent(new CustomEvent("pulseboard:acted", { detail: answer }));
     if (go && here) change(go);
   }

@@ -57,6 +57,19 @@ def test_an_alert_is_opened_and_acknowledged_with_a_reason(tab: Page, service: F
     expect(tab.locator("#card-reconciliation")).to_be_visible()
 
 
+def test_a_saved_follow_up_is_said_though_its_form_is_drawn_anew(tab: Page, service: FakeAlerts) -> None:
+    tab.goto("/alerts?tab=incidents&incident=inc-1")
+    ready(tab, "alerts")
+    form = tab.locator("form[data-post$=incident-follow-up]")
+    before = form.get_attribute("id")
+    for label in ("Summary", "Root cause", "Prevention"):
+        form.get_by_label(label).fill("One quota was reached.")
+    form.get_by_role("button", name="Save").click()
+    expect(tab.locator("#toast")).to_have_text("The follow-up is saved")
+    assert service.asked[-1][0] == "follow_up"
+    assert form.get_attribute("id") != before
+
+
 def test_a_display_shows_all_that_is_open_on_one_screen(tab: Page, face: Face, service: FakeAlerts) -> None:
     now = face.services.now()
     service.stored += [alert(now, f"One more of many alerts with a long title {number}") for number in range(20)]
