@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import socket
@@ -196,6 +197,8 @@ def failure_of(error: BaseException) -> Failure:
         text = "(its text can't be made)"
     if isinstance(error, KeyboardInterrupt):
         text = f"interrupted by a person (KeyboardInterrupt){f': {text}' if text else ''}"
+    elif isinstance(error, asyncio.CancelledError):
+        text = f"cancelled{f': {text}' if text else ''}"
     elif isinstance(error, SystemExit) and not isinstance(error, Terminated):
         text = f"the process was ended: {text}" if isinstance(error.code, str) else f"exit code {error.code}"
     try:

@@ -11,13 +11,14 @@ import inspect
 import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar, Token, copy_context
 from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from backend.contract.jobs import JobType
 from backend.jobs.run import JobSpec, Run
+from backend.jobs.terminated import Terminated
 
 if TYPE_CHECKING:
     from backend.jobs.tracker import Tracker
@@ -94,19 +95,36 @@ class Job(AbstractContextManager[Run, None]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         tracker, run = self._leave()
-        tracker.finish(run, failing(error))
+        with tracker.guard.leaving():
+            tracker.finish(run, failing(error))
         if error is None:
             run.check()
 
     async def __aenter__(self) -> Run:
-        # The context variable is set here, in the task, not in the thread.
-        return self._enter(*await asyncio.to_thread(self._start))
+        start = in_thread(self._start)
+        cancelled = await settled(start)
+        if cancelled is None:
+            # The context variable and the guard are set here, in the task, not in the thread.
+            return self._enter(*start.result())
+        if start.exception() is None:
+            # Nobody gets this run, so nobody else would end it: it would beat, and hold its batch, for ever.
+            tracker, run = start.result()
+            await settled(in_thread(functools.partial(tracker.finish, run, cancelled)))
+        raise cancelled
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         tracker, run = self._leave()
-        await asyncio.shield(asyncio.to_thread(tracker.finish, run, failing(error)))
+        if isinstance(error, asyncio.CancelledError) and tracker.guard.raised:
+            # Where the signal finds the event loop waiting it ends the loop, which cancels what runs in it.
+            told: BaseException | None = Terminated()
+        else:
+            told = failing(error)
+        with tracker.guard.leaving():
+            cancelled = await settled(in_thread(functools.partial(tracker.finish, run, told)))
+        if cancelled is not None:
+            raise cancelled
         if error is None:
             run.check()
 
@@ -141,6 +159,7 @@ class Job(AbstractContextManager[Run, None]):
 
     def _enter(self, tracker: Tracker, run: Run) -> Run:
         self._entered = (tracker, run, _CURRENT.set(run))
+        tracker.guard.enter()
         return run
 
     def _leave(self) -> tuple[Tracker, Run]:
@@ -149,6 +168,22 @@ class Job(AbstractContextManager[Run, None]):
         self._entered = None
         _CURRENT.reset(token)
         return tracker, run
+
+
+def in_thread(act: Callable[[], R]) -> asyncio.Future[R]:
+    """``act`` in a thread of the loop's, with this task's context. No task: a loop that ends doesn't cancel it."""
+    return asyncio.get_running_loop().run_in_executor(None, copy_context().run, act)
+
+
+async def settled(call: asyncio.Future[Any]) -> asyncio.CancelledError | None:
+    """Waits until the call is done, also when this task is cancelled meanwhile; gives that back, to be raised then."""
+    cancelled = None
+    while not call.done():
+        try:
+            await asyncio.wait((call,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    return cancelled
 
 
 def failing(error: BaseException | None) -> BaseException | None:

@@ -67,10 +67,12 @@ class Tracker:
         self._limit = limit_seconds
         # Standard output is the job's own.
         self._logger = logger or make_logger("pulseboard-jobs", sys.stderr)
+        self.guard = TermGuard()
+        """Of the blocks around runs; whoever starts and finishes runs without a block does without it."""
         self._wire()
 
     def _wire(self) -> None:
-        """Everything that belongs to one process: its connections, its thread, its guard."""
+        """Everything that belongs to one process: its connections, its thread."""
         self._pid = os.getpid()
         self._store = JobStore(
             self._clients.dynamodb, self.settings.job_runs_table, self._server or ServerClock(self._clock)
@@ -78,12 +80,12 @@ class Tracker:
         self._signals = JobSignals(self._clients, self.settings, self._logger)
         self._deliverer = Deliverer(self.journal, self._store, self._signals, self._logger)
         self._heart = Heart(self._beat, self.deliver_quietly, self._beat_seconds)
-        self._guard = TermGuard()
         self._told_away = False
 
     def _after_fork(self) -> None:
         if os.getpid() != self._pid:
             self._clients = self._clients.renewed()
+            self.guard.forked()
             self._wire()
 
     def start(self, spec: JobSpec) -> Run:
@@ -98,7 +100,6 @@ class Tracker:
         spec = configured(spec, self.settings.config.jobs.get(spec.name))
         record = new_record(spec, self._clock(), self.settings.config.environment)
         run = self._taken(record, spec, deadline) if spec.batch else self._started(record, deadline)
-        self._guard.enter()
         self._heart.add(run)
         return run
 
@@ -150,7 +151,6 @@ class Tracker:
             return
         run.ended = True
         self._heart.remove(run)
-        self._guard.leave()
         try:
             self._finish(run, error)
         except Exception as problem:
