@@ -191,7 +191,9 @@ def _wall(found: AlertsList) -> html.Section:
         html.Li(
             [
                 severity_badge(alert.severity),
-                html.Span([alert.title, *flag_badges(alert)], className="wall-title"),
+                html.Span(
+                    [html.Span(alert.title, className="wall-words"), *flag_badges(alert)], className="wall-title"
+                ),
                 html.Span(value_words(alert), className="wall-value"),
                 state_badge(alert),
                 html.Span(how_long(alert), className="wall-age"),

@@ -20,7 +20,7 @@ FILTERS: Final = ("severity", "state", "rule")
 PARAMETERS: Final = ("tab", "alert", "incident", "hours", *FILTERS)
 """The page's own parameters; the range and the environment are common to all pages."""
 MOST_ALERTS: Final = 200
-ON_DISPLAYS: Final = 12
+ON_DISPLAYS: Final = 14
 """Open alerts that a display shows: as many as fit without scrolling."""
 WEEKS: Final = 4
 MOST_INCIDENTS: Final = 50

@@ -72,14 +72,22 @@ def test_a_saved_follow_up_is_said_though_its_form_is_drawn_anew(tab: Page, serv
 
 def test_a_display_shows_all_that_is_open_on_one_screen(tab: Page, face: Face, service: FakeAlerts) -> None:
     now = face.services.now()
-    service.stored += [alert(now, f"One more of many alerts with a long title {number}") for number in range(20)]
+    service.stored += [
+        alert(now, f"One more of many alerts {'with a long title ' * 8}{number}") for number in range(20)
+    ]
     face.services.acted()
-    tab.set_viewport_size({"width": 1280, "height": 720})
     tab.goto("/alerts?kiosk")
     ready(tab, "alerts")
-    last = tab.locator(".wall-more").bounding_box()
-    assert last is not None
-    assert last["y"] + last["height"] <= 720
+    for width, height in ((1280, 720), (1920, 1080)):
+        tab.set_viewport_size({"width": width, "height": height})
+        last = tab.locator(".wall-more").bounding_box()
+        assert last is not None
+        assert last["y"] + last["height"] <= height
+    words = tab.locator(".wall-words").last
+    assert words.evaluate("node => [node.scrollWidth > node.clientWidth, getComputedStyle(node).textOverflow]") == [
+        True,
+        "ellipsis",
+    ]
     expect(tab.locator("main a:visible, main button:visible")).to_have_count(0)
     tab.set_viewport_size({"width": 390, "height": 844})
     tab.goto("/alerts")
