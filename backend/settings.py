@@ -170,6 +170,8 @@ class Settings:
     alerts_table: str = ALERTS_TABLE
     event_queue_url: str = ""
     event_dead_letter_queue_url: str = ""
+    alert_queue_url: str = ""
+    alert_dead_letter_queue_url: str = ""
     replay_queue_url: str = ""
     retry_queue_url: str = ""
     email_topic_arn: str = ""
@@ -201,6 +203,8 @@ VARIABLES: Final = {
     "alerts_table": "ALERTS_TABLE",
     "event_queue_url": "EVENT_QUEUE_URL",
     "event_dead_letter_queue_url": "EVENT_DEAD_LETTER_QUEUE_URL",
+    "alert_queue_url": "ALERT_QUEUE_URL",
+    "alert_dead_letter_queue_url": "ALERT_DEAD_LETTER_QUEUE_URL",
     "replay_queue_url": "REPLAY_QUEUE_URL",
     "retry_queue_url": "RETRY_QUEUE_URL",
     "email_topic_arn": "EMAIL_TOPIC_ARN",

@@ -32,6 +32,8 @@ ENVIRONMENT_OF_OUTPUT: Final = {
     "TokensTableName": "TOKENS_TABLE",
     "EventQueueUrl": "EVENT_QUEUE_URL",
     "EventDeadLetterQueueUrl": "EVENT_DEAD_LETTER_QUEUE_URL",
+    "AlertQueueUrl": "ALERT_QUEUE_URL",
+    "AlertDeadLetterQueueUrl": "ALERT_DEAD_LETTER_QUEUE_URL",
     "ReplayQueueUrl": "REPLAY_QUEUE_URL",
     "JobRunsTableName": "JOB_RUNS_TABLE",
     "DatasetsTableName": "DATASETS_TABLE",

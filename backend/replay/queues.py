@@ -17,6 +17,7 @@ BATCH: Final = 10
 """SQS's own limit of messages in a request."""
 EVENT_LETTERS: Final = "event-processor-dlq"
 METRIC_LETTERS: Final = "log-processor-dlq"
+ALERT_LETTERS: Final = "alert-consumer-dlq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,14 @@ def known_queues(settings: Settings) -> dict[str, DeadLetterQueue]:
             settings.queue_url,
             "DEAD_LETTER_QUEUE_URL",
             "QUEUE_URL",
+        ),
+        DeadLetterQueue(
+            ALERT_LETTERS,
+            settings.alert_dead_letter_queue_url,
+            "alert-consumer",
+            settings.alert_queue_url,
+            "ALERT_DEAD_LETTER_QUEUE_URL",
+            "ALERT_QUEUE_URL",
         ),
     )
     return {queue.name: queue for queue in queues}

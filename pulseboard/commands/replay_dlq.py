@@ -20,7 +20,7 @@ SHOWN: Final = 120
 
 @click.group("dlq")
 def dead_letters() -> None:
-    """Dead-letter queues: event-processor-dlq and log-processor-dlq."""
+    """Dead-letter queues: event-processor-dlq, log-processor-dlq and alert-consumer-dlq."""
 
 
 def filter_options(function: Callable[..., None]) -> Callable[..., None]:

@@ -124,6 +124,13 @@ def test_messages_die_after_three_receives_and_stay_for_two_weeks(queue: str, le
     assert "RedrivePolicy" not in of(letters)
 
 
+def test_an_alerts_message_outlasts_an_outage_of_ten_hours() -> None:
+    queue = of("AlertQueue")
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": "AlertDeadLetterQueue.Arn"}
+    assert queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"] >= 10 * 3600
+    assert of("AlertDeadLetterQueue")["MessageRetentionPeriod"] == 14 * 86400
+
+
 def test_only_json_objects_under_metrics_are_announced() -> None:
     (queue,) = of("DataBucket")["NotificationConfiguration"]["QueueConfigurations"]
     rules = {rule["Name"]: rule["Value"] for rule in queue["Filter"]["S3Key"]["Rules"]}

@@ -23,7 +23,7 @@ from tests.backend.replay.world import LEASE, World
 
 MakeEvent = Callable[..., EventRecord]
 OPS = "ops@example.com"
-EVENTS, METRICS = "event-processor-dlq", "log-processor-dlq"
+EVENTS, METRICS, ALERTS = "event-processor-dlq", "log-processor-dlq", "alert-consumer-dlq"
 
 
 @pytest.fixture(autouse=True)
@@ -176,6 +176,16 @@ def test_what_is_no_event_goes_back_as_it_lies_there(world: World) -> None:
     (message,) = world.take(world.settings.queue_url)
     assert message["Body"] == '{"Records": []}'
     assert message["MessageAttributes"]["reason"]["StringValue"] == "access denied"
+
+
+def test_messages_of_the_alert_consumer_are_seen_and_sent_back_to_it(world: World) -> None:
+    body = json.dumps({"Type": "Notification", "Message": "{}"})
+    world.clients.sqs.send_message(QueueUrl=world.settings.alert_dead_letter_queue_url, MessageBody=body)
+    (letter,) = world.letters.listing(ALERTS).messages
+    assert (letter.body, state(world, ALERTS).source) == (body, "alert-consumer")
+    world.run(world.letters.redrive(ALERTS, DeadLetterFilter(), OPS, "mended the consumer"))
+    (message,) = world.take(world.settings.alert_queue_url)
+    assert (message["Body"], state(world, ALERTS).depth) == (body, 0)
 
 
 def test_messages_that_arrive_meanwhile_are_left_alone(world: World, events: MakeEvent) -> None:

@@ -200,12 +200,14 @@ def make_world(clients: Clients, limits: ReplayLimits) -> World:
     clients.s3.create_bucket(Bucket=BUCKET)
     create_event_tables(clients.dynamodb)
     urls = create_event_queues(clients.sqs)
-    for name in ("log-processor-queue", "log-processor-dlq"):
+    for name in ("log-processor-queue", "log-processor-dlq", "alert-consumer-queue", "alert-consumer-dlq"):
         clients.sqs.create_queue(QueueName=name)
     settings = Settings(
         bucket=BUCKET,
         queue_url=clients.sqs.get_queue_url(QueueName="log-processor-queue")["QueueUrl"],
         dead_letter_queue_url=clients.sqs.get_queue_url(QueueName="log-processor-dlq")["QueueUrl"],
+        alert_queue_url=clients.sqs.get_queue_url(QueueName="alert-consumer-queue")["QueueUrl"],
+        alert_dead_letter_queue_url=clients.sqs.get_queue_url(QueueName="alert-consumer-dlq")["QueueUrl"],
         config=Config(replay=limits, events=Events(shards=1)),
         **urls,
     )
