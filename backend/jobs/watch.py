@@ -60,7 +60,7 @@ def _stuck(job: JobConfig, run: JobRun, runs: Sequence[JobRun], now: float) -> W
             return None
         beat = run.heartbeat_at or run.started_at
         worker = f" on {run.worker}" if run.worker else ""
-        sentence = f"{what} has lost its worker{worker}: no heartbeat for {duration(now - beat)}"
+        sentence = f"{what} has had no heartbeat for {duration(now - beat)}: its worker{worker} is lost"
         return Watch(run.job_name, "lost", beat + LOST_SECONDS, sentence, run.run_id, run.run_key, run.batch)
     limit = limit_of(job, run)
     if limit is None or run.seconds(now) <= limit:

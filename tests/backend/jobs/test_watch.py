@@ -57,7 +57,7 @@ def test_a_stream_may_run_for_ever_unless_it_says_otherwise() -> None:
 def test_a_run_without_a_heartbeat_has_lost_its_worker() -> None:
     (watch,) = seen([run(2 * HOUR, heartbeat_at=NOW - 90, worker="host-3:41")])
     assert (watch.state, watch.since) == ("lost", NOW - 30)
-    assert watch.sentence == "load has lost its worker on host-3:41: no heartbeat for 90 s"
+    assert watch.sentence == "load has had no heartbeat for 90 s: its worker on host-3:41 is lost"
     assert seen([run(10 * MINUTE, heartbeat_at=NOW - 60)]) == []
 
 
