@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from dash import html
@@ -13,7 +14,7 @@ from dashboard.components.jobs_charts import COLOURS, P50, P95, STATUS_WORDS
 from dashboard.components.links import set_link
 from dashboard.components.replay import address_form, choice_field, named, text_field
 from dashboard.components.states import badge, note, shape
-from dashboard.components.text import count
+from dashboard.components.text import count, took
 from dashboard.components.times import ago, lasting, stamp
 from dashboard.data.jobs import JobsData, RunsData
 from dashboard.data.jobs_lines import Trend
@@ -27,8 +28,14 @@ WATCHES: Final = {
     "missed": ("degraded", "Missed"),
 }
 """State of a watch -> the state whose shape and colour it wears, and its word."""
+OBEYED: Final = ("job", "dataset")
+"""Filters that panels of more than runs follow too."""
+FILTER_WORDS: Final = {
+    "batch": "batch", "type": "type", "run_status": "status", "text": "text", "failure": "failure group",
+}  # fmt: skip
 RUN_STATES: Final = {"STARTED": "running", "SUCCESS": "healthy", "FAILED": "critical"}
 WATCHES_SHOWN: Final = 8
+DISPLAY_WATCHES: Final = 5
 
 
 def lead(data: JobsData) -> Children:
@@ -69,17 +76,20 @@ def watches(data: JobsData) -> Children:
             ("Can't be read", "error") if "checks" in data.problems else ("Not connected yet", "not-connected")
         )
         return [html.Header(head, className="card-head"), note(title, text, kind)]
-    looked: Children = [] if standing.at is None else [html.Span(["looked ", ago(standing.at)], className="aside")]
-    top = html.Header([*head, *looked], className="card-head")
-    found = data.watches or ()
+    looked: Children = [] if standing.at is None else ["looked ", ago(standing.at)]
+    words: Children = [*(f"{text}; " for text in unfiltered(data, data.watches, data.watches_here)), *looked]
+    top = html.Header([*head, *([html.Span(words, className="aside")] if words else [])], className="card-head")
+    found = data.watches_here
     unsure = [_unsure(standing)] if standing.status == "unknown" else []
     if not found:
-        quiet = html.P([shape("healthy"), "No job hangs, has lost its worker, or was missed."], className="all-well",
+        which = "No job of this selection" if data.watches else "No job"
+        quiet = html.P([shape("healthy"), f"{which} hangs, has lost its worker, or was missed."], className="all-well",
                        **{"data-state": "healthy"})  # fmt: skip
         return [top, *(unsure or [quiet])]
-    items = [_watch(watch, data) for watch in found[:WATCHES_SHOWN]]
-    if len(found) > WATCHES_SHOWN:
-        items.append(html.Li(f"and {len(found) - WATCHES_SHOWN:,} more", className="watch-more"))
+    most = DISPLAY_WATCHES if data.request.role == "display" else WATCHES_SHOWN
+    items = [_watch(watch, data) for watch in found[:most]]
+    if len(found) > most:
+        items.append(html.Li(f"and {len(found) - most:,} more", className="watch-more"))
     return [top, *unsure, html.Ul(items, className="watches")]
 
 
@@ -101,12 +111,31 @@ def _watch(watch: Watch, data: JobsData) -> html.Li:
         [
             badge(state, word),
             html.Span(name, className="watch-job"),
-            html.Span(watch.sentence, className="watch-words", title=watch.sentence),
+            html.Span(_words(watch), className="watch-words", title=watch.sentence),
             html.Span(["for ", lasting(watch.since)], className="watch-since"),
             *runbook,
         ],
         **{"data-state": state},
     )
+
+
+def _words(watch: Watch) -> str:
+    """The sentence without the job's name, which stands before it: what is cut off at its end says more."""
+    for what in (f"{watch.job_name} {watch.batch}".strip(), watch.job_name):
+        rest = watch.sentence.removeprefix(what)
+        if rest != watch.sentence and rest[:1] in (" ", ":"):
+            rest = rest.lstrip(": ")
+            return rest[:1].upper() + rest[1:]
+    return watch.sentence
+
+
+def unfiltered(data: JobsData, all_: Sequence[Any] | None, here: Sequence[Any]) -> list[str]:
+    """What a panel that knows jobs and datasets only says of the page's filters: how many it leaves out, and which
+    filters it does not follow."""
+    left = len(all_ or ()) - len(here)
+    others = [FILTER_WORDS[name] for name in FILTERS if name not in OBEYED and data.request.get(name)]
+    said = [f"{left:,} more outside the filters"] if left else []
+    return [*said, f"not filtered by {', '.join(others)}"] if others else said
 
 
 def runbook_key(state: str) -> str:
@@ -135,7 +164,9 @@ def timeline_aside(runs: RunsData) -> Children:
     """What the timeline leaves out or joins."""
     line = runs.timeline
     words = []
-    if line.more_jobs:
+    if line.worst_first and line.more_jobs:
+        words.append(f"failing and running ones first, and {count(line.more_jobs, 'more job')}")
+    elif line.more_jobs:
         words.append(f"the {len(line.jobs)} jobs that ran last, {line.more_jobs:,} more are left out")
     if line.slot:
         words.append(f"each bar shows the worst of {duration(line.slot)}")
@@ -159,12 +190,18 @@ def trend_title(trend: Trend | None, data: JobsData) -> Children:
     return ["Runtime of ", title]
 
 
+def trend_unit(trend: Trend | None) -> Children:
+    """What the trend's axis counts."""
+    return [html.Span(f"{trend.unit[1]} a run", className="aside")] if trend and trend.points else []
+
+
 def trend_words(trend: Trend) -> Children:
     """The percentiles and the limit in numbers, and colours in words."""
+    hidden = "" if trend.limit_near else ", not shown"
     facts = [
         f"p50 {_took(trend.p50)}",
         f"p95 {_took(trend.p95)}",
-        "no limit is set" if trend.limit is None else f"limit {duration(trend.limit)}",
+        "no limit is set" if trend.limit is None else f"limit {duration(trend.limit)}{hidden}",
     ]
     if trend.cut:
         facts.append(f"newest {len(trend.points):,} runs")
@@ -180,7 +217,7 @@ def trend_words(trend: Trend) -> Children:
 def _took(seconds: float | None) -> str:
     if seconds is None:
         return "unknown"
-    return duration(seconds) if seconds >= 10 else f"{seconds:.1f} s"
+    return took(seconds)
 
 
 def _legend(entries: list[tuple[str, str]]) -> html.Ul:
@@ -213,7 +250,7 @@ def grid_words(runs: RunsData, data: JobsData) -> Children:
 
 def worst_state(data: JobsData) -> str:
     """The state whose colour the card of watches wears."""
-    states = [WATCHES[watch.state][0] for watch in data.watches or ()]
+    states = [WATCHES[watch.state][0] for watch in data.watches_here]
     if data.watching is None:
         return "not_connected"
     if states:

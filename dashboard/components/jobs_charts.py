@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from backend.contract.jobs import JobStatus
@@ -21,6 +21,9 @@ P95: Final = "#8f6ad6"
 LIMIT: Final = "#d0342c"
 LEAST_SHARE: Final = 0.003
 """Of the range that a bar takes at least: a run of seconds would not be seen in a week."""
+LABEL: Final = 22
+"""Characters of a row's label at most: the margin grows with the longest one, and the hover has the whole name."""
+LABEL_END: Final = 8
 TIMELINE: Final[Mapping[str, Any]] = {
     "barmode": "overlay",
     "bargap": 0.28,
@@ -37,29 +40,55 @@ TIMELINE: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 TREND: Final[Mapping[str, Any]] = {
     **LAYOUT,
-    "margin": {"l": 62, "r": 8, "t": 18, "b": 44},
-    "yaxis": {
-        "rangemode": "tozero", "nticks": 5, "zeroline": False,
-        "title": {"text": "seconds a run", "standoff": 8, "font": {"size": 12}},
-    },
-}  # fmt: skip
+    "margin": {"l": 46, "r": 8, "t": 18, "b": 44},
+}
+"""The unit changes with the runs and stands above the chart: the frame is made once."""
 
 
 def timeline_traces(timeline: Timeline) -> list[Trace]:
-    """A bar for each run, or for each stretch of runs of one status; one trace for each status."""
-    return [
-        _bars(timeline, status, [bar for bar in timeline.bars if bar.status == status])
+    """A bar for each run, or for each stretch of runs of one status; one trace for each status.
+
+    Before them one that has every job's label in the order of the rows: Plotly orders rows as it meets them.
+    """
+    labels = row_labels(timeline.jobs)
+    found = [
+        _bars(timeline, status, [bar for bar in timeline.bars if bar.status == status], labels)
         for status in ("SUCCESS", "STARTED", "FAILED")
         if any(bar.status == status for bar in timeline.bars)
     ]  # fmt: skip
+    return [_rows(timeline, labels), *found] if found else []
 
 
-def _bars(timeline: Timeline, status: JobStatus, bars: list[Bar]) -> Trace:
+def row_labels(jobs: Sequence[str]) -> dict[str, str]:
+    """Each job's label beside its row: its name, or of a long one the beginning and the end. No two are the same."""
+    found = {job: job for job in jobs if len(job) <= LABEL}
+    taken = set(found)
+    for job in sorted(job for job in jobs if len(job) > LABEL):
+        label, number = f"{job[: LABEL - LABEL_END - 1]}…{job[-LABEL_END:]}", 2
+        while label in taken:
+            end = f" ({number})"
+            label, number = f"{job[: LABEL - len(end) - 1]}…{end}", number + 1
+        taken.add(label)
+        found[job] = label
+    return found
+
+
+def _rows(timeline: Timeline, labels: Mapping[str, str]) -> Trace:
+    """Nothing to be seen: it says which rows there are, in their order."""
+    at = _ms(timeline.end)
+    return {
+        "type": "bar", "orientation": "h", "name": "", "hoverinfo": "skip",
+        "y": [_plain(labels[job]) for job in timeline.jobs],
+        "base": [at] * len(timeline.jobs), "x": [0] * len(timeline.jobs),
+    }  # fmt: skip
+
+
+def _bars(timeline: Timeline, status: JobStatus, bars: list[Bar], labels: Mapping[str, str]) -> Trace:
     least = (timeline.end - timeline.start) * LEAST_SHARE
     single = not timeline.slot
     trace: dict[str, Any] = {
         "type": "bar", "orientation": "h", "name": STATUS_WORDS[status],
-        "y": [bar.job for bar in bars],
+        "y": [_plain(labels[bar.job]) for bar in bars],
         "base": [_ms(bar.start) for bar in bars],
         "x": [_ms(max(bar.end - bar.start, least)) for bar in bars],
         "text": [bar.batch for bar in bars], "textposition": "inside", "insidetextanchor": "middle",
@@ -83,8 +112,9 @@ def _hover(bar: Bar) -> str:
 
 
 def trend_traces(trend: Trend, ends: tuple[float, float]) -> list[Trace]:
-    """Runs as points by status, p50 and p95 of the successful ones, and how long a run may take."""
+    """Runs as points by status, p50 and p95 of the successful ones and the limit, in the trend's unit."""
     traces: list[Trace] = []
+    size, word = trend.unit
     for status in ("SUCCESS", "STARTED", "FAILED"):
         points = [(at, seconds) for at, seconds, own in trend.points if own == status]
         if not points:
@@ -92,9 +122,9 @@ def trend_traces(trend: Trend, ends: tuple[float, float]) -> list[Trace]:
         traces.append(
             {
                 "type": "scatter", "mode": "markers", "name": STATUS_WORDS[status],
-                "x": [_ms(at) for at, _ in points], "y": [tidy(seconds) for _, seconds in points],
+                "x": [_ms(at) for at, _ in points], "y": [tidy(seconds / size) for _, seconds in points],
                 "marker": {"color": COLOURS[status], "symbol": SYMBOLS[status], "size": 6, "opacity": 0.75},
-                "hovertemplate": f"%{{y:,}} s, {STATUS_WORDS[status].lower()}<br>%{{x|{MOMENT}}}<extra></extra>",
+                "hovertemplate": f"%{{y:,}} {word}, {STATUS_WORDS[status].lower()}<br>%{{x|{MOMENT}}}<extra></extra>",
             }
         )  # fmt: skip
     for name, colour in (("p50", P50), ("p95", P95)):
@@ -103,13 +133,13 @@ def trend_traces(trend: Trend, ends: tuple[float, float]) -> list[Trace]:
                 {
                     "type": "scatter", "mode": "lines", "name": name,
                     "x": [_ms(entry.at) for entry in trend.percentiles],
-                    "y": [tidy(getattr(entry, name)) for entry in trend.percentiles],
+                    "y": [tidy(getattr(entry, name) / size) for entry in trend.percentiles],
                     "line": {"color": colour, "width": 2, "shape": "hvh"},
-                    "hovertemplate": f"{name} %{{y:,}} s<extra></extra>",
+                    "hovertemplate": f"{name} %{{y:,}} {word}<extra></extra>",
                 }
             )  # fmt: skip
-    if trend.limit is not None and trend.points:
-        traces.append(threshold(f"limit {duration(trend.limit)}", trend.limit, ends, LIMIT))
+    if trend.limit is not None and trend.limit_near:
+        traces.append(threshold(f"limit {duration(trend.limit)}", trend.limit / size, ends, LIMIT))
     return traces
 
 

@@ -13,7 +13,7 @@ from dashboard.components.jobs import RUN_STATES
 from dashboard.components.jobs_charts import STATUS_WORDS
 from dashboard.components.links import changed, set_link
 from dashboard.components.states import badge, note, shape
-from dashboard.components.text import count
+from dashboard.components.text import count, took
 from dashboard.components.times import ago, exact
 from dashboard.data.insights import console_address, literal
 from dashboard.data.jobs import Attempt, JobsData, OpenRun
@@ -143,12 +143,12 @@ def _links(run: JobRun, data: JobsData) -> Children:
 
 
 def _facts(run: JobRun, data: JobsData) -> Children:
-    took = duration(run.seconds(data.at))
+    lasted = took(run.seconds(data.at))
     rows: list[tuple[str, Any]] = [
-        ("Duration", took if run.ended_at is not None else f"{took} so far"),
+        ("Duration", lasted if run.ended_at is not None else f"{lasted} so far"),
         ("Ended", "not yet" if run.ended_at is None else exact(run.ended_at)),
         ("Records", "not told" if run.records is None else f"{run.records:,}"),
-        ("Progress", "" if run.progress is None else f"{run.progress:.0%}"),
+        ("Progress", _progress(run)),
         ("Heartbeat", "none" if run.heartbeat_at is None else exact(run.heartbeat_at)),
         ("Limit", "none" if run.limit_seconds is None else duration(run.limit_seconds)),
         ("Type", run.type),
@@ -164,6 +164,13 @@ def _facts(run: JobRun, data: JobsData) -> Children:
     items = [html.Div([html.Dt(name), html.Dd(value)]) for name, value in rows if value != ""]
     synthetic = [html.P("Recorded by a generator, not by a real job.", className="label")] if run.synthetic else []
     return [html.H3("Facts"), html.Dl(items, className="event-facts"), *synthetic]
+
+
+def _progress(run: JobRun) -> str:
+    """How far it told it was; nothing of a run that failed after the last of its work: it did not do all of it."""
+    if run.progress is None or (run.status == "FAILED" and run.progress >= 1):
+        return ""
+    return f"{run.progress:.0%}"
 
 
 def _copied(ident: str, text: str) -> html.Span:
@@ -191,7 +198,7 @@ def _attempt(entry: Attempt, open_key: str, request: ViewRequest) -> html.Li:
             badge(RUN_STATES.get(entry.status, "unknown"), word),
             html.Span(name),
             exact(entry.started_at),
-            html.Span(duration(entry.seconds), className="attempt-took"),
+            html.Span(took(entry.seconds), className="attempt-took"),
         ],
         **{"data-own": str(entry.key == open_key).lower()},
     )

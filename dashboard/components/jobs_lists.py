@@ -9,6 +9,7 @@ from dash import html
 
 from backend.contract.jobs import DatasetState, DatasetStatus
 from backend.contract.verdict import duration
+from dashboard.components.jobs import unfiltered
 from dashboard.components.links import set_link
 from dashboard.components.replay import cell, heading, table
 from dashboard.components.states import badge, note, shape
@@ -90,15 +91,19 @@ def datasets(data: JobsData) -> Children:
         text = "A dataset appears once a job that names one has run, or the configuration names it."
         return [heading(title), *unsure, note("No dataset yet", text, "empty")]
     # A state is as good as the look at it: where nobody looked of late, nobody knows.
-    worst = sorted(found, key=lambda status: (DATASET_STATES.index(_state(status, data)), status.dataset))
+    here = data.datasets_here
+    worst = sorted(here, key=lambda status: (DATASET_STATES.index(_state(status, data)), status.dataset))
     rows = [_dataset(status, _state(status, data), data.request) for status in worst[:DATASETS_SHOWN]]
-    cut = f"first {DATASETS_SHOWN} of {len(found):,}" if len(found) > DATASETS_SHOWN else count(len(found), "dataset")
+    cut = f"first {DATASETS_SHOWN} of {len(here):,}" if len(here) > DATASETS_SHOWN else count(len(here), "dataset")
+    cut = "; ".join([cut, *unfiltered(data, found, here)])
     looked: Children = [] if standing is None or standing.at is None else [", looked ", ago(standing.at)]
     aside = html.Span([cut, *looked], className="aside")
     return [
         heading(title, aside),
         *unsure,
-        table(DATASET_COLUMNS, rows, "datasets-found", "Datasets", DATASET_NUMBERS),
+        table(DATASET_COLUMNS, rows, "datasets-found", "Datasets", DATASET_NUMBERS)
+        if rows
+        else note("No dataset matches", "None has this name or is loaded by this job.", "empty"),
     ]
 
 
@@ -150,8 +155,11 @@ def _dataset(status: DatasetStatus, state: DatasetState, request: ViewRequest) -
 
 
 def _against_sla(status: DatasetStatus) -> str:
-    sla = "" if status.sla_minutes is None else f" of {_minutes(status.sla_minutes)}"
-    return "unknown" + sla if status.freshness_minutes is None else f"{_minutes(status.freshness_minutes)}{sla}"
+    sla = status.sla_minutes
+    if status.freshness_minutes is not None:
+        return _minutes(status.freshness_minutes) + ("" if sla is None else f" of {_minutes(sla)}")
+    unknown = "never loaded" if status.last_success_at is None else "unknown"
+    return unknown + ("" if sla is None else f"; SLA {_minutes(sla)}")
 
 
 def _minutes(minutes: float) -> str:

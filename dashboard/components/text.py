@@ -58,6 +58,11 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def took(seconds: float) -> str:
+    """How long something took: ``1.2 s``, from ten seconds on as any length of time. The twin is in grid.js."""
+    return duration(seconds) if seconds >= 10 else f"{seconds:.1f} s"
+
+
 def masked(ident: str) -> str:
     """An entity's id as displays show it: its first two and last two characters, nothing of a short one."""
     return f"{ident[:MASK_KEEPS]}…{ident[-MASK_KEEPS:]}" if len(ident) > 2 * MASK_KEEPS else "…"

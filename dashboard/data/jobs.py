@@ -115,6 +115,42 @@ class JobsData:
     problems: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def watches_here(self) -> tuple[Watch, ...]:
+        """Watches of the job, and of jobs that load the dataset, that the address names."""
+        job, dataset = self.request.get("job"), self.request.get("dataset")
+        loading = self._pairs(dataset=dataset) if dataset else set()
+        jobs = {name for name, _ in loading} | {
+            status.job_name for status in self.datasets or () if status.dataset == dataset
+        }
+        return tuple(
+            watch
+            for watch in self.watches or ()
+            if job in (None, watch.job_name) and (dataset is None or watch.job_name in jobs)
+        )
+
+    @property
+    def datasets_here(self) -> tuple[DatasetStatus, ...]:
+        """The dataset, and those that the job loads, that the address names."""
+        job, dataset = self.request.get("job"), self.request.get("dataset")
+        loaded = {name for _, name in self._pairs(job_name=job)} if job else set()
+        return tuple(
+            status
+            for status in self.datasets or ()
+            if dataset in (None, status.dataset) and (job in (None, status.job_name) or status.dataset in loaded)
+        )
+
+    def _pairs(self, **column: str) -> set[tuple[str, str]]:
+        """Jobs and datasets of the runs held that have this value of a column."""
+        if self.runs is None:
+            return set()
+        columns = self.runs.held.columns
+        ((name, value),) = column.items()
+        rows = np.flatnonzero(columns.is_(name, value))
+        pairs = np.unique(np.stack([columns.codes["job_name"][rows], columns.codes["dataset"][rows]]), axis=1).T
+        jobs, sets = columns.words["job_name"].list, columns.words["dataset"].list
+        return {(jobs[int(job)], sets[int(dataset)]) for job, dataset in pairs}
+
+    @property
     def acts(self) -> bool:
         """Whether who looks may act."""
         return self.request.role == "operator" and self.retries
@@ -124,7 +160,7 @@ def load(sources: Sources, request: ViewRequest, now: float) -> JobsData:
     """Reads what the page shows. Raises InvalidInput naming a wrong parameter, and what kept runs from being read."""
     query = parse_query(request, now)
     problems: dict[str, str] = {}
-    runs = None if sources.runs is None else _runs(sources, sources.runs.held(), query, now)
+    runs = None if sources.runs is None else _runs(sources, sources.runs.held(), query, now, request.role == "display")
     plans = datasets = None
     if sources.jobs is not None:
         plans = _read(sources, "plans", sources.jobs.plans, problems)
@@ -218,7 +254,7 @@ def _read(sources: Sources, name: str, read: Callable[[], T], problems: dict[str
         return None
 
 
-def _runs(sources: Sources, held: Held, query: RunQuery, now: float) -> RunsData:
+def _runs(sources: Sources, held: Held, query: RunQuery, now: float, display: bool) -> RunsData:
     columns = held.columns
     ranged, mask = in_range(columns, query), matching(columns, query)
     groups, number = failure_groups(columns.taken(mask))
@@ -227,7 +263,7 @@ def _runs(sources: Sources, held: Held, query: RunQuery, now: float) -> RunsData
         held=held,
         query=query,
         counts=_counts(columns, mask, ranged),
-        timeline=timeline(columns, mask, query, now),
+        timeline=timeline(columns, mask, query, now, display),
         trend=None if job is None else trend(columns, job, query, sources.limits.get(job), now),
         groups=groups,
         more_groups=number - len(groups),

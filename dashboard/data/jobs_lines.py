@@ -14,12 +14,17 @@ from dashboard.data.jobs_columns import Columns, Index, Mask, Numbers
 from dashboard.data.jobs_query import RunQuery, durations, run_key
 
 MAX_JOBS: Final = 50
+DISPLAY_JOBS: Final = 14
+"""Rows that can be read from afar."""
 MAX_BARS: Final = 1_200
 """More bars than that take a weak browser seconds: they are joined, and the chart says so."""
 SLOTS: Final = 240
 """Slots of time that joined bars are made of."""
 MAX_POINTS: Final = 1_000
 TREND_SLOTS: Final = 24
+UNITS: Final = ((10_800.0, 3600.0, "hours"), (300.0, 60.0, "minutes"))
+"""A trend whose longest run takes longer than the first is read in the second."""
+LIMIT_REACH: Final = 3.0
 LEAST_RUNS: Final = 3
 """Fewer successful runs in a slot make no percentile."""
 WORST: Final[tuple[JobStatus, ...]] = ("FAILED", "STARTED", "SUCCESS")
@@ -43,7 +48,7 @@ class Bar:
 class Timeline:
     """Bars of the jobs that ran last, newest job first. ``slot`` is the width of joined bars, 0 where none is joined.
 
-    ``more_jobs`` is how many jobs are left out.
+    ``more_jobs`` is how many jobs are left out. ``worst_first``: those whose newest run failed or goes on come before.
     """
 
     jobs: tuple[str, ...]
@@ -52,6 +57,7 @@ class Timeline:
     end: float
     slot: float = 0.0
     more_jobs: int = 0
+    worst_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +84,35 @@ class Trend:
     limit: float | None
     cut: bool = False
 
+    @property
+    def longest(self) -> float:
+        """Seconds of the longest run shown."""
+        return max((seconds for _, seconds, _ in self.points), default=0.0)
 
-def timeline(columns: Columns, mask: Mask, query: RunQuery, now: float) -> Timeline:
-    """The bars of the runs in ``mask``, cut at the range's ends."""
+    @property
+    def unit(self) -> tuple[float, str]:
+        """What the runs are best read in: seconds of the unit, and its word."""
+        return next(((size, word) for above, size, word in UNITS if self.longest > above), (1.0, "seconds"))
+
+    @property
+    def limit_near(self) -> bool:
+        """Whether the limit is near enough to be drawn: farther away it would flatten the runs."""
+        return self.limit is not None and self.limit <= LIMIT_REACH * self.longest
+
+
+def timeline(columns: Columns, mask: Mask, query: RunQuery, now: float, display: bool = False) -> Timeline:
+    """The bars of the runs in ``mask``, cut at the range's ends; for displays of a few jobs, the worst first."""
     rows = np.flatnonzero(mask)
     jobs = columns.codes["job_name"][rows]
     codes, newest = np.unique(jobs[::-1], return_index=True)
-    shown = codes[np.argsort(newest, kind="stable")][:MAX_JOBS]
+    order = np.argsort(newest, kind="stable")
+    if display:
+        states = columns.codes["status"][rows][::-1][newest]
+        ranks = np.full(len(codes), len(WORST))
+        for rank, status in enumerate(WORST):
+            ranks[states == columns.words["status"].find(status)] = rank
+        order = np.lexsort((newest, ranks))
+    shown = codes[order][: DISPLAY_JOBS if display else MAX_JOBS]
     rows = rows[np.isin(jobs, shown)]
     names = tuple(columns.words["job_name"].list[int(code)] for code in shown)
     end = min(query.end, now)
@@ -99,9 +127,10 @@ def timeline(columns: Columns, mask: Mask, query: RunQuery, now: float) -> Timel
             )
             for row, start, stop in zip(map(int, rows), starts, ends, strict=True)
         )  # fmt: skip
-        return Timeline(names, bars, query.start, end, 0.0, more)
+        return Timeline(names, bars, query.start, end, 0.0, more, display)
     slot = max((end - query.start) / SLOTS, 1.0)
-    return Timeline(names, tuple(_joined(columns, rows, starts, ends, query.start, slot)), query.start, end, slot, more)
+    joined = tuple(_joined(columns, rows, starts, ends, query.start, slot))
+    return Timeline(names, joined, query.start, end, slot, more, display)
 
 
 def trend(columns: Columns, job: str, query: RunQuery, limit: float | None, now: float) -> Trend:
@@ -173,6 +202,6 @@ def _status(columns: Columns, row: int) -> JobStatus:
     return next(status for status in WORST if status == text)
 
 
-def tidy(seconds: float) -> float:
-    """Seconds with as many digits as anybody reads."""
-    return round(seconds, 3 if seconds < 1 else 1) if math.isfinite(seconds) else 0.0
+def tidy(time: float) -> float:
+    """A length of time with as many digits as anybody reads."""
+    return round(time, 3 if time < 1 else 2 if time < 10 else 1) if math.isfinite(time) else 0.0

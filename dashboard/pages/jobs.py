@@ -101,6 +101,7 @@ def view(data: JobsData, now: float) -> View:
         "card-datasets": jobs_lists.datasets(data),
         "title-timeline": ["Timeline of runs"],
         "title-runtime": parts.trend_title(runs.trend if runs else None, data),
+        "aside-runtime": parts.trend_unit(runs.trend) if runs else [],
         "aside-timeline": parts.timeline_aside(runs) if runs else [],
         "aside-runs": parts.grid_words(runs, data) if runs else [],
     }

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from backend.contract.jobs import JobRun
+from dashboard.components.jobs_charts import row_labels
 from dashboard.data.request import Role
 from dashboard.html import render
 from tests.dashboard.fakes import NOW
@@ -84,7 +85,9 @@ def test_it_says_how_many_match_and_whether_all_are_held(desk: Desk) -> None:
 
 def test_the_timeline_has_a_bar_for_each_run_that_a_click_opens(desk: Desk) -> None:
     view = desk.view(job="orders-backfill")
-    bars = {trace["name"]: trace for trace in view.charts["chart-timeline"]}
+    rows, *traces = view.charts["chart-timeline"]
+    assert rows["y"] == ["orders-backfill"]
+    bars = {trace["name"]: trace for trace in traces}
     assert {name: len(trace["y"]) for name, trace in bars.items()} == {"Succeeded": 4, "Running": 1, "Failed": 2}
     assert bars["Failed"]["customdata"][0] == key(desk.reader, "bf05-1")
     assert view.props["plot-timeline"]["data-click"] == "run"
@@ -114,6 +117,82 @@ def test_the_trend_of_the_chosen_job_stands_against_its_limit(desk: Desk) -> Non
     assert names[-1].startswith("limit 25 s")
     assert {"Succeeded", "p50", "p95"} <= set(names)
     assert "p95" in part(desk, "body-runtime", job="stock-snapshot")
+
+
+def test_long_names_of_jobs_are_cut_beside_their_rows_and_whole_in_the_hover() -> None:
+    names = ["orders-load", *(f"{'n' * 150}-{number}" for number in range(2)), f"<b>bold</b>{'x' * 30}"]
+    stored = [JobRun(name, "r", "SUCCESS", NOW - 60 * at, ended_at=NOW) for at, name in enumerate(names, 1)]
+    rows, runs = Desk(reader=FakeReader(stored)).view().charts["chart-timeline"]
+    labels = rows["y"]
+    assert labels[0] == "orders-load"
+    assert len(set(labels)) == 4
+    assert all(len(label.replace("&lt;", "<").replace("&gt;", ">")) <= 22 for label in labels)
+    assert labels[1] == f"{'n' * 13}…nnnnnn-0"
+    assert sorted(runs["y"]) == sorted(labels)
+    assert any(text.startswith(names[1]) for text in runs["hovertext"])
+
+
+def test_names_that_are_cut_to_the_same_stay_apart() -> None:
+    names = [f"{'n' * 40}{letter}{'m' * 40}" for letter in "abc"]
+    labels = row_labels(names)
+    assert labels == row_labels(names[::-1])
+    assert len(set(labels.values())) == 3
+    assert all(len(label) <= 22 for label in labels.values())
+
+
+def test_a_display_has_as_many_rows_as_can_be_read_the_failing_and_running_first() -> None:
+    stored = [JobRun(f"job-{at:02d}", "r", "SUCCESS", NOW - 60 * at, ended_at=NOW - 1) for at in range(1, 34)]
+    stored += [
+        JobRun("going", "r", "STARTED", NOW - 9_000, heartbeat_at=NOW),
+        JobRun("failed", "r", "FAILED", NOW - 9_900, ended_at=NOW - 9_890),
+    ]
+    watches = tuple(
+        replace(finding, sentence=f"late-{number} has been running for 3 h; its limit is 1 h",
+                details={**finding.details, "job_name": f"late-{number}"})
+        for number, finding in enumerate([jobs_check(NOW).findings[0]] * 7)
+    )  # fmt: skip
+    desk = Desk(FakeReader(stored), FakeChecks({"jobs": jobs_check(NOW, findings=watches)}))
+    view = desk.view("display")
+    assert view.charts["chart-timeline"][0]["y"][:3] == ["failed", "going", "job-01"]
+    assert len(view.charts["chart-timeline"][0]["y"]) == 14
+    assert "and 21 more jobs" in render(view.props["aside-timeline"]["children"], NOW)
+    text = part(desk, "card-watches", "display")
+    assert text.count("late-") == 10, "the name once a row, and in the title of the words"
+    assert ">Has been running for 3 h; its limit is 1 h<" in text
+    assert "and 2 more" in text
+
+
+def test_the_panels_beside_the_runs_follow_job_and_dataset_and_say_what_they_do_not(desk: Desk) -> None:
+    watches = part(desk, "card-watches", dataset="clicks", text="died")
+    assert "clicks-hourly" in watches
+    assert "returns-load" not in watches
+    assert "2 more outside the filters; not filtered by text" in watches
+    assert "No job of this selection hangs" in part(desk, "card-watches", job="orders-load")
+    assert desk.view(job="orders-load").props["card-watches"]["data-state"] == "healthy"
+    sets = part(desk, "card-datasets", job="clicks-hourly", run_status="FAILED")
+    assert re.findall(r'id="dataset-(\w+)"', sets) == ["clicks"]
+    assert "1 dataset; 3 more outside the filters; not filtered by status" in sets
+    assert "No dataset matches" in part(desk, "card-datasets", dataset="none")
+    assert "filter" not in part(desk, "card-watches") + part(desk, "card-datasets")
+
+
+def test_a_limit_far_above_the_runs_is_said_and_does_not_flatten_them() -> None:
+    stored = [JobRun("quick", f"r{at}", "SUCCESS", NOW - 60 * at, ended_at=NOW - 60 * at + 5, limit_seconds=3600.0)
+              for at in range(1, 5)]  # fmt: skip
+    desk = Desk(reader=FakeReader(stored))
+    assert not any(trace["name"].startswith("limit") for trace in desk.view().charts["chart-runtime"])
+    assert "limit 60 min, not shown" in part(desk, "body-runtime")
+    assert "seconds a run" in part(desk, "aside-runtime")
+
+
+@pytest.mark.parametrize(("minutes", "said", "height"), [(40, "minutes a run", 40.0), (300, "hours a run", 5.0)])
+def test_long_runs_are_drawn_in_minutes_or_hours(minutes: float, said: str, height: float) -> None:
+    start = NOW - 20_000
+    run = JobRun("slow", "r", "SUCCESS", start, ended_at=start + 60 * minutes, limit_seconds=120.0 * minutes)
+    desk = Desk(reader=FakeReader([run]))
+    points, limit = desk.view().charts["chart-runtime"]
+    assert (points["y"], limit["y"]) == ([height], [2 * height, 2 * height])
+    assert said in part(desk, "aside-runtime")
 
 
 def test_failures_are_grouped_and_a_group_filters_the_runs(desk: Desk) -> None:
@@ -157,7 +236,7 @@ def test_datasets_come_late_ones_first_and_unknown_is_unknown(desk: Desk) -> Non
     text = part(desk, "card-datasets")
     assert text.index("clicks") < text.index("loyalty") < text.index("customers")
     assert "3 h 24 min of 90 min" in text
-    assert "unknown of 60 min" in text
+    assert "never loaded; SLA 60 min" in text
     assert text.count("as expected") == 1, "what was never loaded is not as expected"
     assert "1,204 records, fewer than expected: usually 6,900 to 10,400 (median and MAD of 4 weeks)" in text
     assert "Mon to Fri 06:00 to 22:00 Europe/Berlin, 2 holidays" in text
@@ -189,6 +268,13 @@ def test_a_hanging_run_says_that_its_heartbeat_is_old(desk: Desk) -> None:
     text = render(desk.view(run=key(desk.reader, "hung0001")).props["run-error"]["children"], NOW)
     assert "Past its limit of 60 min" in text
     assert "the worker may be gone" in text
+
+
+def test_a_failed_run_is_not_called_complete_and_its_time_is_that_of_the_grid() -> None:
+    run = JobRun("load", "r", "FAILED", NOW - 60, ended_at=NOW - 58.8, progress=1.0)
+    text = render(Desk(reader=FakeReader([run])).view(run=run.run_key).props["run-facts"]["children"], NOW)
+    assert "1.2 s" in text
+    assert "100%" not in text
 
 
 def test_whole_texts_of_errors_are_for_operators(desk: Desk) -> None:
