@@ -36,7 +36,8 @@ STEEP: Final = 0.01
 class Incident:
     """``start`` seconds after its schedule's begin, ``duration`` seconds, at most ``peak`` (1 = past critical).
 
-    ``ramp`` is the part of the duration that each ramp takes.
+    ``ramp`` is the part of the duration that each ramp takes; ``rise`` is how many seconds the first one takes, where
+    the two differ.
     """
 
     kind: Kind
@@ -44,21 +45,26 @@ class Incident:
     duration: float
     peak: float = 1.0
     ramp: float = RAMP
+    rise: float | None = None
 
     def level(self, offset: float) -> float:
         """0 outside, ``peak`` in the middle, linear between."""
-        ramp = self.duration * self.ramp
-        inside = min(offset - self.start, self.start + self.duration - offset)
-        return self.peak * min(1.0, max(0.0, inside / ramp))
+        rise, fall = self._ramps()
+        begun, left = offset - self.start, self.start + self.duration - offset
+        return self.peak * min(1.0, max(0.0, min(begun / rise, left / fall)))
 
     def area(self, offset: float) -> float:
         """The integral of ``level`` up to ``offset``, level-seconds."""
-        ramp = self.duration * self.ramp
+        rise, fall = self._ramps()
         passed = min(max(offset - self.start, 0.0), self.duration)
-        rising = min(passed, ramp)
-        holding = min(max(passed - ramp, 0.0), self.duration - 2 * ramp)
-        falling = max(passed - (self.duration - ramp), 0.0)
-        return self.peak * (rising**2 / (2 * ramp) + holding + falling - falling**2 / (2 * ramp))
+        rising = min(passed, rise)
+        holding = min(max(passed - rise, 0.0), self.duration - rise - fall)
+        falling = max(passed - (self.duration - fall), 0.0)
+        return self.peak * (rising**2 / (2 * rise) + holding + falling - falling**2 / (2 * fall))
+
+    def _ramps(self) -> tuple[float, float]:
+        fall = self.duration * self.ramp
+        return (fall if self.rise is None else self.rise), fall
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +186,14 @@ KIND_OF_METRIC: Final[Mapping[str, Kind]] = {
     **{kind: kind for kind in TRIPPED_ONLY},
 }
 """What has to go wrong for the alarm of a metric to fire."""
+RISES: Final[Mapping[Kind, float]] = {"lag_growth": 120.0}
+"""Seconds that what is tripped takes to its peak, where it can't come at once: a backlog does not grow faster than
+records are produced, or the consumer's offsets would go back."""
 _NEVER_AGAIN: Final = 1e12
 
 
 def trip(kind: Kind, at: float, seconds: float) -> Schedule:
-    """One steep incident from ``at`` (epoch s) on that never comes again."""
-    return Schedule((Incident(kind, 0.0, seconds, ramp=STEEP),), _NEVER_AGAIN, at)
+    """One steep incident that never comes again: from ``at`` (epoch s) on, ``seconds`` long once it has risen."""
+    rise = RISES.get(kind)
+    incident = Incident(kind, 0.0, seconds + (rise or 0.0), ramp=STEEP, rise=rise)
+    return Schedule((incident,), _NEVER_AGAIN, at)

@@ -8,7 +8,7 @@ import pytest
 
 from backend.aws import Clients
 from backend.collector.build import make_source
-from backend.collector.sources.incidents import KIND_OF_METRIC, TRIPPED_ONLY, trip
+from backend.collector.sources.incidents import KIND_OF_METRIC, TRIPPED_ONLY, Incident, trip
 from backend.collector.sources.synthetic import SyntheticSource
 from backend.contract.alarm_state import Rule, statistic
 from backend.contract.alarm_state import datum as put
@@ -57,6 +57,25 @@ def test_a_trip_is_over_after_its_time_and_its_counters_stay() -> None:
     assert (errors[0], errors[2]) == (0, errors[3])
     assert errors[3] > 50
     assert not [s for s in source.collect(AT + 4000, AT + 3985).samples if s.metric_type in TRIPPED_ONLY[1:]]
+
+
+@pytest.mark.parametrize("seconds", [30.0, 300.0])
+def test_no_counter_or_offset_goes_back_when_trips_begin_and_end(seconds: float) -> None:
+    night = AT - 9 * 3600  # the least is produced
+    schedules = [trip(kind, night + 2, seconds) for kind in ("lag_growth", "late_data", "dlq_spike")]
+    source = SyntheticSource(CATALOGUE, demo_started_at=night - 900, trips=lambda: schedules)
+    before: dict[tuple[str, str], float] = {}
+    for at in (night + step for step in range(0, int(seconds) + 180, 5)):
+        samples = [s for s in source.collect(at, at - 5).samples if CATALOGUE[s.metric_type].cumulative]
+        after = {(s.metric_type, str(s.labels)): s.value for s in samples}
+        assert not {key: (value, after[key]) for key, value in before.items() if after[key] < value}
+        before = after
+
+
+def test_an_incident_may_rise_slower_than_it_falls() -> None:
+    incident = Incident("lag_growth", 10, 100, ramp=0.1, rise=40)
+    assert [incident.level(at) for at in (10, 30, 50, 100, 105, 110)] == [0, 0.5, 1, 1, 0.5, 0]
+    assert [incident.area(at) for at in (10, 30, 50, 100, 105, 110)] == [0, 5, 20, 70, 73.75, 75]
 
 
 def _errors(source: SyntheticSource, at: float) -> float:
