@@ -83,7 +83,9 @@ class AlertReader:
     def weeks(self, now: float, weeks: int = 4) -> tuple[RuleWeek, ...]:
         """How each rule did in the ISO week of ``now`` and those before it, the newest week first."""
         partitions = [f"{RULE_WEEK}{week}" for week in last_weeks(now, weeks)]
-        found = [week_of_item(item) for one in partitions for item in self._query(one, " ", "~", forward=True)]
+        # Rules may begin with any letter.
+        every = " ", "\U0010ffff"
+        found = [week_of_item(item) for one in partitions for item in self._query(one, *every, forward=True)]
         return tuple(found)
 
     def posted(self, start: float, end: float) -> tuple[Annotation, ...]:

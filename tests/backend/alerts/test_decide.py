@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.alerts import decide
-from backend.alerts.state import Context, Decision, Known
+from backend.alerts.items import track_item, track_of
+from backend.alerts.state import Context, Decision, Known, Storm, Track
 from backend.contract.alerts import Silence
 from backend.contract.errors import InvalidInput
 from backend.settings_alerts import QuietHours
@@ -35,6 +36,12 @@ def test_the_newest_signal_decides_whatever_the_order_and_however_often_they_com
         assert (known.open.unknown_since is not None) == (signals[-1].state == "unknown")
     told = [kind for kind in desk.told() if kind in ("opened", "resolved")]
     assert told == ["opened", "resolved"] * (len(told) // 2) + ["opened"] * (len(told) % 2)
+
+
+def test_what_nobody_decided_yet_is_kept_as_such_and_as_json() -> None:
+    item = track_item("f", Track(), Storm())
+    assert track_of(item) == (Track(), Storm())
+    assert "Infinity" not in item["data"]["S"]
 
 
 def test_the_first_signal_counts_however_old_it_is() -> None:

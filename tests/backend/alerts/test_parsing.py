@@ -80,6 +80,23 @@ def test_the_event_that_cloudwatch_gives_to_functions_is_read_too() -> None:
     assert found.at == 1_708_170_788.431
 
 
+def test_an_alarm_without_a_configuration_is_read() -> None:
+    event = json.loads((EVENTS / "cloudWatchAlarmEventSingleMetric.json").read_text("utf-8"))
+    event["alarmData"]["configuration"] = None
+    assert signal(json.dumps(event)).rule == "Test alert"
+
+
+@pytest.mark.parametrize("error", [OverflowError, AttributeError, MemoryError, IndexError])
+def test_whatever_a_message_provokes_somebody_sees_it(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def provoked(*_: Any) -> None:
+        raise error("odd")
+
+    monkeypatch.setattr("backend.alerts.parsing._alarm", provoked)
+    found = signal(json.dumps(ALARM))
+    assert found.rule == "alerts:unreadable_message"
+    assert f"{error.__name__}: odd" in found.description
+
+
 def test_our_own_messages_come_back_as_they_were_meant() -> None:
     text = signal_message(
         source="jobs", kind="job_failed", severity="HIGH", title="Load failed", at=NOW - 5, subject="load/2026-05",

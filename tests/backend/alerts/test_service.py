@@ -76,6 +76,12 @@ def test_an_acknowledgement_is_audited_and_told_with_the_next_sweep(world: World
     )  # fmt: skip
 
 
+def test_rules_of_any_letters_and_length_are_counted(world: World) -> None:
+    assert world.hear(world.message(source="\U0001f600" * 300, kind="é" * 300)) == []
+    (week,) = world.service.weeks()
+    assert (week.rule, week.fired) == (world.alerts()[0].rule, 1)
+
+
 def test_what_can_not_be_done_is_on_record_as_failed(world: World) -> None:
     world.hear(world.message())
     alert_id = world.alert().alert_id
