@@ -10,6 +10,8 @@ from backend.contract.alerts import SEVERITIES, Alert, Silence
 from backend.contract.errors import InvalidInput
 from backend.contract.event_query import MAX_TEXT
 from backend.contract.verdict import duration
+from dashboard.components.text import count
+from dashboard.data.alerts import open_alerts
 from dashboard.data.alerts_sources import Alerts
 from dashboard.replay_actions import Body, Content, connected
 from dashboard.services import Services
@@ -46,10 +48,12 @@ def silence(services: Services, body: Body, who: str) -> Content:
     """Keeps alerts quiet: those like a given one for some minutes, or those that match until a time."""
     service, now = _service(services), services.now()
     wanted = _of_alert(service, body, who, now) if "alert_id" in body else _of_matchers(body, who, now)
+    begin = max(now, wanted.starts_at)
+    matched = count(sum(wanted.covers(alert, begin) for alert in open_alerts(service, services.shared)), "open alert")
     made = service.silence(wanted, who, body["reason"])
     begins = "" if made.starts_at <= now else f", from {_clock(made.starts_at)} on"
-    return {"message": f"Silenced for {duration(made.ends_at - made.starts_at)}{begins}",
-            "silence_id": made.silence_id}  # fmt: skip
+    message = f"Silenced for {duration(made.ends_at - made.starts_at)}{begins}; matches {matched} now"
+    return {"message": message, "silence_id": made.silence_id}
 
 
 def end_silence(services: Services, body: Body, who: str) -> Content:
@@ -111,6 +115,9 @@ def _of_matchers(body: Body, who: str, now: float) -> Silence:
     matchers = {name: _text(body, name) for name in MATCHERS if body.get(name)}
     if not matchers:
         raise InvalidInput("rule", "", f"is empty, and so are the others: name at least one of {', '.join(MATCHERS)}")
+    if "*" in matchers.get("rule", ""):
+        remedy = "has a *, and rules are matched whole: choose one, or name only environment or severity"
+        raise InvalidInput("rule", matchers["rule"], remedy)
     severity = matchers.get("severity")
     if severity is not None and severity not in SEVERITIES:
         raise InvalidInput("severity", severity, f"must be one of {', '.join(SEVERITIES)}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from backend.contract.alerts import ALERT_STATES, SEVERITIES, Alert, Incident, RuleWeek, Silence
+from backend.contract.checks import CHECKS
 from backend.contract.errors import InvalidInput
 from dashboard.data.alerts_sources import Alerts, Sources
 from dashboard.data.checks import ChecksData, load_checks
@@ -28,6 +29,8 @@ OPEN_SECONDS: Final = 10.0
 """Open alerts are read this often at most, once for every page that counts them."""
 ENDED_SECONDS: Final = 7 * 86400.0
 """How long silences are shown after their end."""
+CHECK_SOURCE: Final = "checks"
+"""What the rules of checks begin with: ``checks:reconciliation``."""
 SLOW_SECONDS: Final = 30.0
 """What changes with people's work, not with signals."""
 
@@ -119,7 +122,7 @@ def load(sources: Sources, request: ViewRequest, now: float) -> AlertsData:
     elif tab == "incidents":
         data = replace(data, incidents=_incidents(service, sources.shared, request))
     elif tab == "silences":
-        data = replace(data, silences=_silences(service, sources.shared, now))
+        data = replace(data, silences=_silences(service, sources, now))
     else:
         data = replace(data, weeks=sources.shared("alert weeks", lambda: service.weeks(WEEKS), SLOW_SECONDS))
     return replace(data, opened=_opened(service, sources.shared, request))
@@ -213,9 +216,10 @@ def _incidents(service: Alerts, shared: Shared, request: ViewRequest) -> Inciden
     return IncidentsData(recent, chosen, None if chosen else wanted)
 
 
-def _silences(service: Alerts, shared: Shared, now: float) -> SilencesData:
-    found = shared("silences", lambda: service.silences(now - ENDED_SECONDS))
-    rules = {alert.rule for alert in open_alerts(service, shared)}
+def _silences(service: Alerts, sources: Sources, now: float) -> SilencesData:
+    found = sources.shared("silences", lambda: service.silences(now - ENDED_SECONDS))
+    seen = (alert.rule for alert in open_alerts(service, sources.shared))
+    rules = {*sources.rules, *(f"{CHECK_SOURCE}:{check.name}" for check in CHECKS), *seen}
     return SilencesData(
         running=tuple(one for one in found if one.starts_at <= now < one.ends_at),
         coming=tuple(sorted((one for one in found if now < one.starts_at < one.ends_at), key=lambda s: s.starts_at)),

@@ -73,10 +73,12 @@ class Alerts(Protocol):
 class Sources:
     """Where the Alerts page reads. ``alerts`` None is not connected.
 
-    ``match_limit`` is the match in percent that an hour of the reconciliation needs.
+    ``match_limit`` is the match in percent that an hour of the reconciliation needs, ``rules`` are those that are
+    known without an alert: of the catalogue's alarms.
     """
 
     alerts: Alerts | None
     shared: Shared
     environments: tuple[str, ...]
     match_limit: float
+    rules: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dash import html
 
+from backend.contract.alarms import VERDICT_ALARM, alarm_name
 from dashboard.components import (
     alerts_drawer,
     alerts_incidents,
@@ -67,7 +68,10 @@ def layout() -> html.Div:
 def load(services: Services, request: ViewRequest, now: float) -> AlertsData:
     """What the open tab shows. Raises InvalidInput naming the parameter that is wrong."""
     environments = services.hot.environments() or (services.settings.config.environment,)
-    return data_of.load(Sources(services.alerts, services.shared, environments, _limit(services)), request, now)
+    catalogue = services.settings.catalogue
+    alarms = (alarm_name(key) for key in catalogue if catalogue[key].alarm is not None)
+    sources = Sources(services.alerts, services.shared, environments, _limit(services), rules=(VERDICT_ALARM, *alarms))
+    return data_of.load(sources, request, now)
 
 
 def _limit(services: Services) -> float:

@@ -61,7 +61,7 @@ def test_a_silence_of_the_drawer_covers_the_alert_or_its_rule(
     assert (made.kind, made.starts_at, made.ends_at) == ("silence", NOW, NOW + 4 * 3600)
     assert made.covers(alert, NOW + 1)
     assert made.covers(service.stored[1], NOW + 1) is False
-    assert answer["message"] == "Silenced for 4 h"
+    assert answer["message"] == "Silenced for 4 h; matches 1 open alert now"
 
 
 def test_a_silence_of_the_form_is_in_utc_and_one_that_begins_later_is_maintenance(
@@ -72,7 +72,12 @@ def test_a_silence_of_the_form_is_in_utc_and_one_that_begins_later_is_maintenanc
     made = silenced(service)
     assert (made.kind, made.rule, made.environment) == ("maintenance", "pulseboard-dlq_records", "")
     assert (made.starts_at, made.ends_at - made.starts_at) == (NOW + 345 * 60, 150 * 60)
-    assert answer["message"] == "Silenced for 2 h 30 min, from 21 Nov, 20:00 UTC on"
+    assert answer["message"] == "Silenced for 2 h 30 min, from 21 Nov, 20:00 UTC on; matches 1 open alert now"
+
+
+def test_a_silence_that_matches_nothing_now_says_so(services: Services) -> None:
+    answer = actions.silence(services, {"rule": "pulseboard-dlq_recrods", "to": LATER, **WHY}, "ana")
+    assert answer["message"].endswith("matches 0 open alerts now")
 
 
 LATER = "2026-11-21T18:00"
@@ -90,6 +95,7 @@ LATER = "2026-11-21T18:00"
         ({"severity": "WORST", "to": LATER}, "severity"),
         ({"rule": "r", "to": LATER, "hostname": "x"}, "hostname"),
         ({"rule": "a\nb", "to": LATER}, "rule"),
+        ({"rule": "pulseboard-*", "to": LATER}, "rule"),
         ({"alert_id": "?", "scope": "rule", "minutes": "0"}, "minutes"),
         ({"alert_id": "?", "scope": "rule", "minutes": "99999"}, "minutes"),
         ({"alert_id": "?", "scope": "rule", "minutes": [1]}, "minutes"),

@@ -10,7 +10,7 @@ import pytest
 from backend.contract.alerts import AlertEvent
 from backend.contract.errors import InvalidInput
 from dashboard.components.alerts import flags, page_address
-from dashboard.data.alerts import MOST_ALERTS, TABS
+from dashboard.data.alerts import MOST_ALERTS, ON_DISPLAYS, TABS
 from dashboard.data.request import Role
 from dashboard.html import fill, render
 from dashboard.pages.alerts import PAGE
@@ -179,6 +179,8 @@ def test_silences_run_come_and_end_and_those_of_the_configuration_are_ended_ther
     assert page.count("actions/silence-end") == 1
     assert "in the configuration" in page
     assert 'id="new-silence"' in page
+    for rule in ("pulseboard-verdict", "pulseboard-kafka_broker_alive_count", "checks:canary", "jobs:job_failed"):
+        assert f'<option value="{rule}"' in page
 
 
 def test_a_rule_with_more_than_five_false_ones_a_week_wants_to_be_tuned(desk: AlertDesk) -> None:
@@ -200,8 +202,8 @@ def test_viewers_and_displays_are_offered_no_action(desk: AlertDesk, role: Role,
 def test_a_display_shows_what_is_open_without_links_and_names_and_as_much_as_fits(desk: AlertDesk) -> None:
     desk.service.stored += [alert(NOW, f"More {number}") for number in range(20)]
     page = desk.html("display", tab="tuning", alert=desk.service.stored[0].alert_id)
-    assert page.count('id="wall-') == 12
-    assert "and 15 more" in page
+    assert page.count('id="wall-') == ON_DISPLAYS
+    assert "and 13 more" in page
     for hidden in ("<a ", "<button", "<input", "ana@example.com"):
         assert hidden not in page, hidden
 
