@@ -21,7 +21,7 @@ from backend.replay.dead_letters import DeadLetters
 from backend.replay.service import ReplayService
 from backend.settings import Settings
 from dashboard.access.tokens import DisplayTokens, TokenStore
-from dashboard.components.marks import with_marks
+from dashboard.components.marks import left_out, noted, with_marks
 from dashboard.data.alerts_marks import read_marks
 from dashboard.data.alerts_sources import Alerts
 from dashboard.data.flight import SingleFlight
@@ -166,26 +166,30 @@ class Services:
         now = self.now()
         view = page.view(self.load(request), now)
         wanted: TimeRange = request.range(now)
+        props, charts = self._marked(page, request, view, now)
         content = {
             "page": page.name,
             "build": self.build_id,
             "as_of": None if view.as_of is None else round(view.as_of, 3),
             "refresh_ms": int((view.refresh_seconds or self.refresh_seconds(page)) * 1000),
             "live": wanted.live,
-            "props": view.props,
-            "charts": self._marked(page, request, view, now),
+            "props": props,
+            "charts": charts,
         }
         return self.with_trouble(encode(content, view.as_of, now, _component_json))
 
-    def _marked(self, page: Page, request: ViewRequest, view: View, now: float) -> Mapping[str, Any]:
-        """The view's charts, those of time with the marks of alerts and deploys."""
+    def _marked(
+        self, page: Page, request: ViewRequest, view: View, now: float
+    ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """The view's props and charts, those of time with the marks of alerts and deploys and what is left out."""
         if not any(view.charts.get(name) for name in page.time_charts):
-            return view.charts
+            return view.props, view.charts
         marks = read_marks(self.alerts, self.shared, request, now)
-        return {
+        charts = {
             name: with_marks(traces, marks) if name in page.time_charts else traces
             for name, traces in view.charts.items()
         }
+        return noted(view.props, page.time_charts, left_out(marks)), charts
 
 
 def build_services(

@@ -9,7 +9,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from backend.contract.alerts import Annotation
 from dashboard.components.chart import chart
-from dashboard.components.marks import AXIS, left_out, mark_traces, with_marks
+from dashboard.components.marks import AXIS, left_out, mark_traces, noted, with_marks
 from dashboard.data.alerts_marks import Marks, chosen, read_marks
 from dashboard.data.request import ViewRequest
 from dashboard.pages.base import Page, View
@@ -61,7 +61,6 @@ def test_too_many_are_cut_to_the_worst_and_newest_and_the_number_is_said() -> No
     assert sum(mark.severity == "CRITICAL" for mark in found.shown) == 49
     assert [mark.at for mark in found.shown] == sorted(mark.at for mark in found.shown)
     assert left_out(found) == "50 of 121 marks shown"
-    assert mark_traces(found)[-1]["text"] == ["50 of 121 marks shown"]
 
 
 def test_marks_outside_of_the_range_do_not_widen_it() -> None:
@@ -80,8 +79,35 @@ def test_titles_are_text_in_a_hover() -> None:
 def test_marks_that_cant_be_read_are_said_and_cost_no_chart() -> None:
     service = FakeAlerts(NOW, error=EndpointConnectionError(endpoint_url="http://dynamodb"))
     found = read(service)
-    assert with_marks([LINE], found)[0]["text"] == ["marks of alerts can't be read now"]
-    assert with_marks([LINE], found)[-1] == LINE
+    assert left_out(found) == "marks of alerts can't be read now"
+    assert with_marks([LINE], found) == [LINE]
+
+
+def test_what_is_left_out_is_said_below_the_charts_and_not_in_them() -> None:
+    props = {"plot-a": {"className": "plot"}, "page": {}}
+    found = noted(props, ("chart-a", "chart-b"), "50 of 121 marks shown")
+    assert found == {"plot-a": {"className": "plot", "data-note": "50 of 121 marks shown"}, "page": {}}
+
+
+def test_alerts_that_begin_together_are_one_mark_of_the_worst_and_deploys_stay_apart() -> None:
+    near = [
+        Annotation(NOW - 1800 + n, f"a{n}", "alert", severity="CRITICAL" if n == 3 else "LOW", until=NOW - 1700)
+        for n in range(7)
+    ]
+    found = chosen([*near, Annotation(NOW - 1799, "1.4.2", "deploy")], NOW - 3600, NOW)
+    lines: list[Any] = [trace for trace in mark_traces(found) if trace["mode"] == "lines+markers"]
+    assert {trace["name"]: len(trace["x"]) for trace in lines} == {"Critical": 3, "Mark": 3}
+    assert lines[0]["text"][0] == "7 alerts<br>a3<br>a0<br>a1<br>and 4 more"
+    assert lines[0]["x"][0] == round((NOW - 1800) * 1000)
+
+
+@pytest.mark.parametrize(("number", "mode"), [(10, "lines+markers"), (11, "markers")])
+def test_many_marks_are_shapes_without_lines(number: int, mode: str) -> None:
+    many = [Annotation(NOW - 60 - 120 * n, f"a{n}", "alert", severity="LOW", until=NOW) for n in range(number)]
+    traces: list[Any] = mark_traces(chosen(many, NOW - 3600, NOW))
+    assert [trace["mode"] for trace in traces] == ["lines", mode]
+    assert max(x for x in traces[1]["y"] if x is not None) == 1.0
+    assert (0.0 in traces[1]["y"]) == (number == 10)
 
 
 def test_an_empty_chart_stays_empty() -> None:
