@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-_PR_SET_PDEATHSIG: Final = 1
+from backend.parent_death import die_with_parent
+
 STOP_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.02
 
@@ -68,7 +68,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,
-                preexec_fn=_die_with_parent(self._parent_death_signal),  # noqa: PLW1509 - see _die_with_parent
+                preexec_fn=die_with_parent(self._parent_death_signal),  # noqa: PLW1509 - see die_with_parent
             )
 
     def terminate(self) -> None:
@@ -121,22 +121,3 @@ def _group_alive(group: int) -> bool:
             if int(process_group) == group and state != "Z":
                 return True
     return False
-
-
-def _die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
-    """What the child runs between fork and exec: ask the kernel for ``number`` when the parent ends.
-
-    Nothing is imported or allocated there beyond one C call, so threads of the parent can't have left a lock behind
-    that it needs. The parent may already be gone when the call is made; then the child ends at once.
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getpid()
-
-    def ask() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask
