@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
-import subprocess
 import time
+from functools import partial
 from typing import Final
 
 import click
@@ -17,15 +16,16 @@ from backend.contract.errors import InvalidInput
 from backend.contract.events import utc_text
 from backend.contract.jobs import JOB_STATUSES, JOB_TYPES, BatchPlan, JobRun, JobType
 from backend.contract.ranges import parse_range
-from backend.jobs.errors import JobError
+from backend.jobs.errors import JobError, LeaseLost
+from backend.jobs.program import execute
 from backend.jobs.reader import JobReader
-from backend.jobs.run import Run
 from backend.jobs.sdk import job, wired
 from backend.settings import load_settings
 
 NOT_STARTED: Final = 75
 """Exit code where the batch is busy, done, or can't be looked at: sysexits' EX_TEMPFAIL."""
-RECORDS: Final = re.compile(r"^pulseboard records=(\d{1,18})\s*$")
+LOST: Final = 76
+"""Exit code where another worker took the batch over meanwhile."""
 
 
 @click.group("jobs")
@@ -130,17 +130,18 @@ def run(
     """Runs a program as a job: pulseboard jobs run load --batch 2026-05 -- ./load.sh 2026-05
 
     Its exit code is the program's; it fails where that is not 0. A line `pulseboard records=42` on the program's
-    standard output says how many records there were. 75 says that the batch did not start.
+    standard output says how many records there were. 75 says that the batch did not start, 76 that another worker took
+    it over, and the program was ended.
     """
     try:
         with job(name, kind, dataset, batch, again=again, require_lease=not no_lease) as recorded:
-            if code := execute(program, recorded):
+            if code := execute(program, recorded, partial(click.echo, nl=False), os.environ):
                 raise ProgramFailed(program, code)
     except ProgramFailed as failed:
         raise click.exceptions.Exit(failed.code) from failed
     except JobError as error:
         click.echo(f"pulseboard: {error}", err=True)
-        raise click.exceptions.Exit(NOT_STARTED) from error
+        raise click.exceptions.Exit(LOST if isinstance(error, LeaseLost) else NOT_STARTED) from error
 
 
 class ProgramFailed(RuntimeError):  # noqa: N818 - reads as a statement where it is recorded
@@ -150,27 +151,6 @@ class ProgramFailed(RuntimeError):  # noqa: N818 - reads as a statement where it
         said = f"signal {signal.Signals(code - 128).name}" if 128 < code <= 192 else f"exit code {code}"
         super().__init__(f"{program[0]}: {said}")
         self.code = code
-
-
-def execute(program: tuple[str, ...], recorded: Run) -> int:
-    """Runs the program with its output passed on; its exit code, 128 + the number for one that a signal ended."""
-    try:
-        process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True, errors="replace")
-    except OSError as error:
-        raise InvalidInput("program", program[0], f"can't be run ({error.strerror})") from error
-    with process:
-        try:
-            assert process.stdout is not None  # noqa: S101 - it is a pipe
-            for text in process.stdout:
-                click.echo(text, nl=False)
-                if said := RECORDS.match(text):
-                    recorded.records = int(said.group(1))
-            code = process.wait()
-        except BaseException:
-            # Whatever ends this process ends the program too: it must not work on under a lease that nobody renews.
-            process.terminate()
-            raise
-    return code if code >= 0 else 128 - code
 
 
 def reader() -> JobReader:

@@ -17,8 +17,11 @@ from moto import mock_aws
 from backend.aws import Clients
 from backend.contract.job_items import run_item
 from backend.contract.jobs import JobRun
+from backend.jobs import program
 from backend.jobs.reader import JobReader
+from backend.jobs.run import Run
 from backend.jobs.sdk import job, pending, wired
+from backend.jobs.tracker import Tracker
 from backend.settings import Settings
 from pulseboard.cli import cli
 from tests.template_resources import JOB_TABLES, create_tables
@@ -95,6 +98,23 @@ def test_a_program_is_a_job_and_its_exit_code_is_the_commands(invoke: Invoke, re
     again = invoke("run", "good", "--batch", "a", "--", "sh", "-c", "exit 9")
     assert again.exit_code == 75
     assert "again=True" in again.output
+
+
+def test_a_program_whose_batch_is_taken_over_is_ended_with_a_line_and_a_code_of_its_own(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beaten: list[Run] = []
+
+    def lose(tracker: Tracker, run: Run) -> None:
+        run.lease_lost = True
+        beaten.append(run)
+
+    monkeypatch.setattr(Tracker, "_beat", lose)
+    monkeypatch.setattr(wired(os.getpid())._heart, "_seconds", 0.01)
+    monkeypatch.setattr(program, "LOOK_SECONDS", 0.02)
+    lost = invoke("run", "overtaken", "--batch", "a", "--", "sleep", "60")
+    assert (lost.exit_code, beaten[0].batch) == (76, "a")
+    assert "batch 'a' of job 'overtaken' was taken over by another worker; sleep was ended" in lost.output
 
 
 def test_a_program_that_is_not_there_is_one_line_and_a_failed_run(invoke: Invoke) -> None:
