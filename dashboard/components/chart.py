@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dash import dcc
 
-from dashboard.components.marks import MARKS_AXIS
+from dashboard.components.marks import MARKS_AXIS, over_marks
 
 CONFIG: Final = {
     "displaylogo": False,
@@ -21,7 +21,7 @@ CONFIG: Final = {
 
 def chart(panel: str, title: str, layout: Mapping[str, Any] | None = None) -> dcc.Graph:
     """An empty chart with the id ``chart-<panel>``; views send traces only, so a user's zoom survives a refresh."""
-    frame = {
+    frame: dict[str, Any] = {
         "autosize": True,
         "margin": {"l": 48, "r": 12, "t": 8, "b": 32},
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -34,6 +34,8 @@ def chart(panel: str, title: str, layout: Mapping[str, Any] | None = None) -> dc
         **MARKS_AXIS,
         **(layout or {}),
     }
+    if "yaxis" in frame:
+        frame["yaxis"] = over_marks(frame["yaxis"])
     return dcc.Graph(
         id=f"chart-{panel}", figure={"data": [], "layout": frame}, config=CONFIG, className="chart", responsive=True
     )

@@ -15,9 +15,7 @@ from dashboard.data.alerts_marks import ALERT, Marks, lasting
 
 Trace = Mapping[str, Any]
 AXIS: Final = "y9"
-MARKS_AXIS: Final[Mapping[str, Any]] = {
-    "yaxis9": {"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False}
-}
+MARKS_AXIS: Final[Mapping[str, Any]] = {"yaxis9": {"range": [0, 1], "fixedrange": True, "visible": False}}
 """What a chart's layout needs for them; nothing is drawn of it while there are none."""
 COLOURS: Final = {
     "CRITICAL": "#d0342c",
@@ -37,6 +35,11 @@ MOST_LINES: Final = 10
 """Of more marks than these only the shapes at the top are drawn."""
 MOST_TITLES: Final = 3
 MOST_CHARACTERS: Final = 120
+
+
+def over_marks(axis: Mapping[str, Any]) -> dict[str, Any]:
+    """A chart's vertical axis, whose traces are drawn over the marks and whose ticks stay its own."""
+    return {"overlaying": AXIS, "tickmode": "linear" if "dtick" in axis else "auto", **axis}
 
 
 def with_marks(traces: Sequence[Trace], marks: Marks) -> list[Trace]:

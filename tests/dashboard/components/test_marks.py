@@ -43,7 +43,8 @@ def test_alerts_and_deploys_are_lines_on_an_axis_of_their_own_and_alerts_last_al
         (round((NOW - 2700) * 1000), round((NOW - 2100) * 1000)),
     ]
     assert "layout" not in str(traces)
-    figure: Any = chart("x", "X").figure
+    figure: Any = chart("x", "X", {"yaxis": {"nticks": 5}}).figure
+    assert figure["layout"]["yaxis"] == {"overlaying": AXIS, "tickmode": "auto", "nticks": 5}
     assert figure["layout"][f"yaxis{AXIS[1:]}"]["range"] == [0, 1]
 
 
