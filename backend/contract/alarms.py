@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from backend.contract.alerts import CRITICAL_TOPIC
+from backend.contract.alerts import CRITICAL_TOPIC, VERDICT_ALARM, alarm_name
 from backend.contract.catalogue import Alarm, Catalogue, Metric, load_catalogue
 
 TARGET: Final = Path("infra/template.yaml")
@@ -24,8 +24,6 @@ WIDTH: Final = 119
 """Length of the template's ruled lines."""
 
 NAMESPACE: Final = "Pulseboard"
-ALARM_PREFIX: Final = "pulseboard-"
-VERDICT_ALARM: Final = "pulseboard-verdict"
 VERDICT: Final = (
     "consumer_lag_records",
     "dlq_records",
@@ -40,11 +38,6 @@ CHART_PERIOD_SECONDS: Final = 300
 
 _STATISTICS: Final = {"avg": "Average", "sum": "Sum", "min": "Minimum", "max": "Maximum"}
 _COMPARISONS: Final = {">": "GreaterThanThreshold", "<": "LessThanThreshold"}
-
-
-def alarm_name(key: str) -> str:
-    """The alarm's name in CloudWatch."""
-    return ALARM_PREFIX + key
 
 
 def resource_name(key: str) -> str:

@@ -24,6 +24,9 @@ ACKNOWLEDGE_SECONDS: Final[Mapping[str, int]] = {"CRITICAL": 300, "HIGH": 3600, 
 """How soon somebody must acknowledge; LOW needs nobody."""
 CRITICAL_TOPIC: Final = frozenset({"CRITICAL", "HIGH"})
 """Severities that go to ``pipeline-alerts``; the others go to ``pipeline-warnings``."""
+ALARM_PREFIX: Final = "pulseboard-"
+VERDICT_ALARM: Final = "pulseboard-verdict"
+"""The composite alarm's name in CloudWatch."""
 COVERED: Final = "covered by "
 """How ``silenced_by`` begins, followed by a rule, where an alert of that rule says the same with more words."""
 MAX_TITLE: Final = 300
@@ -240,6 +243,11 @@ class Annotation:
     link: str = ""
     severity: str = ""
     until: float | None = None
+
+
+def alarm_name(key: str) -> str:
+    """The name in CloudWatch of a metric's alarm."""
+    return ALARM_PREFIX + key
 
 
 def fingerprint(*parts: str) -> str:

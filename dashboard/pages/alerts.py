@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dash import html
 
-from backend.contract.alarms import VERDICT_ALARM, alarm_name
+from backend.contract.alerts import VERDICT_ALARM, alarm_name
 from dashboard.components import (
     alerts_drawer,
     alerts_incidents,

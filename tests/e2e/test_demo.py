@@ -27,7 +27,7 @@ from backend.local.engine import HOST, free_port, port_is_free
 pytestmark = pytest.mark.e2e
 
 COMMAND = [sys.executable, "-c", "from pulseboard.cli import main; main()"]
-READY_SECONDS = 120
+READY_SECONDS = 180
 
 
 @dataclass

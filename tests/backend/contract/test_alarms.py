@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from backend.contract import alarms
-from backend.contract.alarms import alarm_name, function_names, main, rendered_into, resource_name
+from backend.contract.alarms import function_names, main, rendered_into, resource_name
 from backend.contract.alerts import CRITICAL_TOPIC
 from backend.contract.catalogue import Catalogue, load_catalogue
 from backend.local.template import load_template, properties

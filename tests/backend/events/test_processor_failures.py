@@ -111,7 +111,7 @@ def test_a_changed_raw_object_is_refused_and_someone_is_told(pipeline: Pipeline)
     assert error.error_type == "poison"
     assert "the raw object was changed" in error.message
     alerts = [line for line in pipeline.world.logged() if line.get("severity") == "CRITICAL"]
-    assert [line["event_id"] for line in alerts] == [event_id, event_id]
+    assert [line["details"]["event_id"] for line in alerts] == [event_id, event_id]
     assert pipeline.versions() == {}
     detail = pipeline.detail(event_id)
     assert (detail.intact, detail.raw) == (False, '{"amount": 1}')
