@@ -11,7 +11,7 @@ import pytest
 
 from backend.contract import alarms
 from backend.contract.alarms import function_names, main, rendered_into, resource_name
-from backend.contract.alerts import CRITICAL_TOPIC
+from backend.contract.alerts import CRITICAL_TOPIC, alarm_name
 from backend.contract.catalogue import Catalogue, load_catalogue
 from backend.local.template import load_template, properties
 
