@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
@@ -45,7 +46,7 @@ def as_json(status: int, value: Any, **headers: str) -> Answer:
     return Answer(status, json.dumps(value).encode(), headers=named)
 
 
-class Peer(ThreadingHTTPServer):
+class Peer(ThreadingHTTPServer, ABC):
     """A stand-in. Listens as soon as it is made, answers within ``with`` or by ``serve_forever``.
 
     Subclasses give ``take`` (what the real service does), ``refuse`` (how it says 429, 500, invalid_auth) and ``show``
@@ -71,17 +72,17 @@ class Peer(ThreadingHTTPServer):
         """``http://127.0.0.1:<port>``."""
         return f"http://{HOST}:{self.port}"
 
+    @abstractmethod
     def take(self, asked: Asked) -> Answer:
         """What the real service would do and answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse(self, behaviour: Behaviour) -> Answer:
         """How the real service says 429, 500 or invalid_auth."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show(self, path: str) -> Answer | None:
         """The page (``/``) and the JSON for tests; None for a path that is neither."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
