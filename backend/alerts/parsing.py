@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 
 from backend.alerts.routing import UNREADABLE
 from backend.contract.alerts import (
+    ALARM_PREFIX,
     DETAILS,
     MAX_DESCRIPTION,
     MAX_NAME,
@@ -26,9 +27,8 @@ from backend.contract.alerts import (
     fingerprint,
 )
 from backend.contract.catalogue import Catalogue, Metric, Section, Severity
+from backend.contract.records import OLDEST_TIMESTAMP
 
-ALARM_PREFIX: Final = "pulseboard-"
-"""How the names of the catalogue's alarms begin; the rest is the metric's key."""
 WAKE: Final = "wake"
 """Key of a message that says nothing but that there is something to deliver."""
 UNREADABLE_SECONDS: Final = 3600.0
@@ -37,8 +37,6 @@ MAX_LABELS: Final = 30
 MAX_UNREADABLE: Final = 1_000
 MAX_RULE_BYTES: Final = 1_020
 """A rule is a sort key of the table, of which DynamoDB takes 1,024 bytes."""
-EARLIEST: Final = 946_684_800.0
-"""2000-01-01: no state began before."""
 NO_TIME: Final = "time_refused"
 """Label of a signal whose message named no possible time."""
 _STATES: Final[Mapping[str, SignalState]] = {"ALARM": "firing", "OK": "resolved", "INSUFFICIENT_DATA": "unknown"}
@@ -93,7 +91,7 @@ def unwrap(record: Mapping[str, Any], now: float) -> Envelope:
         outer = json.loads(body)
         if isinstance(outer, dict) and outer.get("Type") == "Notification" and isinstance(outer["Message"], str):
             at = min(_instant(outer["Timestamp"]), sent_at)
-            at = at if at >= EARLIEST else sent_at
+            at = at if at >= OLDEST_TIMESTAMP else sent_at
             return Envelope(outer["Message"], str(outer["MessageId"]), at, str(outer.get("TopicArn", "")))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         pass
@@ -113,7 +111,7 @@ def clean(text: str, limit: int) -> str:
 
 
 def _timed(signal: Signal, sent_at: float) -> Signal:
-    if signal.at >= EARLIEST:
+    if signal.at >= OLDEST_TIMESTAMP:
         return replace(signal, at=round(min(signal.at, sent_at), 3))
     refused = {
         NO_TIME: "its message named a time before the year 2000, or none that is a number; when it was sent counts"

@@ -25,6 +25,7 @@ ACKNOWLEDGE_SECONDS: Final[Mapping[str, int]] = {"CRITICAL": 300, "HIGH": 3600, 
 CRITICAL_TOPIC: Final = frozenset({"CRITICAL", "HIGH"})
 """Severities that go to ``pipeline-alerts``; the others go to ``pipeline-warnings``."""
 ALARM_PREFIX: Final = "pulseboard-"
+"""How the names of the catalogue's alarms begin; the rest is the metric's key."""
 VERDICT_ALARM: Final = "pulseboard-verdict"
 """The composite alarm's name in CloudWatch."""
 COVERED: Final = "covered by "
