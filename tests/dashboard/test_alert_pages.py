@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from backend.alerts.parsing import ALARM_PREFIX, read
+from backend.alerts.parsing import read
+from backend.contract.alerts import ALARM_PREFIX
 from backend.contract.catalogue import load_catalogue
 from dashboard.pages.later import LATER
 from tests.backend.alerts.test_parsing import ALARM, NOW, record
