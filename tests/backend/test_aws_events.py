@@ -21,11 +21,11 @@ from backend.collector.handler import schedule_time
 from backend.contract.errors import InvalidInput
 from backend.events import api, processor_handler
 from backend.local.api_server import Context
-from backend.logs import make_logger
 from backend.processor.handler import Processor
 from backend.processor.store import MetricsStore
 from backend.replay import handler as replay_runner
 from backend.settings import Settings
+from tests.loggers import fresh_logger
 from tests.metrics_table import create_table
 from tests.template_resources import ALERT_TABLES, JOB_TABLES, create_event_queues, create_event_tables, create_tables
 
@@ -71,7 +71,7 @@ def world() -> Iterator[World]:
             name: clients.sns.create_topic(Name=name)["TopicArn"] for name in ("alerts_topic_arn", "warnings_topic_arn")
         }
         settings = Settings(bucket=BUCKET, **create_event_queues(clients.sqs), **queues, **topics)
-        logger = make_logger("aws-events", log)
+        logger = fresh_logger(log)
         run_check = checks.build(settings, clients, logger)
         functions: dict[str, Handle] = {
             "log-processor": Processor(settings, clients, MetricsStore(clients.dynamodb, settings.table), logger),

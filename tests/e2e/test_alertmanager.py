@@ -23,8 +23,8 @@ from backend.contract.alerts import Signal, fingerprint
 from backend.events.api import build
 from backend.local.api_server import ApiServer
 from backend.local.engine import free_port
-from backend.logs import make_logger
 from tests.backend.events.ingest_world import World, running_world
+from tests.loggers import fresh_logger
 
 UNPACKED = Path(__file__).parents[2] / "build" / "alertmanager" / "usr" / "bin" / "prometheus-alertmanager"
 PROGRAM = shutil.which("prometheus-alertmanager") or (str(UNPACKED) if UNPACKED.exists() else None)
@@ -54,7 +54,7 @@ def alertmanager(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iter
     if PROGRAM is None:
         pytest.skip("prometheus-alertmanager is not here: tests/e2e/alertmanager.sh fetches it from Debian's archive")
     directory = tmp_path_factory.mktemp("alertmanager")
-    handle = build(world.settings, world.clients(), make_logger("alertmanager-test", world.log))
+    handle = build(world.settings, world.clients(), fresh_logger(world.log))
     with ApiServer(0, handle) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         config = directory / "alertmanager.yml"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 import uuid
@@ -18,8 +17,8 @@ from backend.audit import AuditLog
 from backend.contract.alerts import Alert
 from backend.local.peers.pagerduty import ROUTING_KEY, PagerDutyPeer
 from backend.local.peers.slack import TOKEN, SlackPeer
-from backend.logs import make_logger
 from tests.local_stack import LocalStack
+from tests.loggers import fresh_logger
 
 pytestmark = pytest.mark.e2e
 FUNCTION = "alert-consumer"
@@ -71,7 +70,7 @@ def desk(stack: LocalStack) -> Iterator[Desk]:
         }
         functions.update_function_configuration(FunctionName=FUNCTION, Environment={"Variables": {**before, **told}})
         settings = stack.settings
-        logger = make_logger(f"e2e-{uuid.uuid4().hex}", io.StringIO())
+        logger = fresh_logger()
         dynamodb, sns = stack.client("dynamodb"), stack.client("sns")
         service = AlertService(dynamodb, sns, settings, AuditLog(dynamodb, settings))
         yield Desk(slack, pagerduty, Publisher(sns, settings, logger, "e2e"), service, f"load-{uuid.uuid4().hex[:8]}")

@@ -17,10 +17,10 @@ from backend.checks.handler import build as build_checks
 from backend.contract.check_items import check_partition, check_result
 from backend.contract.events import utc_text
 from backend.events.api import build
-from backend.logs import make_logger
 from backend.settings import Settings
 from tests.backend.events.calling import call
 from tests.local_stack import LocalStack
+from tests.loggers import fresh_logger
 from tests.template_resources import TEMPLATE, properties
 
 pytestmark = pytest.mark.e2e
@@ -69,7 +69,7 @@ def listening(stack: LocalStack) -> str:
 
 
 def checks_at(settings: Settings, now: float) -> Checks:
-    return build_checks(settings, Clients(settings.region), make_logger("e2e-checks"), lambda: now)
+    return build_checks(settings, Clients(settings.region), fresh_logger(), lambda: now)
 
 
 def test_an_event_lost_between_its_object_and_the_index_is_found_and_told(stack: LocalStack, apart: Settings) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
 import uuid
@@ -19,9 +18,9 @@ from backend.events.aggregates import Version, hash_of
 from backend.events.delivery import delivery_of
 from backend.events.ingest import Ingest
 from backend.events.investigation import Investigation
-from backend.logs import make_logger
 from backend.settings import Settings
 from tests.local_stack import LocalStack
+from tests.loggers import fresh_logger
 
 pytestmark = pytest.mark.e2e
 HOUR = 3600
@@ -52,7 +51,7 @@ class Shop:
 
     def ingest(self, *numbers: int, settings: Settings | None = None) -> list[str]:
         delivery = delivery_of({"headers": {}, "requestContext": {"requestId": uuid.uuid4().hex}}, time.time())
-        logger = make_logger(f"e2e-{uuid.uuid4().hex}", io.StringIO())
+        logger = fresh_logger()
         ingest = Ingest(settings or self.settings, self.clients, logger)
         outcomes = [ingest.take(self.event(number), delivery) for number in numbers]
         return [str(outcome.event_id) for outcome in outcomes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -33,13 +32,13 @@ from backend.jobs.store import JobStore
 from backend.local.api_server import event_of
 from backend.local.deploy import STACK, deploy
 from backend.local.engine import Engine
-from backend.logs import make_logger
 from backend.replay.dead_letters import DeadLetters
 from backend.replay.request import parse_replay_request
 from backend.replay.service import ReplayService
 from backend.settings import Settings
 from dashboard.access.tokens import TokenStore
 from tests.local_stack import LocalStack
+from tests.loggers import fresh_logger
 
 pytestmark = pytest.mark.e2e
 
@@ -277,7 +276,7 @@ def test_the_role_of_the_alert_consumer_allows_alerts_to_be_kept_mailed_and_swep
     settings, now = strict.settings, time.time()
     dynamodb, sns = strict.client("dynamodb"), strict.client("sns")
     alerts = AlertService(dynamodb, sns, settings, AuditLog(dynamodb, settings))
-    publisher = Publisher(sns, settings, make_logger("permissions", io.StringIO()), "strict")
+    publisher = Publisher(sns, settings, fresh_logger(), "strict")
     for severity in ("CRITICAL", "MEDIUM"):
         assert publisher.send(severity, "tried", f"{severity} is tried", subject=severity)
     until(strict, lambda: len(alerts.alerts(now - 60, now + 60, rule="strict:tried")) == 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import signal
@@ -30,10 +29,10 @@ from backend.events.delivery import delivery_of
 from backend.events.ingest import Ingest
 from backend.events.investigation import Investigation
 from backend.local.engine import Engine
-from backend.logs import make_logger
 from backend.replay.service import ReplayService
 from backend.settings import Settings, load_settings
 from tests.local_stack import LocalStack
+from tests.loggers import fresh_logger
 from tests.template_resources import create_event_queues, create_event_tables
 
 pytestmark = pytest.mark.e2e
@@ -169,7 +168,7 @@ def test_what_is_replayed_is_processed_once_and_its_trace_tells(
     event_type = f"e2e-{uuid.uuid4().hex[:8]}"
     investigation = Investigation(clients.dynamodb, clients.s3, settings)
     delivery = delivery_of({"headers": {}, "requestContext": {"requestId": uuid.uuid4().hex}}, time.time())
-    ingest = Ingest(settings, clients, make_logger(f"e2e-{uuid.uuid4().hex}", io.StringIO()))
+    ingest = Ingest(settings, clients, fresh_logger())
     now = time.time()
     hour = now // 3600 * 3600 - 3600
     events = [Event("shop-web", event_type, f"order-{n % 5}", hour + n, {"amount": n}) for n in range(20)]

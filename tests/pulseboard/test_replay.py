@@ -18,10 +18,10 @@ from backend.aws import Clients
 from backend.contract.errors import InvalidInput
 from backend.contract.event_items import EventMessage, event_item
 from backend.contract.events import EventError, EventRecord
-from backend.logs import make_logger
 from backend.replay.handler import build
 from backend.settings import Settings
 from pulseboard.cli import cli, main
+from tests.loggers import fresh_logger
 from tests.template_resources import create_event_queues, create_event_tables
 
 
@@ -78,7 +78,7 @@ def settings(clients: Clients) -> Settings:
 def run_runner(clients: Clients) -> None:
     """The function, for every message of the replay queue."""
     known = settings(clients)
-    function = build(known, clients, make_logger("replay-cli-test", io.StringIO()))
+    function = build(known, clients, fresh_logger())
     messages = clients.sqs.receive_message(QueueUrl=known.replay_queue_url, MaxNumberOfMessages=10)["Messages"]
     function({"Records": [{"body": message["Body"]} for message in messages]}, Context())  # type: ignore[arg-type]
 

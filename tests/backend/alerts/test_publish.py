@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from backend.alerts.publish import Publisher
 from backend.contract.alerts import MAX_MESSAGE, signal_message
 from backend.contract.errors import InvalidInput
-from backend.logs import make_logger
 from backend.settings import Settings
+from tests.loggers import fresh_logger
 
 EMOJI = "\U0001f600"
 
@@ -65,7 +65,7 @@ class Sns:
 
 def publisher(sns: Any, log: io.StringIO) -> Publisher:
     settings = Settings(alerts_topic_arn="arn:aws:sns:us-east-1:123456789012:pipeline-alerts")
-    return Publisher(sns, settings, make_logger(f"publish-{id(log)}", log), "a")
+    return Publisher(sns, settings, fresh_logger(log), "a")
 
 
 @pytest.mark.parametrize(

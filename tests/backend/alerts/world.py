@@ -16,9 +16,9 @@ from backend.alerts.transports.base import Delivered, Message, TransportError
 from backend.audit import AuditLog
 from backend.aws import Clients
 from backend.contract.alerts import Alert, Delivery, signal_message
-from backend.logs import make_logger
 from backend.settings import Config, Settings
 from backend.settings_alerts import Alerting
+from tests.loggers import fresh_logger
 from tests.template_resources import create_tables
 
 START = 1_795_262_400.0
@@ -74,7 +74,7 @@ class World:
 
     def another(self) -> AlertConsumer:
         """A further worker with a process of its own."""
-        logger = make_logger(f"alerts-{uuid.uuid4().hex}", self.log)
+        logger = fresh_logger(self.log)
         transports = dict(self.transports)
         return build(self.settings, self.clients, logger, {}, clock=lambda: self.now, transports=transports)
 

@@ -12,9 +12,9 @@ from backend.contract.check_items import check_partition, check_result
 from backend.contract.checks import CheckResult
 from backend.contract.events import Event
 from backend.local.template import properties
-from backend.logs import make_logger
 from backend.settings import Settings
 from tests.backend.events import ingest_world
+from tests.loggers import fresh_logger
 from tests.template_resources import ALERT_TABLES, JOB_TABLES, TEMPLATE, create_tables
 
 
@@ -86,6 +86,6 @@ def desk(settings: Settings | None = None) -> Iterator[Desk]:
         create_tables(clients.dynamodb, tuple(wanted))
         used = replace(ingest.settings, config=settings.config) if settings else ingest.settings
         told = Told()
-        logger = make_logger(f"checks-{id(ingest)}", ingest.log)
+        logger = fresh_logger(ingest.log)
         world = make_world(used, clients, logger, lambda: ingest.now)
         yield Desk(ingest, replace(world, publisher=told), told)

@@ -21,8 +21,8 @@ from backend.contract.rollup import gather
 from backend.contract.tables import KNOWN, LIVE, METRIC_TYPE_INDEX, partition
 from backend.events.delivery import Delivery, delivery_of
 from backend.events.ingest import Ingest
-from backend.logs import make_logger
 from backend.settings import Config, Settings
+from tests.loggers import fresh_logger
 from tests.metrics_table import create_table
 from tests.template_resources import ALERT_TABLES, JOB_TABLES, create_event_queues, create_event_tables, create_tables
 
@@ -93,7 +93,7 @@ class World:
 
     def ingest(self, before: Callable[[str], None] | None = None) -> Ingest:
         """An ingest of a container of its own, as after a restart."""
-        logger = make_logger(f"ingest-{id(self)}-{id(before)}", self.log)
+        logger = fresh_logger(self.log)
         return Ingest(self.settings, self.clients(before), logger, clock=lambda: self.now, sleep=self.slept.append)
 
     def delivery(self, **headers: str) -> Delivery:

@@ -15,9 +15,9 @@ from backend.events.aggregates import Version
 from backend.events.investigation import Investigation
 from backend.events.plugins import PlainReplayMessage
 from backend.events.processor_handler import EventHandler, build
-from backend.logs import make_logger
 from backend.settings import Events, EventType, Plugins, Settings
 from tests.backend.events.ingest_world import World
+from tests.loggers import fresh_logger
 
 ORDER = EventType(fields={"customer_id": "string", "amount": "number"}, operator="billing")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -62,7 +62,7 @@ class Pipeline:
 
     def handler(self, before: Callable[[str], None] | None = None) -> EventHandler:
         """A container's handler; ``before`` is called with the name of each of its AWS calls."""
-        logger = make_logger(f"event-processor-{id(self)}-{self.invocations}", self.world.log)
+        logger = fresh_logger(self.world.log)
         return build(self.world.settings, self.clients(before), logger, lambda: self.world.now)
 
     def receive(self) -> dict[str, Any]:

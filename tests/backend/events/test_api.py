@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 
 from backend.contract.events import utc_text
 from backend.events.api import Handle, build
-from backend.logs import make_logger
 from tests.backend.events.calling import AWS_EVENTS, JSON, call, gateway_event
 from tests.backend.events.ingest_world import NOW, World, world
+from tests.loggers import fresh_logger
 
 __all__ = ["world"]
 NDJSON = "application/x-ndjson"
@@ -35,7 +35,7 @@ def api(world: World) -> Handle:
 
 
 def api_of(world: World, before: Any = None) -> Handle:
-    logger = make_logger(f"api-{id(world)}-{id(before)}", world.log)
+    logger = fresh_logger(world.log)
     return build(world.settings, world.clients(before), logger, clock=lambda: world.now)
 
 

@@ -14,9 +14,9 @@ from backend.alerts.items import annotation_of
 from backend.contract.alerts import Annotation
 from backend.contract.tables import ANNOTATIONS
 from backend.events.api import Handle, build
-from backend.logs import make_logger
 from tests.backend.events.calling import call
 from tests.backend.events.ingest_world import NOW, World, world
+from tests.loggers import fresh_logger
 
 __all__ = ["world"]
 FIRING: dict[str, Any] = {
@@ -34,7 +34,7 @@ DEPLOY = {"time": "2026-11-21T11:00:00Z", "title": "orders 1.4.2", "kind": "depl
 
 @pytest.fixture
 def api(world: World) -> Handle:
-    logger = make_logger(f"api-{id(world)}", world.log)
+    logger = fresh_logger(world.log)
     return build(world.settings, world.clients(), logger, clock=lambda: world.now)
 
 
@@ -155,7 +155,7 @@ def test_alertmanager_is_asked_to_try_again_when_sns_is_away(world: World) -> No
         if name == "sns.Publish":
             raise EndpointConnectionError(endpoint_url="https://sns")
 
-    api = build(world.settings, world.clients(away), make_logger(f"away-{id(world)}", world.log))
+    api = build(world.settings, world.clients(away), fresh_logger(world.log))
     answer = call(api, "POST", "/alerts", webhook(FIRING))
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert answer.body["error"]["message"].startswith("0 of 1 alerts were published")
@@ -171,7 +171,7 @@ def test_an_alert_that_sns_never_takes_is_no_reason_to_send_it_again_nor_to_keep
                 said = {"Code": "InvalidParameter", "Message": "Invalid parameter: Message too long"}
                 raise ClientError({"Error": said}, "Publish")
 
-    api = build(world.settings, world.clients(refuses_the_first), make_logger(f"long-{id(world)}", world.log))
+    api = build(world.settings, world.clients(refuses_the_first), fresh_logger(world.log))
     answer = call(api, "POST", "/alerts", webhook(FIRING, FIRING | {"fingerprint": "other"}))
     assert answer.status == 400
     assert "Message too long" in answer.body["error"]["message"]

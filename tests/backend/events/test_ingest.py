@@ -16,8 +16,8 @@ from backend.contract.errors import InvalidInput
 from backend.contract.event_items import record_of
 from backend.events.gate import gate_of, message_entry
 from backend.events.ingest import Ingest
-from backend.logs import make_logger
 from tests.backend.events.ingest_world import BUCKET, NOW, Killed, World, event, world
+from tests.loggers import fresh_logger
 
 __all__ = ["world"]
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -234,9 +234,7 @@ def test_a_part_of_a_batch_that_the_queue_refuses_is_told_and_healed(
         return {**answer, "Failed": [{"Id": lost["Id"], "SenderFault": False, "Code": "InternalError"}]}
 
     monkeypatch.setattr(clients.sqs, "send_message_batch", partly)
-    ingest = Ingest(
-        world.settings, clients, make_logger(f"own-{id(world)}", world.log), clock=lambda: NOW, sleep=world.slept.append
-    )
+    ingest = Ingest(world.settings, clients, fresh_logger(world.log), clock=lambda: NOW, sleep=world.slept.append)
     events = [event(entity_id=f"order-{number}") for number in range(25)]
     outcomes = ingest.take_all(events, world.delivery())
     assert Counter(outcome.status for outcome in outcomes) == {"stored": 22, "error": 3}
@@ -341,7 +339,7 @@ def test_what_there_is_no_time_for_is_told(world: World) -> None:
     ingest = Ingest(
         world.settings,
         clients,
-        make_logger(f"own-{id(world)}", world.log),
+        fresh_logger(world.log),
         clock=lambda: NOW,
         timer=lambda: next(ticks),
     )

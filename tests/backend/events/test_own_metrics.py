@@ -15,8 +15,8 @@ from backend.contract.bucket import buckets
 from backend.contract.rollup import gather
 from backend.contract.tables import LIVE, METRIC_TYPE_INDEX, METRICS_TABLE, SEEN, partition
 from backend.events.own_metrics import Measured, OwnMetrics
-from backend.logs import make_logger
 from backend.settings import Settings
+from tests.loggers import fresh_logger
 from tests.metrics_table import create_table
 
 NOW = 1_795_259_223.25
@@ -32,7 +32,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
 
 
 def metrics_of(clients: Clients, stream: io.StringIO | None = None) -> OwnMetrics:
-    logger = make_logger(f"own-metrics-{id(stream)}", stream)
+    logger = fresh_logger(stream)
     return OwnMetrics(clients.dynamodb, Settings(), "ingest-api", logger)
 
 

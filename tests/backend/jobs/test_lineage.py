@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 import threading
@@ -27,8 +26,8 @@ from backend.events.api import build
 from backend.events.api_openapi import SCHEMAS
 from backend.jobs.lineage import Facts, facts_of, merged, parse_event, run_from
 from backend.local.api_server import ApiServer
-from backend.logs import make_logger
 from tests.backend.jobs.tracking import Tracking, make_tracking
+from tests.loggers import fresh_logger
 from tests.template_resources import ALERT_TABLES, create_event_tables, create_tables
 
 NOW = 1_795_266_000.0
@@ -65,7 +64,7 @@ def api_tables(clients: Clients) -> None:
 def door(clients: Clients, api_tables: None, tmp_path: Path) -> Iterator[tuple[Tracking, str]]:
     """The API on a real port of loopback, and what is recorded behind it."""
     tracking = make_tracking(clients, tmp_path)
-    handle = build(tracking.settings, clients, make_logger("api", io.StringIO()), lambda: NOW)
+    handle = build(tracking.settings, clients, fresh_logger(), lambda: NOW)
     with ApiServer(0, handle) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -17,8 +17,8 @@ from backend.jobs.clock import ServerClock
 from backend.jobs.journal import Journal
 from backend.jobs.reader import JobReader
 from backend.jobs.tracker import Tracker
-from backend.logs import make_logger
 from backend.settings import Settings, load_settings
+from tests.loggers import fresh_logger
 
 REGION: Final = "us-east-1"
 
@@ -104,7 +104,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
 
 def tracker_of(clients: Clients, settings: Settings, journal: Journal, log: io.StringIO, **named: Any) -> Tracker:
     """A tracker that logs into ``log``."""
-    return Tracker(clients, settings, journal, logger=make_logger("pulseboard-jobs", log), **named)
+    return Tracker(clients, settings, journal, logger=fresh_logger(log), **named)
 
 
 def make_tracking(clients: Clients, folder: Path, **named: Any) -> Tracking:

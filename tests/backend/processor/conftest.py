@@ -17,11 +17,11 @@ from backend.aws import Clients
 from backend.contract.catalogue import Catalogue, load_catalogue
 from backend.contract.records import make_sample
 from backend.contract.tables import METRICS_TABLE
-from backend.logs import make_logger
 from backend.processor.core import ObjectPart, Processed, process
 from backend.processor.handler import Processor
 from backend.processor.store import MetricsStore
 from backend.settings import Config, Limits, Retention, Settings
+from tests.loggers import fresh_logger
 from tests.metrics_table import create_table
 
 NOW = 1_795_259_220.0
@@ -206,7 +206,7 @@ def world(aws: None, catalogue: Catalogue, request: pytest.FixtureRequest) -> Wo
     clock, kept, slept = Clock(), list[str](), list[float]()
     dynamodb = Clients("us-east-1", attempts=1).dynamodb
     store = MetricsStore(dynamodb, METRICS_TABLE, clock=clock, sleep=slept.append, jitter=lambda: 0.0)
-    logger = make_logger(f"processor-of-{request.node.name}")
+    logger = fresh_logger()
     underlying = logging.getLogger(logger.service)
     underlying.handlers = [Lines(kept, logger.registered_formatter)]
     return World(clients, settings, store, Processor(settings, clients, store, logger, clock), clock, kept, slept)

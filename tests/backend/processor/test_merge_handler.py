@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from backend.logs import make_logger
 from backend.processor.core import ObjectPart, process
 from backend.processor.merge_handler import Merge
 from backend.settings import Limits, Retention
+from tests.loggers import fresh_logger
 
 
 def test_one_run_merges_logs_and_publishes(world: Any, catalogue: Any, samples: Any, body: Any, caplog: Any) -> None:
@@ -30,7 +30,7 @@ def test_one_run_merges_logs_and_publishes(world: Any, catalogue: Any, samples: 
         retention=Retention(),
     )
     world.store.write(result.items)
-    merge = Merge(world.settings, world.store, world.clients.cloudwatch, make_logger("merge-of-the-handler-test"))
+    merge = Merge(world.settings, world.store, world.clients.cloudwatch, fresh_logger())
     with caplog.at_level("INFO"):
         fields = merge(100.0, "request-1")
     assert fields["status"] == "complete"

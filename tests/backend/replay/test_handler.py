@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from backend.contract.events import EventRecord
-from backend.logs import make_logger
 from backend.replay.handler import RunnerFunction, build
 from tests.backend.replay.world import World
+from tests.loggers import fresh_logger
 
 
 class Context:
@@ -29,7 +29,7 @@ def invoke(function: RunnerFunction, *bodies: str, seconds: float = 900.0) -> di
 
 def test_messages_that_are_no_replays_are_logged_and_do_not_come_back(world: World) -> None:
     log = io.StringIO()
-    function = build(world.settings, world.clients, make_logger("replay-handler-bad", log))
+    function = build(world.settings, world.clients, fresh_logger(log))
     bodies = ("not json", "[]", '{"replay_id": 7}', '{"other": 1}', '{"replay_id": "nowhere"}')
     assert invoke(function, *bodies) == {"batchItemFailures": []}
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
@@ -43,7 +43,7 @@ def test_a_run_leaves_time_to_end_before_the_function_is_stopped(
     world.put([events(1)])
     replay = world.create()
     world.take(world.settings.replay_queue_url)
-    function = build(world.settings, world.clients, make_logger("replay-handler-time", io.StringIO()))
+    function = build(world.settings, world.clients, fresh_logger())
     invoke(function, json.dumps({"replay_id": replay.replay_id}), seconds=60.0)
     assert (world.replays.get(replay.replay_id).status, world.sent()) == ("running", [])
     (message,) = world.take(world.settings.replay_queue_url)
@@ -55,6 +55,6 @@ def test_the_schedule_sweeps(world: World, events: Callable[..., EventRecord]) -
     world.put([events(1)])
     world.create()
     world.take(world.settings.replay_queue_url)
-    function = build(world.settings, world.clients, make_logger("replay-handler-sweep", io.StringIO()))
+    function = build(world.settings, world.clients, fresh_logger())
     assert function({"sweep": True}, Context()) == {"started": 1}  # type: ignore[arg-type]
     assert len(world.take(world.settings.replay_queue_url)) == 1

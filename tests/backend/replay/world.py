@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,6 @@ from backend.contract.tables import ENTITY_ID, EVENT_ID, EVENTS_TABLE, KNOWN, TR
 from backend.events.investigation import Investigation
 from backend.events.plugins import replay_message
 from backend.jobs.reader import JobReader
-from backend.logs import make_logger
 from backend.replay.dead_letters import DeadLetters
 from backend.replay.lease import ReplayLeases
 from backend.replay.queue_lease import QueueLeases
@@ -33,6 +31,7 @@ from backend.replay.selection import Selections
 from backend.replay.service import ReplayService
 from backend.replay.store import ReplayStore
 from backend.settings import Config, Events, ReplayLimits, Settings
+from tests.loggers import fresh_logger
 from tests.template_resources import create_event_queues, create_event_tables
 
 NOW = 1_795_259_220.0
@@ -135,7 +134,7 @@ class World:
             self.jobs,
             self.audit,
             self.settings,
-            make_logger("replay-test", io.StringIO()),
+            fresh_logger(),
         )
 
     def run(self, replay: Replay, **changes: Any) -> Ran:
