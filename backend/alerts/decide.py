@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from backend.alerts.draft import Draft, worse
+from backend.alerts.draft import INCIDENT_SEVERITY, Draft, worse
 from backend.alerts.routing import GROUP
 from backend.alerts.state import Context, Decision, Known, Order, Track, order_of
 from backend.contract.alerts import Alert, AlertEvent, Signal
@@ -173,6 +173,9 @@ def _repeat(draft: Draft, signal: Signal, at: float) -> str:
         else:
             draft.set_track(told_to=_union(draft.track.told_to, draft.routes()), last_told=draft.context.now)
             draft.say("renotified", draft.track.told_to)
+        told = draft.track.told_at is not None
+        if told and draft.the_alert().severity == INCIDENT_SEVERITY and not draft.the_alert().incident_id:
+            draft.open_incident()
         return "worse"
     draft.show_change()
     return "counted"

@@ -247,14 +247,20 @@ class Draft:
         known = self.incident
         if in_storm and known is not None and known.incident.closed_at is None:
             self.incident = incidents.joined(known, self.the_alert())
+            self.set_alert(incident_id=known.incident.incident_id)
+            self.changed.add("incident")
         else:
-            alert, url = self.the_alert(), self.context.config.dashboard_url
-            self.incident = incidents.new_incident(alert, self.context.now, links_of(alert, url))
-            if self.context.config.slack.incident_channels and "slack" in self.context.connected:
-                self.say("incident", ("slack",))
+            self.open_incident()
+        group.storm = replace(group.storm, incident_id=self.the_alert().incident_id)
+
+    def open_incident(self) -> None:
+        """An incident of this alert's own."""
+        alert, url = self.the_alert(), self.context.config.dashboard_url
+        self.incident = incidents.new_incident(alert, self.context.now, links_of(alert, url))
         self.set_alert(incident_id=self.incident.incident.incident_id)
-        group.storm = replace(group.storm, incident_id=self.incident.incident.incident_id)
         self.changed.add("incident")
+        if self.context.config.slack.incident_channels and "slack" in self.context.connected:
+            self.say("incident", ("slack",))
 
     def join(self, member: Alert) -> None:
         """This fingerprint's group alert, opened where there is none, speaks for one more."""

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from backend.alerts.delivery import Deliverer
 from backend.alerts.keeper import Keeper, lanes_of
 from backend.alerts.outbox import LEASE_SECONDS, Lane, Outbox
-from backend.alerts.own import delivery_signal
+from backend.alerts.own import LETTERS_SECONDS, delivery_signal, letters_signal
 from backend.alerts.parsing import read
 from backend.alerts.store import AlertStore, Conflict
 from backend.alerts.transports.base import Transport
@@ -28,6 +28,7 @@ from backend.contract.alerts import Signal
 from backend.events.own_metrics import OwnMetrics
 from backend.invoked import check_sqs
 from backend.logs import make_logger
+from backend.replay.queues import Letters
 from backend.settings import Settings, load_settings
 
 SERVICE: Final = "alert-consumer"
@@ -49,6 +50,7 @@ class AlertConsumer:
         keeper: Keeper,
         transports: Mapping[str, Transport],
         watchdog: Watchdog,
+        letters: Letters | None,
         settings: Settings,
         logger: Logger,
         clock: Callable[[], float] = time.time,
@@ -57,6 +59,8 @@ class AlertConsumer:
         self._outbox = outbox
         self._keeper = keeper
         self._watchdog = watchdog
+        self._letters = letters
+        self._letters_at = float("-inf")
         self._settings = settings
         self._logger = logger
         self._clock = clock
@@ -90,10 +94,23 @@ class AlertConsumer:
                 self._lanes += lanes_of(self._keeper.on_time(fingerprint))
             except (Conflict, ClientError, BotoCoreError) as error:
                 self._logger.warning("decided at the next sweep", extra={"error_message": str(error)})
+        self._look_at_letters(now)
         self._lanes += waiting
         lanes = len(set(self._lanes))
         self._deliver(deadline, origin)
         return {"looked_at": len(due), "lanes": lanes}
+
+    def _look_at_letters(self, now: float) -> None:
+        """What the consumer gave up itself, by way of its dead-letter queue; the next look repeats what fails."""
+        if self._letters is None or now - self._letters_at < LETTERS_SECONDS:
+            return
+        try:
+            depth, in_flight = self._letters.about()
+            self._letters_at = now
+            if depth + in_flight:
+                self._take(letters_signal(depth + in_flight, self._settings.config.environment, now))
+        except (Conflict, ClientError, BotoCoreError) as error:
+            self._logger.warning("dead letters not looked at", extra={"error_message": str(error)})
 
     def _message(self, record: SQSRecord) -> None:
         signal = read(record.raw_event, self._settings.catalogue, self._settings.config.environment, self._clock())
@@ -140,7 +157,9 @@ def build(
     metrics = OwnMetrics(clients.dynamodb, settings, SERVICE, logger)
     watchdog = Watchdog(clients.cloudwatch, metrics, settings, logger)
     outbox = Outbox(clients.dynamodb, settings, lease_seconds)
-    return AlertConsumer(store, outbox, keeper, connected, watchdog, settings, logger, clock)
+    url = settings.alert_dead_letter_queue_url
+    letters = Letters(clients.sqs, url) if url else None
+    return AlertConsumer(store, outbox, keeper, connected, watchdog, letters, settings, logger, clock)
 
 
 @cache

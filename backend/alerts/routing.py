@@ -15,6 +15,7 @@ OWN: Final = "alerts"
 DELIVERY_FAILED: Final = "alerts:delivery_failed"
 UNDELIVERED: Final = "alerts:undelivered"
 UNREADABLE: Final = "alerts:unreadable_message"
+DEAD_LETTERS: Final = "alerts:dead_letters"
 GROUP: Final = "alerts:group"
 ANOTHER_ROAD: Final = frozenset({DELIVERY_FAILED, UNDELIVERED})
 """Rules that tell of a transport, by the others."""

@@ -221,8 +221,20 @@ class AlertService:
         after = self.find(alert.alert_id) or alert
         if not (members and after.state == "resolved"):
             self._keeper.act(alert, act)
+        if alert.group:
+            self._acknowledge_group(alert.group)
         self._wake()
         return self.find(alert.alert_id) or alert
+
+    def _acknowledge_group(self, fingerprint: str) -> None:
+        """A group all of whose alerts somebody takes care of is not told again either."""
+        group, members = self._store.load(fingerprint).open, self._store.members(fingerprint, MAX_MEMBERS)
+        if group is None or group.state != "open" or {member.state for member in members} != {"acknowledged"}:
+            return
+        by, why = ", ".join(sorted({member.acknowledged_by for member in members})), "All of its alerts are acknowledged"
+        # Its last alert may be resolved meanwhile, and the group with it.
+        with suppress(InvalidInput):
+            self._keeper.act(group, lambda known, context: decide.acknowledge(known, context, by, why))
 
     def _put_silence(self, silence: Silence) -> Silence:
         item: Any = {**silence_item(silence), EXPIRES_AT: self._expires(silence.ends_at)}

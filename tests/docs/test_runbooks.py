@@ -25,7 +25,7 @@ ALARMS = {metric.key: metric.alarm.severity for metric in CATALOGUE.values() if 
 OF_CHECKS = {check.name: check.severity for check in CHECKS}
 OWN = (
     "job_failed", "job_hung", "job_lost", "job_missed", "none_succeeded", "dataset_late", "dataset_volume",
-    "delivery_failed", "unreadable_message", "access_denied", "data_quality", "raw_event", "group",
+    "delivery_failed", "dead_letters", "unreadable_message", "access_denied", "data_quality", "raw_event", "group",
 )  # fmt: skip
 """Kinds of alerts that Pulseboard raises itself, besides those of its checks."""
 NAMES = sorted({*ALARMS, *OF_CHECKS, *OWN})

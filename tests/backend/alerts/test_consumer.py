@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -181,6 +182,23 @@ def test_each_sweep_leaves_a_sign_of_life(world: World) -> None:
     assert [metric["MetricName"] for metric in metrics] == ["AlertConsumerHeartbeat"]
     items = world.clients.dynamodb.scan(TableName=world.settings.table)["Items"]
     assert any(item["metric_type"]["S"] == "alert_consumer_heartbeat@live#production" for item in items)
+
+
+def test_what_it_gave_up_itself_is_an_alert_until_it_is_redriven(world: World) -> None:
+    sqs = world.clients.sqs
+    url = sqs.create_queue(QueueName="alert-consumer-dlq")["QueueUrl"]
+    world.settings = replace(world.settings, alert_dead_letter_queue_url=url)
+    world.consumer = world.another()
+    world.sweep()
+    assert world.alerts() == ()
+    sqs.send_message(QueueUrl=url, MessageBody="an alarm of this night")
+    world.sweep(60, 5)
+    alert = world.alert("alerts:dead_letters")
+    assert (alert.severity, alert.value, alert.fired) == ("HIGH", 1.0, 1)
+    assert world.slack.kinds == ["opened"]
+    sqs.purge_queue(QueueUrl=url)
+    world.sweep(60, 16)
+    assert world.alert("alerts:dead_letters").state == "resolved"
 
 
 def test_messages_delivered_and_failed_are_counted_by_transport(world: World) -> None:

@@ -150,6 +150,20 @@ def test_a_worse_severity_is_told_to_whom_it_is_for_and_needs_a_new_acknowledgem
     assert desk.alert().severity == "CRITICAL"
 
 
+def test_what_becomes_critical_after_it_was_told_opens_an_incident() -> None:
+    desk = Desk()
+    desk.hear(severity="HIGH")
+    assert desk.store.kept_incidents == {}
+    desk.now += 5
+    desk.hear(severity="CRITICAL")
+    desk.hear(severity="CRITICAL")
+    (known,) = desk.store.kept_incidents.values()
+    assert (known.incident.incident_id, known.incident.closed_at) == (desk.alert().incident_id, None)
+    desk.hear("resolved", severity="CRITICAL")
+    (known,) = desk.store.kept_incidents.values()
+    assert known.incident.closed_at == desk.now
+
+
 def test_what_comes_and_goes_is_resolved_only_once_it_stays_so() -> None:
     desk = Desk()
     for _ in range(2):

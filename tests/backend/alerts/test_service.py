@@ -115,6 +115,17 @@ def test_what_is_done_to_a_group_is_done_to_its_alerts(make_world: MakeWorld) ->
     assert world.slack.got[-1].alert.fingerprint == group.fingerprint
 
 
+def test_a_group_is_acknowledged_with_the_last_of_its_alerts(make_world: MakeWorld) -> None:
+    world = make_world(transports=("slack",), group_after=1)
+    world.hear(*(world.message(subject=f"s{number}") for number in range(3)))
+    first, second = (alert for alert in world.alerts() if alert.group)
+    world.service.acknowledge(first.alert_id, OPS, "on it")
+    assert world.alert("alerts:group").state == "open"
+    world.service.acknowledge(second.alert_id, "sre@example.com", "on it")
+    group = world.alert("alerts:group")
+    assert (group.state, group.acknowledged_by) == ("acknowledged", f"{OPS}, sre@example.com")
+
+
 def test_silences_of_pages_and_configuration_keep_alerts_quiet_until_they_end(make_world: MakeWorld) -> None:
     window = Maintenance("2026-11-22T00:00:00Z", "2026-11-22T02:00:00Z", "upgrade")
     world = make_world(maintenance=[window])

@@ -82,6 +82,7 @@ def test_an_alert_of_a_group_that_becomes_worse_is_told_by_itself() -> None:
     assert desk.alert("s7").group == ""
     assert ("opened", "pagerduty", desk.alert("s7").fingerprint) in desk.store.told
     assert len(desk.store.known[group_fingerprint("HIGH")].storm.members) == 2
+    assert list(desk.store.kept_incidents) == [desk.alert("s7").incident_id]
 
 
 def test_alerts_apart_have_incidents_of_their_own() -> None:
