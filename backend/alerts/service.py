@@ -231,7 +231,10 @@ class AlertService:
         group, members = self._store.load(fingerprint).open, self._store.members(fingerprint, MAX_MEMBERS)
         if group is None or group.state != "open" or {member.state for member in members} != {"acknowledged"}:
             return
-        by, why = ", ".join(sorted({member.acknowledged_by for member in members})), "All of its alerts are acknowledged"
+        by, why = (
+            ", ".join(sorted({member.acknowledged_by for member in members})),
+            "All of its alerts are acknowledged",
+        )
         # Its last alert may be resolved meanwhile, and the group with it.
         with suppress(InvalidInput):
             self._keeper.act(group, lambda known, context: decide.acknowledge(known, context, by, why))
