@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -19,7 +20,7 @@ from backend.alerts.draft import MAX_MEMBERS
 from backend.alerts.items import key, silence_item, silence_of
 from backend.alerts.keeper import Decide, Keeper
 from backend.alerts.parsing import WAKE
-from backend.alerts.reading import AlertReader
+from backend.alerts.reading import MAX_ANNOTATIONS, AlertReader
 from backend.alerts.routing import GROUP, maintenance
 from backend.alerts.state import KnownIncident
 from backend.alerts.store import DAY_SECONDS, AlertStore
@@ -30,6 +31,7 @@ from backend.contract.alerts import (
     Alert,
     AlertEvent,
     Annotation,
+    FoundAnnotations,
     Incident,
     RuleWeek,
     Silence,
@@ -48,6 +50,8 @@ LONGEST_SILENCE: Final = 90 * DAY_SECONDS
 MAX_REASON: Final = 500
 MAX_FOLLOW_UP: Final = 10_000
 MAX_TEXT: Final = 300
+MOST_MARKED: Final = 500
+"""Alerts of a range that become marks, and as many that began before it."""
 T = TypeVar("T")
 
 
@@ -114,11 +118,26 @@ class AlertService:
         """How each rule did in this week and those before it, the newest week first."""
         return self._reader.weeks(self._clock(), weeks)
 
-    def annotations(self, start: float, end: float) -> tuple[Annotation, ...]:
-        """Marks of the range, oldest first: posted ones, and alerts that opened in it."""
-        opened = self._reader.alerts(start, end)
-        found = [*self._reader.posted(start, end), *map(annotation_of_alert, opened)]
-        return tuple(sorted(found, key=lambda annotation: annotation.at))
+    def incident(self, incident_id: str) -> Incident | None:
+        """One incident; None for an unknown one."""
+        known = self._store.incident(incident_id)
+        return None if known is None else known.incident
+
+    def annotations(self, start: float, end: float, environment: str | None = None) -> FoundAnnotations:
+        """Marks of the range: posted ones, alerts that opened in it, and those that opened earlier and are not over.
+
+        Those of ``environment`` and those of all, where one is named.
+        """
+        posted = self._reader.posted(start, end)
+        opened = self._reader.alerts(start, end, environment=environment, limit=MOST_MARKED)
+        earlier = [
+            self._reader.alerts(0.0, start, environment=environment, state=state, limit=MOST_MARKED)
+            for state in ("open", "acknowledged")
+        ]
+        cut = len(posted) >= MAX_ANNOTATIONS or any(len(read) >= MOST_MARKED for read in (opened, *earlier))
+        here = [mark for mark in posted if not environment or mark.environment in ("", environment)]
+        found = [*here, *map(annotation_of_alert, chain(opened, *earlier))]
+        return FoundAnnotations(tuple(sorted(found, key=lambda annotation: annotation.at)), cut)
 
     def checks(self, start: float, end: float, check: str | None = None) -> tuple[CheckResult, ...]:
         """Results of the range, oldest first, of all checks where none is named."""
@@ -198,7 +217,8 @@ class AlertService:
         """Puts a mark on every time chart; the same one twice is one. Raises InvalidInput."""
         marks = Annotations(self._dynamodb, self._settings, self._clock)
         said = {"time": annotation.at, "title": annotation.title, "kind": annotation.kind, "link": annotation.link}
-        checked = replace(marks.parse(said), until=annotation.until, severity=annotation.severity)
+        more = {"until": annotation.until, "severity": annotation.severity, "environment": annotation.environment}
+        checked: Annotation = replace(marks.parse(said), **more)
         self._audited("annotate", by, checked.title, checked.kind, lambda: marks.add(checked, by))
 
     def _act(self, action: str, alert_id: str, by: str, reason: str, act: Callable[..., Any]) -> Alert:
@@ -273,6 +293,7 @@ def annotation_of_alert(alert: Alert) -> Annotation:
         link=f"/alerts?{urlencode({'alert': alert.alert_id})}",
         severity=alert.severity,
         until=alert.resolved_at,
+        environment=alert.environment,
     )
 
 

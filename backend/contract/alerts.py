@@ -236,7 +236,10 @@ class RuleWeek:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A mark on every time chart: a deploy, an alert, anything someone posted. ``at`` is epoch seconds."""
+    """A mark on every time chart: a deploy, an alert, anything someone posted. ``at`` is epoch seconds.
+
+    ``environment`` is the one it is about, "" is all of them.
+    """
 
     at: float
     title: str
@@ -244,6 +247,15 @@ class Annotation:
     link: str = ""
     severity: str = ""
     until: float | None = None
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAnnotations:
+    """Annotations, oldest first. ``cut``: there are more, of which only the newest were read."""
+
+    found: tuple[Annotation, ...] = ()
+    cut: bool = False
 
 
 def alarm_name(key: str) -> str:

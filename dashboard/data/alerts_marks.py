@@ -43,10 +43,10 @@ def read_marks(service: Alerts | None, shared: Shared, request: ViewRequest, now
         return Marks(wanted.start, wanted.end)
 
     def read() -> tuple[Annotation, ...]:
-        return service.annotations(wanted.start, wanted.end)
+        return service.annotations(wanted.start, wanted.end, request.environment).found
 
     try:
-        found = shared(f"marks {request.start} {request.end}", read, MARKS_SECONDS)
+        found = shared(f"marks {request.environment} {request.start} {request.end}", read, MARKS_SECONDS)
     except (BotoCoreError, ClientError, TimeoutError) as error:
         logger.warning("marks can't be read: %s", error)
         return Marks(wanted.start, wanted.end, unreadable=True)

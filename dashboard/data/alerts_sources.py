@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from backend.contract.alerts import Alert, Annotation, Incident, RuleWeek, Silence
+from backend.contract.alerts import Alert, FoundAnnotations, Incident, RuleWeek, Silence
 from backend.contract.checks import CheckResult
 from dashboard.data.replay_sources import Shared
 
@@ -59,8 +59,11 @@ class Alerts(Protocol):
     def weeks(self, weeks: int = 4) -> tuple[RuleWeek, ...]:
         """How each rule did in the newest weeks."""
 
-    def annotations(self, start: float, end: float) -> tuple[Annotation, ...]:
-        """Posted marks and alerts of the range."""
+    def incident(self, incident_id: str) -> Incident | None:
+        """One incident; None for an unknown one."""
+
+    def annotations(self, start: float, end: float, environment: str | None = None) -> FoundAnnotations:
+        """Posted marks and alerts of the range, and alerts that opened before it and are not over."""
 
     def checks(self, start: float, end: float, check: str | None = None) -> tuple[CheckResult, ...]:
         """Results of the range, of all checks where none is named."""

@@ -11,6 +11,7 @@ from backend.contract.alerts import (
     AlertEvent,
     Annotation,
     Delivery,
+    FoundAnnotations,
     Incident,
     RuleWeek,
     Silence,
@@ -186,6 +187,7 @@ class FakeAlerts:
     happened: list[Incident] = field(default_factory=list)
     figures: tuple[RuleWeek, ...] = WEEKS
     marks: list[Annotation] = field(default_factory=list)
+    marks_cut: bool = False
     results: dict[str, CheckResult] = field(default_factory=dict)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
@@ -296,10 +298,16 @@ class FakeAlerts:
         self._read("weeks")
         return self.figures
 
-    def annotations(self, start: float, end: float) -> tuple[Annotation, ...]:
+    def incident(self, incident_id: str) -> Incident | None:
+        """As AlertService.incident."""
+        self._read("incident")
+        return next((one for one in self.happened if one.incident_id == incident_id), None)
+
+    def annotations(self, start: float, end: float, environment: str | None = None) -> FoundAnnotations:
         """As AlertService.annotations."""
         self._read("annotations")
-        return tuple(self.marks)
+        here = (mark for mark in self.marks if not environment or mark.environment in ("", environment))
+        return FoundAnnotations(tuple(here), self.marks_cut)
 
     def checks(self, start: float, end: float, check: str | None = None) -> tuple[CheckResult, ...]:
         """As AlertService.checks."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from backend.contract.alerts import FoundAnnotations
 from backend.contract.checks import CheckResult, Finding
 from backend.contract.jobs import (
     BatchPlan,
@@ -235,6 +236,6 @@ class FakeChecks:
         """None."""
         return ()
 
-    def annotations(self, start: float, end: float) -> tuple[()]:
+    def annotations(self, start: float, end: float, environment: str | None = None) -> FoundAnnotations:
         """None."""
-        return ()
+        return FoundAnnotations()

@@ -172,6 +172,8 @@ def test_an_incident_is_followed_up(world: World) -> None:
         "It broke", "A typo", "A test", OPS,
     )  # fmt: skip
     assert world.service.incidents() == (filled,)
+    assert world.service.incident(incident.incident_id) == filled
+    assert world.service.incident("unknown") is None
     with pytest.raises(KeyError):
         world.service.follow_up("unknown", OPS, "", "", "")
     with pytest.raises(InvalidInput, match="summary"):
@@ -183,12 +185,27 @@ def test_alerts_and_posted_marks_are_on_the_charts(world: World) -> None:
     world.hear(world.message())
     world.service.annotate(Annotation(START, "Release 7", "deploy", "https://ci.example/7"), OPS)
     world.service.annotate(Annotation(START, "Release 7", "deploy", "https://ci.example/7"), OPS)
-    deploy, alert = world.service.annotations(START - 60, START + 60)
+    deploy, alert = world.service.annotations(START - 60, START + 60).found
     assert (deploy.title, deploy.link) == ("Release 7", "https://ci.example/7")
     assert (alert.kind, alert.severity, alert.until) == ("alert", "HIGH", None)
     assert alert.link == f"/alerts?alert={world.alert().alert_id}"
     with pytest.raises(InvalidInput, match="link"):
         world.service.annotate(Annotation(START, "x", "deploy", "javascript:alert(1)"), OPS)
+
+
+def test_marks_are_those_of_an_environment_and_of_what_is_not_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for subject, environment in (("over", "production"), ("early", "production"), ("other", "staging")):
+        world.hear(world.message(subject=subject, environment=environment))
+    world.now += 7200
+    world.hear(world.message("resolved", subject="over"))
+    world.service.annotate(Annotation(world.now, "Release 7", "deploy"), OPS)
+    early, deploy = (found := world.service.annotations(world.now - 3600, world.now + 1, "production")).found
+    assert (early.at, early.until, early.environment, deploy.title) == (START, None, "production", "Release 7")
+    assert not found.cut
+    monkeypatch.setattr("backend.alerts.service.MOST_MARKED", 1)
+    assert world.service.annotations(world.now - 3600, world.now + 1).cut
 
 
 def test_results_of_checks_are_read_by_range_and_newest(world: World) -> None:
