@@ -7,7 +7,7 @@ from typing import Final
 
 from backend.checks.signals import KIND, RUNBOOK
 from backend.contract.catalogue import Severity
-from backend.contract.checks import Finding
+from backend.contract.checks import BURN_RATE, Finding
 from backend.contract.slo import BurnRate, SloCard
 from backend.events.own_metrics import Measured
 
@@ -17,7 +17,6 @@ SOURCES: Final = (
     "latency_ms", "late_records_dropped", "records_in", "window_completeness", "events_ingested", "events_failed",
 )  # fmt: skip
 """What the SLOs are counted from."""
-BURN_RATE: Final = "burn_rate"
 
 
 def rates(cards: Sequence[SloCard]) -> list[Measured]:

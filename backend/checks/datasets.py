@@ -10,7 +10,7 @@ from urllib.parse import quote
 from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.checks.world import World
-from backend.contract.checks import CheckResult, Finding
+from backend.contract.checks import DATASET_LATE, DATASET_VOLUME, CheckResult, Finding
 from backend.contract.jobs import DatasetStatus, JobRun
 from backend.jobs.calendars import OpenTime
 from backend.jobs.dataset_store import DatasetStore
@@ -117,8 +117,8 @@ def _result(statuses: Sequence[DatasetStatus], memory: Mapping[str, Any], proble
     parts += [f"{len(odd)} with an unusual volume"] if odd else []
     parts += [f"{unknown} unknown"] if unknown else []
     findings = [
-        *(_finding(status, "dataset_late", late_sentence(status), "HIGH") for status in late),
-        *(_finding(status, "dataset_volume", volume_sentence(status), "MEDIUM") for status in odd),
+        *(_finding(status, DATASET_LATE, late_sentence(status), "HIGH") for status in late),
+        *(_finding(status, DATASET_VOLUME, volume_sentence(status), "MEDIUM") for status in odd),
     ]
     return CheckResult(
         check=CHECK,
@@ -136,7 +136,7 @@ def _result(statuses: Sequence[DatasetStatus], memory: Mapping[str, Any], proble
 
 def _finding(status: DatasetStatus, kind: str, sentence: str, severity: Any) -> Finding:
     details: dict[str, Any] = {"kind": kind, "dataset": status.dataset, "job_name": status.job_name}
-    if status.volume is not None and kind == "dataset_volume":
+    if status.volume is not None and kind == DATASET_VOLUME:
         details |= {"hour": status.volume.hour, "method": status.volume.method}
     if status.synthetic:
         details["synthetic"] = True

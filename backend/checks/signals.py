@@ -21,7 +21,6 @@ UNSURE: Final = "unsure"
 """Among a result's details: subjects that it could not judge, though it could others. They are not resolved."""
 SHOWN: Final = 20
 """Findings that a description lists."""
-SOURCE: Final = "checks"
 PAGE: Final = "/alerts?tab=checks"
 _WORST_FIRST: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 

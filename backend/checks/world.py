@@ -13,9 +13,9 @@ from backend.alerts.publish import Publisher
 from backend.aws import Clients
 from backend.checks.aws_metrics import AwsMetrics
 from backend.checks.levels import Levels
-from backend.checks.signals import SOURCE, Publishes
+from backend.checks.signals import Publishes
 from backend.checks.store import CheckStore
-from backend.contract.checks import CheckResult
+from backend.contract.checks import SOURCE, CheckResult
 from backend.events.investigation import Investigation
 from backend.events.own_metrics import OwnMetrics
 from backend.events.search_reader import EventTable

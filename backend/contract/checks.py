@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from backend.contract.catalogue import Severity
+from backend.contract.jobs import WatchState
 from backend.contract.verdict import duration
 
 CheckStatus = Literal["passed", "failed", "unknown"]
@@ -14,10 +16,23 @@ CheckStatus = Literal["passed", "failed", "unknown"]
 OVERDUE_INTERVALS: Final = 3
 """A check whose newest result is older than so many of its intervals is unknown."""
 
+SOURCE: Final = "checks"
+"""Source of the checks' signals; their rules are ``checks:<kind>``."""
+WATCH_KINDS: Final[Mapping[WatchState, str]] = MappingProxyType(
+    {"hung": "job_hung", "lost": "job_lost", "missed": "job_missed", "none_succeeded": "none_succeeded"}
+)
+"""What a watched job's states fire as; also the keys of their runbooks."""
+DATASET_LATE: Final = "dataset_late"
+DATASET_VOLUME: Final = "dataset_volume"
+BURN_RATE: Final = "burn_rate"
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A scheduled check. ``metric`` is the catalogue's key of the number it publishes."""
+    """A scheduled check. ``metric`` is the catalogue's key of the number it publishes.
+
+    ``kinds`` are what its findings fire as where that is not its own name.
+    """
 
     name: str
     title: str
@@ -25,6 +40,12 @@ class Check:
     severity: Severity
     metric: str
     purpose: str
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules of its alerts."""
+        return tuple(f"{SOURCE}:{kind}" for kind in self.kinds or (self.name,))
 
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -41,11 +62,13 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("canary", "Canary", 60, "CRITICAL", "canary_latency_ms",
           "An event a minute goes all the way through."),
     Check("jobs", "Hung and missed jobs", 60, "HIGH", "hung_jobs",
-          "Runs past their limit, without a heartbeat, not started when due, or none of which succeed."),
+          "Runs past their limit, without a heartbeat, not started when due, or none of which succeed.",
+          tuple(WATCH_KINDS.values())),
     Check("datasets", "Stale datasets", 60, "HIGH", "stale_datasets",
-          "Datasets past their SLA, and hours whose volume is not that of earlier weeks."),
+          "Datasets past their SLA, and hours whose volume is not that of earlier weeks.",
+          (DATASET_LATE, DATASET_VOLUME)),
     Check("ratios", "Ratios and burn rates", 60, "MEDIUM", "lambda_error_rate",
-          "Error rates and burn rates, computed here and published as plain metrics."),
+          "Error rates and burn rates, computed here and published as plain metrics.", (BURN_RATE,)),
 )  # fmt: skip
 """All checks, in the order in which pages show them."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from backend.contract.catalogue import load_catalogue
 from backend.contract.check_items import CUT, MOST_FINDINGS, check_item, check_partition, check_result
-from backend.contract.checks import CHECKS, CheckResult, Finding, standing
+from backend.contract.checks import CHECKS, SOURCE, CheckResult, Finding, standing
 from backend.contract.tables import FINGERPRINT, OPENED_AT
 
 NOW = 1_795_259_220.0
@@ -42,3 +43,11 @@ def test_what_does_not_fit_into_an_item_is_cut_and_said_to_be() -> None:
     item = check_item(result(findings=large, details={"z": "z" * 400_000}), 1)
     assert len(item["data"]["S"]) < 400_000
     assert "did not fit" in check_result(item).details[CUT]
+
+
+def test_whatever_covers_an_alarm_fires_as_a_check_does() -> None:
+    rules = {rule for check in CHECKS for rule in check.rules}
+    covering = {metric.alarm.covered_by for metric in load_catalogue().values() if metric.alarm}
+    assert {rule for rule in covering if rule.startswith(f"{SOURCE}:")} <= rules
+    assert {"checks:job_hung", "checks:dataset_late", "checks:reconciliation", "checks:burn_rate"} <= rules
+    assert "checks:jobs" not in rules
