@@ -217,8 +217,8 @@ class AlertService:
         """Puts a mark on every time chart; the same one twice is one. Raises InvalidInput."""
         marks = Annotations(self._dynamodb, self._settings, self._clock)
         said = {"time": annotation.at, "title": annotation.title, "kind": annotation.kind, "link": annotation.link}
-        more = {"until": annotation.until, "severity": annotation.severity, "environment": annotation.environment}
-        checked: Annotation = replace(marks.parse(said), **more)
+        until, severity, environment = annotation.until, annotation.severity, annotation.environment
+        checked = replace(marks.parse(said), until=until, severity=severity, environment=environment)
         self._audited("annotate", by, checked.title, checked.kind, lambda: marks.add(checked, by))
 
     def _act(self, action: str, alert_id: str, by: str, reason: str, act: Callable[..., Any]) -> Alert:

@@ -187,11 +187,11 @@ class FakeAlerts:
     happened: list[Incident] = field(default_factory=list)
     figures: tuple[RuleWeek, ...] = WEEKS
     marks: list[Annotation] = field(default_factory=list)
-    marks_cut: bool = False
     results: dict[str, CheckResult] = field(default_factory=dict)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
     error: Exception | None = None
+    marks_cut: bool = False
 
     @classmethod
     def busy(cls, now: float) -> FakeAlerts:
