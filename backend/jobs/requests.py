@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from backend.contract.jobs import BatchPlan, BatchState
+from backend.contract.jobs import BatchState
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -40,18 +40,19 @@ class RetryRequest:
 
 
 class RetryQueue:
-    """Takes one job's requests. ``plan`` reads its batches, ``monotonic`` gives seconds that never jump."""
+    """Takes one job's requests. ``state`` reads a batch, planned or not, by job and name; ``monotonic`` gives seconds
+    that never jump."""
 
     def __init__(
         self,
         sqs: SQSClient,
         url: str,
-        plan: Callable[[str], BatchPlan | None],
+        state: Callable[[str, str], BatchState | None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sqs = sqs
         self._url = url
-        self._plan = plan
+        self._state = state
         self._monotonic = monotonic
 
     def requests(self, job_name: str, wait_seconds: float = 5.0, *, forever: bool = False) -> Iterator[RetryRequest]:
@@ -79,16 +80,12 @@ class RetryQueue:
 
     def _settle(self, message: MessageTypeDef, request: RetryRequest) -> Step:
         """Deletes what has been done, hides what is being done; returns what is to be done."""
-        step = step_for(self._state(request), request.attempt)
+        step = step_for(self._state(request.job_name, request.batch), request.attempt)
         if step == "delete":
             self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
         elif step == "wait":
             self._hide(message, RUNNING_SECONDS)
         return step
-
-    def _state(self, request: RetryRequest) -> BatchState | None:
-        plan = self._plan(request.job_name)
-        return next((state for state in plan.batches if state.batch == request.batch), None) if plan else None
 
     def _receive(self, wait_seconds: float) -> MessageTypeDef | None:
         """One message: the next ones are for other workers while this one's batch is run."""
@@ -148,11 +145,12 @@ def retries(job_name: str, wait_seconds: float = 5.0, *, forever: bool = False) 
 def _wired(_pid: int, job_name: str) -> RetryQueue:
     """The queue of a job's retries, wired once a process from the environment."""
     from backend.aws import Clients
-    from backend.jobs.reader import JobReader
+    from backend.jobs.clock import ServerClock
     from backend.jobs.retry_plan import retry_url
+    from backend.jobs.store import JobStore
     from backend.settings import load_settings
 
     settings = load_settings(os.environ)
     clients = Clients(settings.region, timeout=2.0 * LONGEST_POLL_SECONDS)
-    reader = JobReader(clients.dynamodb, settings)
-    return RetryQueue(clients.sqs, retry_url(job_name, settings), reader.plan)
+    store = JobStore(clients.dynamodb, settings.job_runs_table, ServerClock())
+    return RetryQueue(clients.sqs, retry_url(job_name, settings), store.state)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from botocore.exceptions import ClientError
 
 from backend.contract.job_items import LAST, Item, batch_key, batch_of, batches_partition, plan_items
-from backend.contract.jobs import JobRun
+from backend.contract.jobs import BatchState, JobRun
 from backend.contract.tables import JOB_NAME
 from backend.jobs.clock import ServerClock
 from backend.jobs.errors import BatchBusy, LeaseLost
@@ -65,6 +65,11 @@ class JobStore:
         seen = batch_of(item)
         dead = seen.status == "running" and not seen.held(self.server.now())
         return Standing(seen, dead or seen.status == "failed")
+
+    def state(self, job_name: str, batch: str) -> BatchState | None:
+        """Where a batch stands now; None for one that was never run."""
+        seen = self.standing(job_name, batch).batch
+        return None if seen is None else seen.state(self.server.now())
 
     def start(self, run: JobRun) -> None:
         """Puts a run that has no lease. A second time changes nothing."""

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from backend.contract.jobs import BatchState
+from backend.jobs.clock import ServerClock
 from backend.jobs.requests import MOST_DEATHS, RetryQueue, RetryRequest, request_of, step_for
 from backend.jobs.sdk import job
+from backend.jobs.store import JobStore
 from tests.backend.jobs.tracking import Tracking
 
 Ask = Callable[..., None]
@@ -36,13 +38,17 @@ def ask(tracking: Tracking, url: str) -> Ask:
 def taken(tracking: Tracking, url: str, name: str) -> list[RetryRequest]:
     """What a worker is given that runs every batch; its clock goes on by a second a look."""
     ticks = count()
-    queue = RetryQueue(tracking.clients.sqs, url, tracking.reader.plan, lambda: float(next(ticks)))
+    queue = RetryQueue(tracking.clients.sqs, url, states(tracking), lambda: float(next(ticks)))
     found = []
     for request in queue.requests(name, wait_seconds=0.0):
         found.append(request)
         with job(name, batch=request.batch, requested_by=request.requested_by, tracker=tracking.tracker):
             pass
     return found
+
+
+def states(tracking: Tracking) -> Callable[[str, str], BatchState | None]:
+    return JobStore(tracking.clients.dynamodb, tracking.settings.job_runs_table, ServerClock()).state
 
 
 def left(tracking: Tracking, url: str) -> int:
@@ -78,7 +84,7 @@ def test_a_batch_that_succeeded_meanwhile_is_not_run_again(tracking: Tracking, u
 
 def test_a_batch_that_fails_again_was_tried_as_asked(tracking: Tracking, url: str, ask: Ask) -> None:
     ask("fails", "2026-05")
-    queue = RetryQueue(tracking.clients.sqs, url, tracking.reader.plan)
+    queue = RetryQueue(tracking.clients.sqs, url, states(tracking))
     requests = queue.requests("fails", wait_seconds=0.0)
     request = next(requests)
     with pytest.raises(ValueError, match="bad"), job("fails", batch=request.batch, tracker=tracking.tracker):
@@ -87,9 +93,16 @@ def test_a_batch_that_fails_again_was_tried_as_asked(tracking: Tracking, url: st
     assert left(tracking, url) == 0
 
 
+def test_a_batch_that_the_plan_left_behind_is_asked_for_no_more(tracking: Tracking, url: str, ask: Ask) -> None:
+    ask("rolled", "2026-05")
+    tracking.tracker.pending("rolled", ["2026-11-20", "2026-11-21"])
+    assert [request.batch for request in taken(tracking, url, "rolled")] == ["2026-05"]
+    assert left(tracking, url) == 0
+
+
 def test_a_worker_that_leaves_before_it_began_leaves_the_request(tracking: Tracking, url: str, ask: Ask) -> None:
     ask("leaves", "2026-05")
-    requests = RetryQueue(tracking.clients.sqs, url, tracking.reader.plan).requests("leaves", wait_seconds=0.0)
+    requests = RetryQueue(tracking.clients.sqs, url, states(tracking)).requests("leaves", wait_seconds=0.0)
     next(requests)
     requests.close()  # type: ignore[attr-defined]
     assert left(tracking, url) == 1
