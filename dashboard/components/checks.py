@@ -68,8 +68,10 @@ def _every(seconds: int) -> html.Span:
 def _said(one: CheckView, request: ViewRequest) -> Children:
     """Its sentence and findings; why nothing is known, where nothing is."""
     result = one.result
+    if one.elsewhere:
+        return [f"It looks at {one.elsewhere} only: nothing is known of {request.environment}."]
     if result is None:
-        return ["It has never run: nothing is known."]
+        return ["Nothing is known: it has never run, or its result can't be read."]
     if one.overdue_seconds is not None:
         late = duration(one.overdue_seconds)
         return [
@@ -125,6 +127,8 @@ def strip_foot(data: AlertsData) -> Children:
     if found is None:
         return []
     if found.strip is None:
-        return [note("Nothing known", "No reconciliation has been recorded yet.", "empty")]
+        return [
+            note("Nothing known", f"No reconciliation of {data.request.environment} has been recorded yet.", "empty")
+        ]
     entries = [html.Li([html.Span(className="swatch", **{"data-cell": name}), words]) for name, words in LEGEND.items()]
     return [html.Ul(entries, className="legend-list", **{"aria-label": "Colours of the strip"})]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dash import html
 
-from backend.contract.checks import Standing
+from backend.contract.checks import WATCH_KINDS, Standing
 from backend.contract.jobs import JOB_TYPES, Watch
 from backend.contract.verdict import duration
 from dashboard.components.jobs_charts import COLOURS, P50, P95, STATUS_WORDS
@@ -80,7 +80,7 @@ def watches(data: JobsData) -> Children:
     words: Children = [*(f"{text}; " for text in unfiltered(data, data.watches, data.watches_here)), *looked]
     top = html.Header([*head, *([html.Span(words, className="aside")] if words else [])], className="card-head")
     found = data.watches_here
-    unsure = [_unsure(standing)] if standing.status == "unknown" else []
+    unsure = [] if data.watched else [_unsure(standing)]
     if not found:
         which = "No job of this selection" if data.watches else "No job"
         quiet = html.P([shape("healthy"), f"{which} hangs, has lost its worker, or was missed."], className="all-well",
@@ -94,8 +94,13 @@ def watches(data: JobsData) -> Children:
 
 
 def _unsure(standing: Standing) -> html.P:
-    words = f"The check of jobs is unknown: {standing.sentence[:1].lower()}{standing.sentence[1:]}."
-    return html.P([shape("unknown"), words.replace("..", ".")], className="unsure", **{"data-state": "unknown"})
+    what = "The check of jobs is unknown" if standing.status == "unknown" else "What the check found can't be read"
+    return unsure(f"{what}: {standing.sentence}")
+
+
+def unsure(sentence: str) -> html.P:
+    """Why nobody knows what stands, or does not stand, below."""
+    return html.P([shape("unknown"), f"{sentence.rstrip('.')}."], className="unsure", **{"data-state": "unknown"})
 
 
 def _watch(watch: Watch, data: JobsData) -> html.Li:
@@ -106,7 +111,7 @@ def _watch(watch: Watch, data: JobsData) -> html.Li:
         changes = {"job": watch.job_name, "batch": watch.batch or None, "run_status": None, "text": None,
                    "failure": None, "run": watch.run_key or None}  # fmt: skip
         name = set_link(name, data.request, changes, **({"data-opens": watch.run_key} if watch.run_key else {}))
-        runbook = [html.A("Runbook", href=f"/runbooks/{runbook_key(watch.state)}", className="watch-runbook")]
+        runbook = [html.A("Runbook", href=f"/runbooks/{WATCH_KINDS[watch.state]}", className="watch-runbook")]
     return html.Li(
         [
             badge(state, word),
@@ -136,11 +141,6 @@ def unfiltered(data: JobsData, all_: Sequence[Any] | None, here: Sequence[Any]) 
     others = [FILTER_WORDS[name] for name in FILTERS if name not in OBEYED and data.request.get(name)]
     said = [f"{left:,} more outside the filters"] if left else []
     return [*said, f"not filtered by {', '.join(others)}"] if others else said
-
-
-def runbook_key(state: str) -> str:
-    """The runbook of a watch's state."""
-    return state if state == "none_succeeded" else f"job_{state}"
 
 
 def filter_form(data: JobsData) -> Children:
@@ -255,4 +255,4 @@ def worst_state(data: JobsData) -> str:
         return "not_connected"
     if states:
         return "critical" if "critical" in states else "degraded"
-    return "unknown" if data.watching.status == "unknown" else "healthy"
+    return "healthy" if data.watched else "unknown"

@@ -9,7 +9,7 @@ from dash import html
 
 from backend.contract.jobs import DatasetState, DatasetStatus
 from backend.contract.verdict import duration
-from dashboard.components.jobs import unfiltered
+from dashboard.components.jobs import unfiltered, unsure
 from dashboard.components.links import set_link
 from dashboard.components.replay import cell, heading, table
 from dashboard.components.states import badge, note, shape
@@ -82,25 +82,26 @@ def datasets(data: JobsData) -> Children:
         text = data.problems.get("datasets") or "Datasets will be held against their freshness targets here."
         kind = "error" if "datasets" in data.problems else "not-connected"
         return [heading(title), note("Can't be read" if kind == "error" else "Not connected yet", text, kind)]
-    unsure: Children = []
+    warned: Children = []
     standing = data.checking
-    if standing is not None and standing.status == "unknown":
-        words = f"The check of datasets is unknown: {standing.sentence[:1].lower()}{standing.sentence[1:]}."
-        unsure = [html.P([shape("unknown"), words], className="unsure", **{"data-state": "unknown"})]
+    if standing is None:
+        why = data.problems.get("checks") or "It is not connected."
+        warned = [unsure(f"The check of datasets is unknown: {why}")]
+    elif standing.status == "unknown":
+        warned = [unsure(f"The check of datasets is unknown: {standing.sentence}")]
     if not found:
         text = "A dataset appears once a job that names one has run, or the configuration names it."
-        return [heading(title), *unsure, note("No dataset yet", text, "empty")]
-    # A state is as good as the look at it: where nobody looked of late, nobody knows.
+        return [heading(title), *warned, note("No dataset yet", text, "empty")]
     here = data.datasets_here
-    worst = sorted(here, key=lambda status: (DATASET_STATES.index(_state(status, data)), status.dataset))
-    rows = [_dataset(status, _state(status, data), data.request) for status in worst[:DATASETS_SHOWN]]
+    worst = sorted(here, key=lambda status: (DATASET_STATES.index(data.state_of(status)), status.dataset))
+    rows = [_dataset(status, data.state_of(status), data.request) for status in worst[:DATASETS_SHOWN]]
     cut = f"first {DATASETS_SHOWN} of {len(here):,}" if len(here) > DATASETS_SHOWN else count(len(here), "dataset")
     cut = "; ".join([cut, *unfiltered(data, found, here)])
     looked: Children = [] if standing is None or standing.at is None else [", looked ", ago(standing.at)]
     aside = html.Span([cut, *looked], className="aside")
     return [
         heading(title, aside),
-        *unsure,
+        *warned,
         table(DATASET_COLUMNS, rows, "datasets-found", "Datasets", DATASET_NUMBERS)
         if rows
         else note("No dataset matches", "None has this name or is loaded by this job.", "empty"),
@@ -128,11 +129,6 @@ def freshness_card(data: HealthData) -> Children:
         for state in DATASET_STATES
     ]
     return [heading(title, badge(look, said)), html.Dl(rows, className="facts")]
-
-
-def _state(status: DatasetStatus, data: JobsData) -> DatasetState:
-    stale = data.checking is not None and data.checking.status == "unknown"
-    return "unknown" if stale else status.state
 
 
 @lru_cache(maxsize=ROWS_KEPT)

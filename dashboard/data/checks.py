@@ -7,7 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backend.contract.checks import CHECKS, OVERDUE_INTERVALS, STAGES, Check, CheckResult, CheckStatus, HourCounts
+from backend.contract.checks import (
+    CHECKS,
+    OVERDUE_INTERVALS,
+    STAGES,
+    Check,
+    CheckResult,
+    CheckStatus,
+    HourCounts,
+    Standing,
+    standing,
+)
 from backend.contract.errors import InvalidInput
 from dashboard.data.alerts_sources import Alerts
 from dashboard.data.replay_sources import Shared
@@ -20,21 +30,25 @@ HOURS: Final = (24, 48)
 """Lengths of the strip, the usual one first."""
 HOUR: Final = 3600
 CHECKS_SECONDS: Final = 15.0
+LATEST_CHECKS: Final = "latest checks"
+"""What the newest results are shared under, by every page that reads them."""
 STRIP_SECONDS: Final = 60.0
 """The strip changes once an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckView:
-    """A check and what is known of it now. ``state`` is unknown where there is no result that is young enough.
+    """A check and what is known of it now. ``state`` is unknown where no result is of here and young enough.
 
     ``overdue_seconds``: the newest result is so old, where that is more than three of the check's intervals.
+    ``elsewhere``: the environment that it looks at, where that is another one.
     """
 
     check: Check
     state: CheckStatus
     result: CheckResult | None
     overdue_seconds: float | None = None
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +71,31 @@ class ChecksData:
 def load_checks(service: Alerts, shared: Shared, request: ViewRequest, now: float) -> ChecksData:
     """Raises InvalidInput for a length of the strip that there is not."""
     hours = _hours(request)
-    latest = shared("latest checks", service.latest_checks, CHECKS_SECONDS)
+    latest = shared(LATEST_CHECKS, service.latest_checks, CHECKS_SECONDS)
     since = now // HOUR * HOUR - hours * HOUR
     results = shared(
         f"reconciliation {hours}", lambda: service.checks(since, now + HOUR, RECONCILIATION), STRIP_SECONDS
     )
     newest = latest.get(RECONCILIATION)
-    strip = strip_of([*results, *([newest] if newest else [])], hours, now)
-    return ChecksData(tuple(view_of(check, latest.get(check.name), now) for check in CHECKS), strip, hours)
+    counted = [result for result in (*results, newest) if result and result.environment == request.environment]
+    views = tuple(view_of(check, latest.get(check.name), request.environment, now) for check in CHECKS)
+    return ChecksData(views, strip_of(counted, hours, now), hours)
 
 
-def view_of(check: Check, result: CheckResult | None, now: float) -> CheckView:
-    """What a check's newest result says at ``now``: nothing, once it is older than three of its intervals."""
+def standing_in(environment: str, check: Check, latest: CheckResult | None, now: float) -> Standing:
+    """How a check stands in an environment: what it found in another one says nothing of this."""
+    if latest is not None and latest.environment != environment:
+        return Standing(check, "unknown", f"It looks at {latest.environment}, not at {environment}")
+    return standing(check, latest, now)
+
+
+def view_of(check: Check, result: CheckResult | None, environment: str, now: float) -> CheckView:
+    """What a check's newest result says of an environment at ``now``: nothing, once it is older than three of its
+    intervals, or where it is of another one."""
     if result is None:
         return CheckView(check, "unknown", None)
+    if result.environment != environment:
+        return CheckView(check, "unknown", None, elsewhere=result.environment)
     age = now - result.at
     if age > OVERDUE_INTERVALS * check.every_seconds:
         return CheckView(check, "unknown", result, age)

@@ -10,9 +10,10 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
-from backend.contract.checks import CHECKS, CheckResult, Standing, standing
+from backend.contract.checks import CHECKS, CheckResult, Standing
 from backend.contract.errors import InvalidInput
 from backend.contract.jobs import BatchPlan, DatasetState, DatasetStatus, JobRun, RetryPreview, Watch, WatchState
+from dashboard.data.checks import CHECKS_SECONDS, LATEST_CHECKS, standing_in
 from dashboard.data.jobs_columns import Columns, Mask
 from dashboard.data.jobs_failures import FailureGroup, failure_groups
 from dashboard.data.jobs_lines import Timeline, Trend, timeline, trend
@@ -95,7 +96,7 @@ class Attempt:
 class JobsData:
     """One look at the page. A part is None where its service is not connected; ``problems`` says what can't be read.
 
-    ``watches`` are None where the check that finds them has not told.
+    ``watches`` are None where the check that finds them has not told, of this environment.
     """
 
     request: ViewRequest
@@ -113,6 +114,16 @@ class JobsData:
     region: str = ""
     bucket: str = ""
     problems: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def watched(self) -> bool:
+        """Whether the check of jobs looked, and what it found is known: only then is no watch good news."""
+        looked = self.watching
+        return looked is not None and (looked.status == "passed" or (looked.status == "failed" and bool(self.watches)))
+
+    def state_of(self, status: DatasetStatus) -> DatasetState:
+        """A dataset's state now."""
+        return state_as_of(status, self.checking)
 
     @property
     def watches_here(self) -> tuple[Watch, ...]:
@@ -167,6 +178,8 @@ def load(sources: Sources, request: ViewRequest, now: float) -> JobsData:
         datasets = _read(sources, "datasets", sources.jobs.datasets, problems)
     found = None if sources.checks is None else _checks(sources, sources.checks, problems)
     latest = found.get("jobs") if found is not None else None
+    if latest is not None and latest.environment != request.environment:
+        latest = None
     own = tuple(status for status in datasets if status.environment == request.environment) if datasets else datasets
     retry, problem = _retry(sources.retries, request)
     return JobsData(
@@ -174,8 +187,8 @@ def load(sources: Sources, request: ViewRequest, now: float) -> JobsData:
         at=now,
         runs=runs,
         watches=None if latest is None else watches_of(latest),
-        watching=_standing("jobs", found, now),
-        checking=_standing("datasets", found, now),
+        watching=_standing("jobs", found, request.environment, now),
+        checking=_standing("datasets", found, request.environment, now),
         datasets=own,
         plans=plans,
         opened=None if runs is None else _opened(sources, runs.held.columns, request, now),
@@ -213,11 +226,16 @@ def dataset_freshness(
     if jobs is None:
         return None
     found = shared("jobs datasets", jobs.datasets, SLOW_SECONDS)
-    latest = None if checks is None else shared("latest checks", checks.latest_checks, SLOW_SECONDS)
-    looked = _standing("datasets", latest, now)
-    blind = looked is None or looked.status == "unknown"
-    states = ["unknown" if blind else entry.state for entry in found if entry.environment == environment]
+    latest = None if checks is None else shared(LATEST_CHECKS, checks.latest_checks, CHECKS_SECONDS)
+    looked = _standing("datasets", latest, environment, now)
+    states = [state_as_of(entry, looked) for entry in found if entry.environment == environment]
     return {str(state): states.count(state) for state in DATASET_STATES}
+
+
+def state_as_of(status: DatasetStatus, looked: Standing | None) -> DatasetState:
+    """A dataset's state is as good as the look at it: where nobody looked of late, or who did can't be asked, nobody
+    knows."""
+    return "unknown" if looked is None or looked.status == "unknown" else status.state
 
 
 def watches_of(result: CheckResult) -> tuple[Watch, ...]:
@@ -232,16 +250,17 @@ def _watch(details: Mapping[str, Any], sentence: str, at: float) -> Watch | None
         return None
     texts = {name: str(details.get(name) or "") for name in ("job_name", "run_id", "run_key", "batch")}
     since = details.get("since")
-    return Watch(state=state, since=float(at if since is None else since), sentence=sentence, **texts)
+    began = float(since) if isinstance(since, int | float) else at
+    return Watch(state=state, since=began, sentence=sentence, **texts)
 
 
-def _standing(name: str, found: Mapping[str, CheckResult] | None, now: float) -> Standing | None:
+def _standing(name: str, found: Mapping[str, CheckResult] | None, environment: str, now: float) -> Standing | None:
     check = next(check for check in CHECKS if check.name == name)
-    return None if found is None else standing(check, found.get(name), now)
+    return None if found is None else standing_in(environment, check, found.get(name), now)
 
 
 def _checks(sources: Sources, checks: Checks, problems: dict[str, str]) -> Mapping[str, CheckResult] | None:
-    return _read(sources, "checks", checks.latest_checks, problems, "latest checks")
+    return _read(sources, "checks", checks.latest_checks, problems, LATEST_CHECKS)
 
 
 def _read(sources: Sources, name: str, read: Callable[[], T], problems: dict[str, str], key: str = "") -> T | None:

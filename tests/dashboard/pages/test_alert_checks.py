@@ -31,7 +31,7 @@ def hour(match: float | None = 100.0, *, settled: bool = True, **counts: int | N
 @pytest.mark.parametrize(("age", "state"), [(0, "passed"), (180, "passed"), (181, "unknown"), (9e5, "unknown")])
 def test_a_check_is_unknown_once_it_missed_three_intervals(age: float, state: str) -> None:
     result = replace(check_results(NOW)["canary"], at=NOW - age)
-    assert view_of(CANARY, result, NOW).state == state
+    assert view_of(CANARY, result, "production", NOW).state == state
 
 
 def test_a_check_that_never_ran_or_could_not_look_is_unknown(desk: AlertDesk) -> None:
@@ -41,9 +41,18 @@ def test_a_check_that_never_ran_or_could_not_look_is_unknown(desk: AlertDesk) ->
     assert rows["daily"] == rows["invariants"] == rows["sampling"] == "unknown"
     assert rows["canary"] == "healthy"
     assert rows["reconciliation"] == rows["quality"] == "critical"
-    assert "It has never run" in page
+    assert "it has never run, or its result can't be read" in page
     assert "No result for 25 min" in page
     assert "4 passed, 2 failed, 3 unknown" in page
+
+
+def test_what_was_looked_at_elsewhere_says_nothing_of_this_environment(desk: AlertDesk) -> None:
+    page = desk.part("alerts-rows", tab="checks", environment="staging")
+    rows = re.findall(r'<tr id="check-\w+" data-state="(\w+)"', page)
+    assert set(rows) == {"unknown"}
+    assert "It looks at production only: nothing is known of staging." in page
+    assert "96.9" not in page
+    assert "No reconciliation of staging" in desk.part("strip-foot", tab="checks", environment="staging")
 
 
 def test_an_overdue_value_is_not_shown_as_if_it_held(desk: AlertDesk) -> None:
@@ -120,4 +129,4 @@ def test_without_any_reconciliation_there_is_no_strip_and_it_says_so(desk: Alert
     view = desk.view(tab="checks")
     assert view.charts["chart-reconciliation"] == []
     assert view.props["plot-reconciliation"]["className"] == "plot plot-empty"
-    assert "No reconciliation has been recorded yet" in desk.part("strip-foot", tab="checks")
+    assert "No reconciliation of production has been recorded yet" in desk.part("strip-foot", tab="checks")

@@ -12,6 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from backend.contract.jobs import JobRun
 from dashboard.components.jobs_charts import row_labels
+from dashboard.data.jobs import dataset_freshness
 from dashboard.data.request import Role
 from dashboard.html import render
 from tests.dashboard.fakes import NOW
@@ -63,10 +64,31 @@ def test_a_check_that_did_not_run_is_unknown_not_well(desk: Desk, found: dict[st
 
 
 def test_findings_of_another_shape_do_no_harm(desk: Desk) -> None:
-    odd = replace(jobs_check(NOW).findings[0], details={"state": ["hung"], "since": None})
-    desk.checks = FakeChecks({"jobs": jobs_check(NOW, findings=(odd,))})
+    odd = replace(jobs_check(NOW).findings[0], details={"state": "hung", "since": "soon"})
+    desk.checks = FakeChecks(
+        {"jobs": jobs_check(NOW, findings=(odd, replace(odd, details={"state": ["hung"], "since": None})))}
+    )
     desk.__post_init__()
     assert "Needs somebody now" in part(desk, "card-watches")
+
+
+def test_nothing_of_another_environment_is_called_well_or_wrong(desk: Desk) -> None:
+    view = desk.view(environment="staging")
+    text = render(view.props["card-watches"]["children"], NOW)
+    assert "It looks at production, not at staging" in text
+    assert "No job hangs" not in text
+    assert "clicks-hourly" not in text
+    assert view.props["card-watches"]["data-state"] == "unknown"
+
+
+def test_a_check_that_failed_of_which_no_watch_can_be_read_is_unknown_not_well() -> None:
+    found = (replace(jobs_check(NOW).findings[0], details={"state": "stuck"}),)
+    desk = Desk(checks=FakeChecks({"jobs": jobs_check(NOW, findings=found)}))
+    view = desk.view()
+    text = render(view.props["card-watches"]["children"], NOW)
+    assert "What the check found can't be read: 3 jobs need somebody." in text
+    assert "No job hangs" not in text
+    assert view.props["card-watches"]["data-state"] == "unknown"
 
 
 # ------------------------------------------------------------------------- runs
@@ -249,6 +271,18 @@ def test_where_the_check_of_datasets_is_silent_none_is_called_fresh(desk: Desk) 
     text = part(desk, "card-datasets")
     assert "Fresh</span>" not in text
     assert text.count("Unknown</span>") == 4
+
+
+def test_where_nobody_knows_of_the_check_no_dataset_is_called_fresh_here_or_on_health() -> None:
+    away = FakeChecks(error=AWAY)
+    for found in (None, away):
+        text = part(Desk(checks=found), "card-datasets")
+        assert "Fresh</span>" not in text
+        assert text.count("Unknown</span>") == 4
+        assert "The check of datasets is unknown" in text
+    services = Desk(checks=None).services
+    counted = dataset_freshness(services.jobs, None, services.shared, "production", NOW)
+    assert counted == {"late": 0, "unknown": 4, "fresh": 0}
 
 
 # ------------------------------------------------------------------------------ drawer
