@@ -45,7 +45,8 @@ class Bundle:
     @cached_property
     def brotli(self) -> bytes:
         """Its content compressed for ``Content-Encoding: br``."""
-        return brotli.compress(self.plain, quality=QUALITY)
+        compressed: bytes = brotli.compress(self.plain, quality=QUALITY)
+        return compressed
 
     @cached_property
     def gzip(self) -> bytes:
