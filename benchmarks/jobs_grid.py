@@ -24,6 +24,7 @@ from backend.contract.jobs import JobRun
 from dashboard.access.settings import load_access
 from dashboard.app import assemble
 from dashboard.data.jobs_columns import empty, merged
+from dashboard.data.jobs_errors import group_key, normalised
 from dashboard.data.jobs_store import RunStore
 from dashboard.pages import PAGES
 from tests.dashboard import fakes
@@ -42,6 +43,7 @@ QUESTIONS: Final[dict[str, dict[str, str]]] = {
     "by error": {"sort": "error"},
     "text in errors": {"text": "throttl"},
     "text in ids": {"text": "00ff"},
+    "one failure group": {"failure": group_key(normalised("TimeoutError", "no answer or throttled, try 1"))},
     "all at once": {"job": "job-07", "run_status": "FAILED", "text": "no answer", "sort": "-records"},
 }
 
@@ -95,7 +97,7 @@ class Reader:
 
 def plain(stored: Sequence[JobRun], question: dict[str, str]) -> list[dict[str, Any]]:
     """The alternative: every run looked at, what is left sorted, the first hundred as they are."""
-    needle = question.get("text", "")
+    needle, group = question.get("text", ""), question.get("failure")
 
     def fits(run: JobRun) -> bool:
         texts = (run.job_name, run.dataset, run.batch, run.worker, run.error, run.error_type, run.run_id)
@@ -103,6 +105,7 @@ def plain(stored: Sequence[JobRun], question: dict[str, str]) -> list[dict[str, 
             question.get("job") in (None, run.job_name)
             and question.get("run_status") in (None, run.status)
             and (not needle or any(needle in text.lower() for text in texts))
+            and (group is None or (bool(run.error) and group == group_key(normalised(run.error_type, run.error))))
         )
 
     names = {"job": "job_name", "started": "started_at"}

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.contract.jobs import JobRun
+from dashboard.data.jobs_errors import group_key, normalised
 
 Codes = NDArray[np.int32]
 Numbers = NDArray[np.float64]
@@ -23,7 +24,10 @@ Index = NDArray[np.intp]
 
 TEXTS: Final = (
     "job_name", "type", "dataset", "batch", "status", "worker", "requested_by", "error", "error_type", "environment",
+    "failure", "failure_words",
 )  # fmt: skip
+"""``failure`` is the key of a failed run's group and ``failure_words`` what its error says: made once, as a run comes in,
+as they cost a hundred times what a filter does."""
 NUMBERS: Final = ("started_at", "ended_at", "records", "attempt", "limit_seconds", "synthetic")
 MAX_ERROR: Final = 300
 """Characters kept of an error: what rows and groups need. The drawer reads the run itself."""
@@ -188,6 +192,9 @@ def _same(columns: Columns, row: int, run: JobRun) -> bool:
 
 
 def _text(run: JobRun, name: str) -> str:
+    if name.startswith("failure"):
+        words = normalised(run.error_type, run.error[:MAX_ERROR]) if run.status == "FAILED" else ""
+        return group_key(words) if words and name == "failure" else words
     text: str = getattr(run, name)
     return text[:MAX_ERROR] if name == "error" else text
 

@@ -13,12 +13,14 @@ from backend.contract.errors import InvalidInput
 from backend.contract.events import utc_text
 from backend.contract.jobs import JOB_STATUSES, JOB_TYPES
 from dashboard.data.jobs_columns import Columns, Index, Mask
-from dashboard.data.jobs_failures import in_group
 from dashboard.data.request import Role, ViewRequest
 
 FILTERS: Final = ("job", "dataset", "batch", "type", "run_status", "text", "failure")
 """The filters of runs, as the address names them. ``failure`` is a group of like errors."""
-EXACT: Final = {"job": "job_name", "dataset": "dataset", "batch": "batch", "type": "type", "run_status": "status"}
+EXACT: Final = {
+    "job": "job_name", "dataset": "dataset", "batch": "batch", "type": "type", "run_status": "status",
+    "failure": "failure",
+}  # fmt: skip
 SEARCHED: Final = ("job_name", "dataset", "batch", "worker", "requested_by", "error", "error_type")
 SORTS: Final = {
     "job": "job_name", "type": "type", "dataset": "dataset", "batch": "batch", "status": "status",
@@ -70,8 +72,6 @@ def matching(columns: Columns, query: RunQuery) -> Mask:
     for name, column in EXACT.items():
         if name in query.values:
             mask &= columns.is_(column, query.values[name])
-    if "failure" in query.values:
-        mask &= in_group(columns, query.values["failure"])
     if "text" in query.values:
         mask = _holding(columns, query.values["text"], mask)
     return mask

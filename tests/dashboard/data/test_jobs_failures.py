@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import re
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.contract.jobs import JobRun
+from dashboard.data import jobs_columns
 from dashboard.data.jobs_columns import columns_of, empty
-from dashboard.data.jobs_failures import MAX_LENGTH, failure_groups, group_key, in_group, normalised
+from dashboard.data.jobs_errors import MAX_LENGTH, group_key, normalised
+from dashboard.data.jobs_failures import failure_groups
+from dashboard.data.jobs_query import RunQuery, matching
 
 WORDS = st.text(string.ascii_letters, min_size=1, max_size=9).filter(lambda word: not re.fullmatch("[a-fA-F]+", word))
 
@@ -75,8 +79,21 @@ def test_groups_count_when_and_where_the_most_frequent_first() -> None:
         ("TimeoutError: no answer within <n> s", 5), ("ValueError: bad row", 1)
     ]  # fmt: skip
     assert (groups[0].first_at, groups[0].last_at, groups[0].jobs) == (100.0, 900.0, ("load", "export"))
-    assert in_group(columns, groups[0].key).sum() == 5
-    assert in_group(columns, group_key("no such message")).sum() == 0
+    asked = RunQuery(0.0, 1_000.0, "production", {"failure": groups[0].key})
+    assert matching(columns, asked).sum() == 5
+    assert matching(columns, replace(asked, values={"failure": group_key("no such message")})).sum() == 0
+
+
+def test_a_text_is_read_as_its_run_comes_in_and_never_for_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = columns_of([failed(float(at), "load", f"row {at} is bad") for at in range(9)], empty().words)
+
+    def never(*_: str) -> str:
+        raise AssertionError("a held text was normalised again")
+
+    monkeypatch.setattr(jobs_columns, "normalised", never)
+    ((group,), _) = failure_groups(columns)
+    found = matching(columns, RunQuery(0.0, 1_000.0, "production", {"failure": group.key}))
+    assert (group.count, found.sum()) == (9, 9)
 
 
 def test_no_failed_run_is_no_group() -> None:
