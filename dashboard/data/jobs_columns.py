@@ -26,8 +26,8 @@ TEXTS: Final = (
     "job_name", "type", "dataset", "batch", "status", "worker", "requested_by", "error", "error_type", "environment",
     "failure", "failure_words",
 )  # fmt: skip
-"""``failure`` is the key of a failed run's group and ``failure_words`` what its error says: made once, as a run comes in,
-as they cost a hundred times what a filter does."""
+"""``failure`` is the key of a failed run's group and ``failure_words`` what its error says. They are made once, as a run
+comes in: a text costs a thousand times what a filter does."""
 NUMBERS: Final = ("started_at", "ended_at", "records", "attempt", "limit_seconds", "synthetic")
 MAX_ERROR: Final = 300
 """Characters kept of an error: what rows and groups need. The drawer reads the run itself."""
