@@ -1,4 +1,4 @@
-"""Daily: is every hour of yesterday there, and does it match, also with what an outside counter says?"""
+"""Daily: is every hour of the last settled day there, and does it match, also with what an outside counter says?"""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ ExternalCount = Callable[[float, float, str], int]
 
 
 def run(world: World, now: float) -> CheckResult:
-    """Compares the 24 hours of the UTC day before ``now``."""
-    end = now // DAY_SECONDS * DAY_SECONDS
+    """Compares the 24 hours of the newest UTC day that is settled as a whole."""
+    settled_before = now - late_limit(world.settings.config)
+    end = settled_before // DAY_SECONDS * DAY_SECONDS
     start = end - DAY_SECONDS
     evidence, problem = _with_external(world, read_evidence(world, start, end), start, end)
-    hours = hours_of(evidence, start, end, now - late_limit(world.settings.config))
+    hours = hours_of(evidence, start, end, settled_before)
     began_before = bool(world.levels.hours("events_ingested", start - DAY_SECONDS, start))
     least = world.settings.config.checks.match_percent
     judged = judge_day(hours, least, began_before, "; ".join(filter(None, (reach_note(evidence, start), problem))))

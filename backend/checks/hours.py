@@ -98,8 +98,14 @@ class Hour:
 
     @property
     def empty(self) -> bool:
-        """Nothing of it was found at any stage that could be counted."""
-        return not any(self.counts.counts.values()) and not self.forgotten
+        """Nothing of it was found at any stage that could be counted, and one could be."""
+        known = [count for count in self.counts.counts.values() if count is not None]
+        return bool(known) and not any(known) and not self.forgotten
+
+    @property
+    def counted(self) -> bool:
+        """Whether somebody counted its events when they came: without, none of them can be missed everywhere."""
+        return self.counts.counts["ingested"] is not None or self.counts.external is not None
 
 
 def hours_of(evidence: Evidence, start: float, end: float, settled_before: float) -> list[Hour]:
@@ -121,9 +127,10 @@ def hours_of(evidence: Evidence, start: float, end: float, settled_before: float
             evidence, float(hour), by_hour.get(hour, []) if readable else None, listed, orphans[hour, True],
             orphans[hour, False], uncounted, hour + HOUR_SECONDS <= settled_before,
         )  # fmt: skip
-        ingested = evidence.ingested.get(hour, 0.0)
+        ingested = evidence.ingested.get(hour)
         known = len(by_hour.get(hour, [])) + orphans[hour, True]
-        uncounted = max(0, known - round(ingested))
+        # An hour without a count has not too many: they would hide what the next one lost.
+        uncounted = 0 if ingested is None else max(0, known - round(ingested))
         found.append(made)
     return found
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
 from backend.contract.bucket import LOOKBACK_SECONDS, Samples, buckets, longer
 from backend.contract.rollup import Merged, gather
 from backend.contract.tables import HOUR, LIVE, MINUTE, partition
+from backend.processor.items import Row
 from backend.processor.store import MetricsStore
 from backend.settings import Settings
 
@@ -32,7 +34,7 @@ class Levels:
     def samples(self, metric: str, start: float, end: float) -> Samples:
         """The live samples by (group, series) from ``start`` to ``end`` (epoch s), as far as they are kept."""
         name = partition(metric, LIVE, self._environment)
-        rows = self._store.query(name, start // MINUTE_SECONDS * MINUTE_SECONDS, end)
+        rows = self._rows(name, start // MINUTE_SECONDS * MINUTE_SECONDS, end)
         found = gather((row.timestamp, row.data) for row in rows)
         return {key: {t: v for t, v in values.items() if start <= t < end} for key, values in found.items()}
 
@@ -54,14 +56,21 @@ class Levels:
         return stored | {hour: longer(self._catalogue[metric], merged) for hour, merged in parts.items()}
 
     def _stored(self, metric: str, level: str, start: float, now: float) -> dict[float, Merged]:
-        """What the merge has stored. A container reads the past once in a while, and its newest part each time."""
+        """What the merge has stored. A container reads the past once in a while, and its newest part each time.
+
+        What is kept may reach beyond ``now``, where it is the end of a day that another check has looked past.
+        """
         name = partition(metric, level, self._environment)
         read_at, covered, kept = self._kept.get(name, (0.0, 0.0, {}))
         if now - read_at > KEPT_SECONDS or start < covered:
             read_at, covered, kept, first = now, start, {}, start
         else:
             first = max(start, max(kept, default=start) - OVERLAP_SECONDS)
-        read = {float(row.timestamp): Merged.decode(row.data) for row in self._store.query(name, first, now)}
+        read = {float(row.timestamp): Merged.decode(row.data) for row in self._rows(name, first, now)}
         kept = dict(sorted((kept | read).items()))
         self._kept[name] = (read_at, covered, kept)
-        return {t: merged for t, merged in kept.items() if t >= start}
+        return {t: merged for t, merged in kept.items() if start <= t < now}
+
+    def _rows(self, name: str, start: float, end: float) -> Iterable[Row]:
+        """The rows of a partition; DynamoDB refuses to look from an end to a beginning."""
+        return self._store.query(name, start, end) if start <= end else ()

@@ -52,7 +52,9 @@ def judge(hours: Sequence[Hour], least_percent: float, note: str = "") -> Judged
     bad = [hour for hour in judged if _match(hour) < least_percent]
     value = min((_match(hour) for hour in judged), default=None)
     unsure = [hour for hour in hours if hour.counts.settled and not hour.judged and not hour.empty]
-    tail = "".join(f"; {text}" for text in (note, _unsure(unsure)) if text)
+    uncounted = [hour for hour in judged if not hour.counted]
+    alone = f"{_hours(uncounted)} without the ingest's own count" if uncounted else ""
+    tail = "".join(f"; {text}" for text in (note, _unsure(unsure), alone) if text)
     missing = sum(hour.missing.total for hour in judged)
     if bad:
         lost = sum(hour.missing.total for hour in bad)
@@ -60,7 +62,7 @@ def judge(hours: Sequence[Hour], least_percent: float, note: str = "") -> Judged
         return Judged("failed", sentence + tail, value, tuple(finding_of(hour) for hour in reversed(bad)))
     if not judged:
         return Judged("unknown", "No settled hour with events to compare" + tail, None, ())
-    said = f"All events of {_hours(judged)} are accounted for"
+    said = f"All events {'found in' if uncounted else 'of'} {_hours(judged)} are accounted for"
     if missing:
         said = f"{missing:,} {_events(missing)} missing in {_hours(judged)}, each matches at least {value:.2f} %"
     return Judged("passed", said + tail, value, ())

@@ -78,6 +78,9 @@ def test_reading_that_was_cut_is_not_taken_for_the_whole() -> None:
     assert unread.counts.counts["indexed"] is None
     (unlisted,) = hours(replace(WHOLE, stored_from=HOUR + 3600))
     assert (unlisted.counts.counts["stored"], unlisted.judged) == (None, False)
+    (unseen,) = hours(replace(WHOLE, ingested={}, indexed_from=HOUR + 3600))
+    judged = judge_day([unseen], 99.9, began_before=True)
+    assert (judged.status, judged.findings) == ("unknown", ())
 
 
 def test_an_event_counted_an_hour_late_is_not_missing_in_that_hour() -> None:
@@ -86,6 +89,14 @@ def test_an_event_counted_an_hour_late_is_not_missing_in_that_hour() -> None:
     first, second = hours_of(evidence, HOUR, later + 3600, later + 7200)
     assert (first.missing.total, second.missing.total) == (0, 0)
     assert rows([first])[0]["match_percent"] == 100
+
+
+def test_an_hour_without_the_ingests_count_hides_nothing_of_the_next_and_is_named() -> None:
+    later = HOUR + 3600
+    first, second = hours_of(replace(WHOLE, ingested={later: 8.0}), HOUR, later + 3600, later + 7200)
+    assert (first.missing.total, second.missing.total) == (0, 8)
+    judged = judge([first], 99.9)
+    assert judged.sentence == "All events found in 1 hour are accounted for; 1 hour without the ingest's own count"
 
 
 def test_a_day_with_an_empty_hour_has_failed_unless_the_outside_count_says_so() -> None:

@@ -34,6 +34,7 @@ class Store:
 
     def query(self, name: str, start: float, end: float) -> Iterator[Row]:
         """The rows of a partition, as MetricsStore gives them."""
+        assert start <= end, "DynamoDB refuses a range whose end comes first"
         self.asked.append((name, start))
         return (row for row in self.rows.get(name, []) if start <= row.timestamp <= end)
 
@@ -92,3 +93,16 @@ def test_samples_are_those_of_the_time_asked_for() -> None:
     store.live(START, 1, 2, 3)
     (values,) = levels(store).samples(METRIC, START + 5, START + 15).values()
     assert values == {START + 10: 2}
+
+
+def test_what_was_read_to_now_says_of_yesterday_what_yesterday_had() -> None:
+    store = Store()
+    for hour in range(-3, 2):
+        store.merged(HOUR, START + 3600 * hour, 5)
+        store.merged(MINUTE, START + 3600 * hour, 5)
+    read = levels(store)
+    read.hours(METRIC, START - 48 * 3600, START + 3 * 3600)
+    assert grown(read.hours(METRIC, START - 86400, START)) == {-10800: 5, -7200: 5, -3600: 5}
+    assert grown(read.minutes(METRIC, START - 3600, START)) == {-3600: 5}
+    # The day before the first event had none, whatever is kept of later ones.
+    assert read.hours(METRIC, START - 2 * 86400, START - 86400) == {}

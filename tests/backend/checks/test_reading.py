@@ -111,6 +111,16 @@ def test_yesterday_is_held_to_an_outside_count_which_may_fail(at_desk: Desk) -> 
     assert "the outside count failed for 1 hours (2026-11-21 12:00: the counter is away)" in result.sentence
 
 
+def test_the_day_that_is_checked_is_settled_as_a_whole(at_desk: Desk) -> None:
+    config = at_desk.world.settings.config
+    patient = replace(config, events=replace(config.events, late_seconds=6 * 3600.0))
+    world = replace(at_desk.world, settings=replace(at_desk.world.settings, config=patient))
+    midnight = HOUR // 86400 * 86400 + 86400
+    at_three, at_six = (daily.run(world, midnight + 3600 * hour) for hour in (3, 6))
+    assert (at_three.window_end, at_six.window_end) == (midnight - 86400, midnight)
+    assert all(hour["settled"] for result in (at_three, at_six) for hour in result.details["hours"])
+
+
 def test_an_outside_count_that_can_not_be_loaded_names_the_setting() -> None:
     for path in ("nonsense", "no.such:thing", "json:__doc__"):
         with pytest.raises(InvalidInput, match=r"checks\.external_count"):
