@@ -9,7 +9,8 @@ from backend.jobs.run import Run
 
 
 class Heart:
-    """Calls ``beat`` for every run under way each ``seconds``, and ``deliver`` before; both must not raise.
+    """Calls ``beat`` for every run under way each ``seconds``, and ``deliver`` before; both must not raise. Leases have
+    to outlast both, so ``deliver`` has to bound itself.
 
     The thread is a daemon: it holds up no process that ends, and a process that is killed stops beating. It ends
     by itself when there was nothing to beat for.

@@ -1,21 +1,23 @@
 """What could not be recorded, kept on this machine until it can: JSON Lines, flushed to disk entry by entry.
 
 Processes share the folder. One appends under the file's lock; who delivers moves the file aside first, so that nobody
-appends to what is being read, and holds the folder's lock meanwhile. An entry goes only after it was delivered, so a
-crash repeats some: what they write is the same again.
+appends to what is being read, and holds the folder's lock meanwhile. An entry is blanked where it stands as soon as it
+was delivered: a process that ends in the middle leaves the rest, and at most the one under way is repeated.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Literal
 
 VARIABLE: Final = "PULSEBOARD_JOURNAL"
 DEFAULT: Final = "~/.local/state/pulseboard/jobs"
@@ -25,10 +27,15 @@ REFUSED: Final = "refused.jsonl"
 LOCK: Final = "lock"
 
 Entry = dict[str, Any]
+_Outcome = Literal["delivered", "refused", "kept", "away"]
 
 
 class Away(Exception):  # noqa: N818 - reads as a statement where it is raised
     """An entry can't be delivered now; it and those after it stay."""
+
+
+class Later(Exception):  # noqa: N818 - reads as a statement where it is raised
+    """An entry can't be delivered now; those after it can all the same."""
 
 
 class Unacceptable(Exception):  # noqa: N818 - reads as a statement where it is raised
@@ -64,13 +71,12 @@ class Journal:
         """Keeps an entry; it is on the disk when this returns. Raises OSError where it can't be."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _appending(self.folder / CURRENT) as file:
-            file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+            _write(file, json.dumps(entry, separators=(",", ":")).encode())
         _sync(self.folder)
 
-    def deliver(self, send: Callable[[Entry], None]) -> Delivered:
-        """Gives the entries to ``send`` in their order, until it raises Away; what it took is forgotten.
+    def deliver(self, send: Callable[[Entry], None], seconds: float = math.inf) -> Delivered:
+        """Gives the entries to ``send`` in their order, until it raises Away or ``seconds`` are over; what it took is
+        forgotten, what it raises Later for is kept.
 
         Another process that is at it already is left to it. Raises OSError where the folder can't be used.
         """
@@ -81,12 +87,11 @@ class Journal:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return Delivered(left=sum(1 for _ in self.entries()))
-            done = Delivered()
-            for path in self._files():
-                done = self._deliver(path, send, done)
-                if done.left:
-                    return Delivered(done.delivered, done.refused, sum(1 for _ in self.entries()))
-            return done
+            try:
+                return self._deliver(list(self._files()), send, time.monotonic() + seconds)
+            finally:
+                # A child that was forked meanwhile has the lock's file too: closing it here would not free it.
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
     def entries(self) -> Iterator[Entry]:
         """What waits, the oldest first; lines that were cut by a crash are left out."""
@@ -110,30 +115,53 @@ class Journal:
             return
         yield moved
 
-    def _deliver(self, path: Path, send: Callable[[Entry], None], before: Delivered) -> Delivered:
-        lines = path.read_bytes().splitlines()
-        delivered, refused = before.delivered, before.refused
-        for number, line in enumerate(lines):
-            try:
-                entry = _read(line)
-                if entry is None:
-                    raise Unacceptable("the line is no JSON object")
-                send(entry)
-                delivered += 1
-            except Unacceptable:
-                self._put_aside(line)
-                refused += 1
-            except Away:
-                _replace(path, lines[number:])
-                return Delivered(delivered, refused, len(lines) - number)
-        path.unlink()
-        return Delivered(delivered, refused)
+    def _deliver(self, paths: Sequence[Path], send: Callable[[Entry], None], ends: float) -> Delivered:
+        found: Counter[_Outcome] = Counter()
+        kept: list[bytes] = []
+        for path in paths:
+            with path.open("r+b", buffering=0) as file:
+                for at, line in _lines(file.read()):
+                    over = found["away"] or time.monotonic() >= ends
+                    outcome: _Outcome = "kept" if over else self._offer(line, send)
+                    found[outcome] += 1
+                    if outcome in ("kept", "away"):
+                        kept.append(line)
+                    else:
+                        os.pwrite(file.fileno(), b" " * len(line), at)
+        if kept and (len(paths) > 1 or found["delivered"] or found["refused"]):
+            _replace(paths[0], kept)
+        for path in paths[1:] if kept else paths:
+            path.unlink()
+        left = sum(1 for _ in self.entries()) if kept else 0
+        return Delivered(found["delivered"], found["refused"], left)
+
+    def _offer(self, line: bytes, send: Callable[[Entry], None]) -> _Outcome:
+        try:
+            entry = _read(line)
+            if entry is None:
+                raise Unacceptable("the line is no JSON object")
+            send(entry)
+        except Unacceptable:
+            self._put_aside(line)
+            return "refused"
+        except Later:
+            return "kept"
+        except Away:
+            return "away"
+        return "delivered"
 
     def _put_aside(self, line: bytes) -> None:
         with _appending(self.folder / REFUSED) as file:
-            file.write(line + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+            _write(file, line)
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, each with where it begins."""
+    at = 0
+    for line in data.split(b"\n"):
+        if line.strip():
+            yield at, line
+        at += len(line) + 1
 
 
 def _read(line: bytes) -> Entry | None:
@@ -148,15 +176,29 @@ def _read(line: bytes) -> Entry | None:
 def _appending(path: Path) -> Iterator[IO[bytes]]:
     """The file, locked. Who delivers may have moved it aside between its opening and its locking."""
     while True:
-        with path.open("ab") as file:
+        with path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             try:
                 same = path.stat().st_ino == os.fstat(file.fileno()).st_ino
             except FileNotFoundError:
                 same = False
-            if same:
-                yield file
-                return
+            try:
+                if same:
+                    yield file
+                    return
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _write(file: IO[bytes], line: bytes) -> None:
+    """Appends a line and flushes it to the disk. After one that a crash cut short it begins anew."""
+    if file.seek(0, os.SEEK_END):
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            line = b"\n" + line
+    file.write(line + b"\n")
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _replace(path: Path, lines: list[bytes]) -> None:

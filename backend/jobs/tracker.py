@@ -37,6 +37,8 @@ TEXT_SECONDS: Final = 0.5
 RECORD_SECONDS: Final = 1.5
 DELIVERY_SECONDS: Final = 0.5
 """Of a start, for what waits in the journal: it may be about the same batch."""
+SLICE_SECONDS: Final = 5.0
+"""For so long the journal is delivered between two heartbeats: leases have to last meanwhile."""
 
 
 class Tracker:
@@ -78,7 +80,7 @@ class Tracker:
             self._clients.dynamodb, self.settings.job_runs_table, self._server or ServerClock(self._clock)
         )
         self._signals = JobSignals(self._clients, self.settings, self._logger)
-        self._deliverer = Deliverer(self.journal, self._store, self._signals, self._logger)
+        self._deliverer = Deliverer(self.journal, self._store, self._signals, self._logger, self._clock)
         self._heart = Heart(self._beat, self.deliver_quietly, self._beat_seconds)
         self._told_away = False
 
@@ -236,9 +238,9 @@ class Tracker:
         return self._deliverer.deliver()
 
     def deliver_quietly(self) -> None:
-        """Delivers what waits; what goes wrong is logged."""
+        """Delivers a part of what waits; what goes wrong is logged."""
         try:
-            self._deliverer.deliver()
+            self._deliverer.deliver(SLICE_SECONDS)
         except Exception as error:  # noqa: BLE001 - the journal stays, and the next try comes
             self._logger.warning("journal not delivered", extra={"error_message": _reason(error)})
 

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from backend.aws import Clients
+from backend.contract.jobs import HEARTBEAT_SECONDS, LEASE_SECONDS
 from backend.jobs.errors import LeaseUnavailable
 from backend.jobs.journal import Delivered, Journal
 from backend.jobs.sdk import job
-from backend.jobs.tracker import Tracker
+from backend.jobs.tracker import SLICE_SECONDS, Tracker
 from tests.backend.jobs.tracking import Tracking, tracker_of, wait_for
 
 
@@ -137,7 +138,7 @@ def test_the_end_of_a_lease_waits_in_the_journal_and_is_refused_after_a_takeover
             with job(name, batch="a", tracker=tracking.other()):
                 pass
         tracking.tracker = tracking.again()
-        assert deliver(tracking, away).delivered == 1
+        assert deliver(tracking, away) == (Delivered(refused=1) if taken else Delivered(delivered=1))
         assert [found.status for found in tracking.runs(name)] == (["FAILED", "SUCCESS"] if taken else ["SUCCESS"])
 
 
@@ -173,6 +174,16 @@ def test_the_heartbeat_delivers_what_waits(tracking: Tracking, away: Tracker) ->
             pass
         wait_for(lambda: [run.status for run in tracking.runs("away")] == ["SUCCESS"])
     tracker.close()
+
+
+def test_a_long_journal_is_delivered_a_part_at_a_time_between_heartbeats(
+    tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+    monkeypatch.setattr(tracking.tracker._deliverer, "deliver", given.append)
+    tracking.tracker.deliver_quietly()
+    assert given == [SLICE_SECONDS]
+    assert HEARTBEAT_SECONDS + SLICE_SECONDS < LEASE_SECONDS / 2
 
 
 def test_a_heartbeat_that_is_lost_is_said_and_the_next_one_counts(tracking: Tracking, away: Tracker) -> None:
