@@ -26,8 +26,8 @@ TEXTS: Final = (
     "job_name", "type", "dataset", "batch", "status", "worker", "requested_by", "error", "error_type", "environment",
     "failure", "failure_words",
 )  # fmt: skip
-"""``failure`` is the key of a failed run's group and ``failure_words`` what its error says. They are made once, as a run
-comes in: a text costs a thousand times what a filter does."""
+"""``failure`` is the key of a failed run's group and ``failure_words`` what its error says. They are made once, as a
+run comes in: a text costs a thousand times what a filter does."""
 NUMBERS: Final = ("started_at", "ended_at", "records", "attempt", "limit_seconds", "synthetic")
 MAX_ERROR: Final = 300
 """Characters kept of an error: what rows and groups need. The drawer reads the run itself."""
@@ -163,11 +163,13 @@ def merged(old: Columns, runs: Sequence[JobRun]) -> Columns:
 
 
 def since(columns: Columns, start: float, most: int) -> Columns:
-    """The newest ``most`` runs that started at ``start`` or later; words that nobody uses any more are let go."""
+    """The newest ``most`` runs that started at ``start`` or later, and all that go on, however old; words that nobody
+    uses any more are let go."""
     first = max(int(np.searchsorted(columns.numbers["started_at"], start)), len(columns) - most)
-    if first <= 0:
+    kept = (np.arange(len(columns)) >= first) | np.isnan(columns.numbers["ended_at"])
+    if kept.all():
         return columns
-    left = columns.taken(np.arange(first, len(columns)))
+    left = columns.taken(kept)
     held = sum(len(words.list) for words in left.words.values())
     return left if held <= 2 * len(left) + 1_000 else _reworded(left)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -28,8 +28,13 @@ REFRESH_SECONDS: Final = 10.0
 MARGIN_SECONDS: Final = 300.0
 """Each refresh reads so far back again: starts are recorded a little later than they were."""
 SWEEP_SECONDS: Final = 3_600.0
-"""How often the last day is read again whole: a journal may bring runs that ended hours ago."""
+"""How often the last day is read again whole, and with it one of the older days in turn: a journal may bring runs that
+ended hours or weeks ago."""
 OPEN_DAYS: Final = 8
+LONGEST_OPEN_DAYS: Final = 90
+"""The first look reads so far back what goes on: a stream may run for months."""
+OLD_SECONDS: Final = 300.0
+"""How often runs that go on for more than ``OPEN_DAYS`` are looked at: one that lost its worker never ends."""
 UNREADABLE: Final = (BotoCoreError, ClientError, TimeoutError)
 
 
@@ -45,8 +50,10 @@ class Runs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The runs as they stand. All that started from ``since`` on are there (epoch s).
+    """The runs as they stand. All that started from ``since`` on are there (epoch s), and those before it that go on.
 
+    A run that was recorded late is there within the hour where it began in the last day, else when its day's turn has
+    come.
     ``complete`` is whether ``since`` is as far back as it will go; ``cut`` whether the number of runs ended it before
     the days did. ``read_at`` is when it was last read. ``trouble`` says what could not be read since then.
     """
@@ -71,6 +78,7 @@ class RunStore:
         self._held: Held | None = None
         self._tried_at = 0.0
         self._swept_at = 0.0
+        self._old_at = 0.0
         self._lock = threading.Lock()
         self._flight: SingleFlight[Held] = SingleFlight()
         self._filling: threading.Thread | None = None
@@ -108,13 +116,21 @@ class RunStore:
         if held is not None and same_tick(self._tried_at, now, REFRESH_SECONDS):
             return held  # somebody else did it between the look and the flight
         sweep = held is None or now - self._swept_at >= SWEEP_SECONDS
-        back = now - DAY if held is None or sweep else min(held.read_at, now) - MARGIN_SECONDS
+        old = now - self._old_at >= OLD_SECONDS
+        back = now - DAY if sweep else now
+        if held is not None:
+            # Nobody may have looked for days.
+            back = max(min(back, held.read_at - MARGIN_SECONDS), now - self._days * DAY)
+        asked: list[tuple[str, str]] = []
         try:
             fresh = [run for page in self._reader.runs(back, now + DAY) for run in page]
-            going = self._reader.started(now, OPEN_DAYS)
-            fresh += going
+            going = self._reader.started(now, LONGEST_OPEN_DAYS if held is None else OPEN_DAYS)
             if held is not None:
-                fresh += self._reader.get_many(_gone(held.columns, going))
+                if sweep and held.complete:
+                    fresh += self._older_day(now)
+                asked = _gone(held.columns, going, -np.inf if old else now - OPEN_DAYS * DAY)
+            ended = self._reader.get_many(asked)
+            fresh += [*going, *ended]
         except UNREADABLE as error:
             self._tried_at = now
             if held is None:
@@ -122,18 +138,32 @@ class RunStore:
             return self._trouble(error)
         self._tried_at = now
         self._swept_at = now if sweep else self._swept_at
-        return self._put(fresh, since_=back if held is None else None, read_at=now)
+        self._old_at = now if old else self._old_at
+        expired = set(asked) - {(run.job_name, run.run_key) for run in ended}
+        return self._put(fresh, since_=back if held is None else None, read_at=now, expired=expired)
 
-    def _put(self, runs: Sequence[JobRun], since_: float | None, read_at: float | None = None) -> Held:
+    def _older_day(self, now: float) -> list[JobRun]:
+        """One of the days before the last, another one each hour."""
+        turn = 1 + int(now // SWEEP_SECONDS) % max(self._days - 1, 1)
+        start = now - (turn + 1) * DAY
+        return [run for page in self._reader.runs(start, start + DAY) for run in page]
+
+    def _put(
+        self,
+        runs: Sequence[JobRun],
+        since_: float | None,
+        read_at: float | None = None,
+        expired: Collection[tuple[str, str]] = (),
+    ) -> Held:
         with self._lock:
             held = self._held or Held(empty(), self._clock(), False, False, 0.0, 0)
             oldest = self._clock() - self._days * DAY
-            columns = merged(held.columns, runs)
+            columns = merged(_without(held.columns, expired), runs)
             cut = held.cut or len(columns) > self._most
             trimmed = since(columns, min(oldest, held.since), self._most)
             reach = min(held.since, since_) if since_ is not None else held.since
-            if cut and len(trimmed):
-                reach = max(reach, float(trimmed.numbers["started_at"][0]))
+            if cut and len(columns):
+                reach = max(reach, float(columns.numbers["started_at"][max(len(columns) - self._most, 0)]))
             changed = trimmed is not held.columns
             self._held = replace(
                 held,
@@ -163,12 +193,23 @@ class RunStore:
             self._filling.start()
 
 
-def _gone(columns: Columns, going: Sequence[JobRun]) -> list[tuple[str, str]]:
-    """Keys of the runs that are held as going on and were not found among those that do: they have ended."""
+def _gone(columns: Columns, going: Sequence[JobRun], start: float) -> list[tuple[str, str]]:
+    """Keys of the runs that are held as going on, started at ``start`` or later, and were not found among those that
+    do: they have ended, or have expired."""
     running = {(run.job_name, run.run_id) for run in going}
-    rows = np.flatnonzero(columns.is_("status", "STARTED"))
+    rows = np.flatnonzero(columns.is_("status", "STARTED") & (columns.numbers["started_at"] >= start))
     return [
-        (columns.text("job_name", int(row)), run_key(columns, int(row)))
+        _key(columns, int(row))
         for row in rows
         if (columns.text("job_name", int(row)), columns.run_ids[row]) not in running
     ]
+
+
+def _without(columns: Columns, keys: Collection[tuple[str, str]]) -> Columns:
+    """The columns without those of these runs that are held as going on."""
+    gone = [row for row in np.flatnonzero(columns.is_("status", "STARTED")) if _key(columns, int(row)) in keys]
+    return columns.taken(np.isin(np.arange(len(columns)), gone, invert=True)) if keys and gone else columns
+
+
+def _key(columns: Columns, row: int) -> tuple[str, str]:
+    return columns.text("job_name", row), run_key(columns, row)

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from backend.contract.jobs import JobRun
-from dashboard.data.jobs_store import DAY, REFRESH_SECONDS, RunStore
+from dashboard.data.jobs_store import DAY, OLD_SECONDS, REFRESH_SECONDS, SWEEP_SECONDS, RunStore
 from tests.dashboard.fakes import NOW
 from tests.dashboard.job_fakes import FakeReader
 
@@ -88,6 +88,63 @@ def test_a_run_that_goes_on_for_days_is_followed_to_its_end() -> None:
     held = bench.store.held()
     assert held.columns.text("status", 0) == "FAILED"
     assert "get_many" in bench.reader.calls
+
+
+def test_a_run_that_began_before_what_is_held_is_there_until_it_ends() -> None:
+    begun = run(NOW - 40 * DAY, "stream", status="STARTED", ended_at=None)
+    bench = Bench(begun, run(NOW - 100, "a"))
+    assert bench.ids() == ["stream", "a"]
+    bench.store.fill()
+    bench.later(5 * DAY)
+    bench.reader.stored.append(run(bench.now - 50, "b"))
+    bench.store.held()
+    bench.later()
+    assert bench.ids() == ["stream", "b"]
+    assert bench.store.held().since == bench.now - 3 * DAY
+    bench.reader.stored[0] = replace(begun, status="SUCCESS", ended_at=bench.now)
+    bench.later(OLD_SECONDS)
+    assert bench.ids() == ["b"]
+
+
+def test_where_the_number_is_bounded_an_old_run_that_goes_on_does_not_make_memory_look_longer() -> None:
+    begun = run(NOW - 40 * DAY, "stream", status="STARTED", ended_at=None)
+    bench = Bench(begun, *(run(NOW - number, f"r{number}") for number in range(1, 50)), most=10)
+    held = bench.store.held()
+    assert (len(held.columns), held.cut, held.since) == (11, True, NOW - 10)
+
+
+def test_days_in_which_nobody_looked_are_read_when_somebody_does() -> None:
+    bench = Bench(run(NOW - 100, "a"))
+    bench.store.held()
+    bench.store.fill()
+    bench.later(2.5 * DAY)
+    bench.reader.stored.append(run(NOW + DAY / 2, "meanwhile"))
+    assert bench.ids() == ["a", "meanwhile"]
+
+
+def test_a_run_that_never_ended_and_has_expired_is_let_go_and_asked_for_seldom() -> None:
+    bench = Bench(run(NOW - 40 * DAY, "lost", status="STARTED", ended_at=None))
+    assert bench.ids() == ["lost"]
+    bench.later()
+    bench.store.held()
+    bench.reader.calls.clear()
+    bench.later()
+    assert bench.ids() == ["lost"]
+    assert "get_many" not in bench.reader.calls
+    bench.reader.stored.clear()
+    bench.later(OLD_SECONDS)
+    assert bench.ids() == []
+
+
+def test_what_a_journal_brings_days_late_comes_with_its_days_turn() -> None:
+    bench = Bench(run(NOW - 100, "a"), days=4)
+    bench.store.held()
+    bench.store.fill()
+    bench.reader.stored.append(run(NOW - 2.5 * DAY, "late"))
+    for _ in range(3):
+        bench.later(SWEEP_SECONDS)
+        bench.store.held()
+    assert bench.ids() == ["late", "a"]
 
 
 def test_what_a_journal_brings_late_is_found_within_the_hour() -> None:
