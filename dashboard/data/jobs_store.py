@@ -32,7 +32,7 @@ SWEEP_SECONDS: Final = 3_600.0
 ended hours or weeks ago."""
 OPEN_DAYS: Final = 8
 LONGEST_OPEN_DAYS: Final = 90
-"""The first look reads so far back what goes on: a stream may run for months."""
+"""What goes on is read so far back once, behind the first look: a stream may run for months."""
 OLD_SECONDS: Final = 300.0
 """How often runs that go on for more than ``OPEN_DAYS`` are looked at: one that lost its worker never ends."""
 UNREADABLE: Final = (BotoCoreError, ClientError, TimeoutError)
@@ -79,6 +79,7 @@ class RunStore:
         self._tried_at = 0.0
         self._swept_at = 0.0
         self._old_at = 0.0
+        self._knows_old = False
         self._lock = threading.Lock()
         self._flight: SingleFlight[Held] = SingleFlight()
         self._filling: threading.Thread | None = None
@@ -97,15 +98,17 @@ class RunStore:
         return held
 
     def fill(self) -> None:
-        """Reads older days, newest first, until all are held. Ends early where a day can't be read."""
-        while (held := self._held) is not None and not held.complete and not self._closed.is_set():
-            start = max(held.since - DAY, self._clock() - self._days * DAY)
-            try:
-                runs = [run for page in self._reader.runs(start, held.since) for run in page]
-            except UNREADABLE as error:
-                self._trouble(error)
-                return
-            self._put(runs, since_=start)
+        """Reads what goes on since long ago, then older days, newest first, until all are held. Ends early where
+        something can't be read."""
+        try:
+            if not self._knows_old:
+                self._put(self._reader.started(self._clock(), LONGEST_OPEN_DAYS), since_=None)
+                self._knows_old = True
+            while (held := self._held) is not None and not held.complete and not self._closed.is_set():
+                start = max(held.since - DAY, self._clock() - self._days * DAY)
+                self._put([run for page in self._reader.runs(start, held.since) for run in page], since_=start)
+        except UNREADABLE as error:
+            self._trouble(error)
 
     def close(self) -> None:
         """Ends the reading of older days after the day it is at."""
@@ -124,7 +127,7 @@ class RunStore:
         asked: list[tuple[str, str]] = []
         try:
             fresh = [run for page in self._reader.runs(back, now + DAY) for run in page]
-            going = self._reader.started(now, LONGEST_OPEN_DAYS if held is None else OPEN_DAYS)
+            going = self._reader.started(now, OPEN_DAYS)
             if held is not None:
                 if sweep and held.complete:
                     fresh += self._older_day(now)
@@ -187,7 +190,8 @@ class RunStore:
     def _fill_behind(self) -> None:
         with self._lock:
             held, filling = self._held, self._filling
-            if held is None or held.complete or self._closed.is_set() or (filling and filling.is_alive()):
+            known = held is not None and held.complete and self._knows_old
+            if held is None or known or self._closed.is_set() or (filling and filling.is_alive()):
                 return
             self._filling = threading.Thread(target=self.fill, name="job-runs", daemon=True)
             self._filling.start()

@@ -93,8 +93,9 @@ def test_a_run_that_goes_on_for_days_is_followed_to_its_end() -> None:
 def test_a_run_that_began_before_what_is_held_is_there_until_it_ends() -> None:
     begun = run(NOW - 40 * DAY, "stream", status="STARTED", ended_at=None)
     bench = Bench(begun, run(NOW - 100, "a"))
-    assert bench.ids() == ["stream", "a"]
+    bench.store.held()
     bench.store.fill()
+    assert bench.ids() == ["stream", "a"]
     bench.later(5 * DAY)
     bench.reader.stored.append(run(bench.now - 50, "b"))
     bench.store.held()
@@ -109,6 +110,8 @@ def test_a_run_that_began_before_what_is_held_is_there_until_it_ends() -> None:
 def test_where_the_number_is_bounded_an_old_run_that_goes_on_does_not_make_memory_look_longer() -> None:
     begun = run(NOW - 40 * DAY, "stream", status="STARTED", ended_at=None)
     bench = Bench(begun, *(run(NOW - number, f"r{number}") for number in range(1, 50)), most=10)
+    bench.store.held()
+    bench.store.fill()
     held = bench.store.held()
     assert (len(held.columns), held.cut, held.since) == (11, True, NOW - 10)
 
@@ -124,6 +127,8 @@ def test_days_in_which_nobody_looked_are_read_when_somebody_does() -> None:
 
 def test_a_run_that_never_ended_and_has_expired_is_let_go_and_asked_for_seldom() -> None:
     bench = Bench(run(NOW - 40 * DAY, "lost", status="STARTED", ended_at=None))
+    bench.store.held()
+    bench.store.fill()
     assert bench.ids() == ["lost"]
     bench.later()
     bench.store.held()
