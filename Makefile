@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 export UV_PYTHON_DOWNLOADS = never
 # The virtual environment below is meant, not one that happens to be active.
 unexport VIRTUAL_ENV
+# Some thirty processes of the demo and the tests import the same libraries: compiled once, not in each of them.
+unexport PYTHONDONTWRITEBYTECODE
 
 UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python

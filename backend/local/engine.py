@@ -161,7 +161,6 @@ class Engine:
             "LAMBDA_EXECUTOR": "local",
             "AUTH": "true" if self._enforce_permissions else "false",
             "LOG_LEVEL": self._level,
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
     def _wait_until_ready(self, child: Child) -> None:
