@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from backend.alerts.draft import INCIDENT_SEVERITY, Draft, worse
+from backend.alerts.draft import LONG_AGO, Draft, worse
 from backend.alerts.routing import GROUP
 from backend.alerts.state import Context, Decision, Known, Order, Track, order_of
 from backend.contract.alerts import Alert, AlertEvent, Signal
@@ -23,13 +23,16 @@ def on_signal(known: Known, signal: Signal, context: Context) -> Decision:
     order = order_of(signal)
     if signal.state == "unknown":
         return draft.decision(_unknown(draft, order))
-    if order < known.track.decided or (order == known.track.decided and not known.open):
+    again = order == known.track.decided and not known.open
+    if order < known.track.decided or (again and signal.state != "firing"):
         if known.open:
             draft.note("note", f"An older message came late: {signal.state}", at=order.at)
         return draft.decision("older")
-    draft.set_track(decided=order, said=signal.state)
+    draft.set_track(decided=order)
     if signal.state == "firing":
-        outcome = _repeat(draft, signal, order.at) if known.open else _open(draft, signal, order.at)
+        # What was ended by hand, or for not being repeated, fires on: sources repeat when it began.
+        opened_at = draft.next_opening(context.now if again else order.at)
+        outcome = _repeat(draft, signal, order.at) if known.open else _open(draft, signal, opened_at)
         _still_unsure(draft)
         return draft.decision(outcome)
     return draft.decision(_resolve(draft, signal, order.at) if known.open else "nothing open")
@@ -42,8 +45,11 @@ def on_time(known: Known, context: Context) -> Decision:
     if alert is None:
         return draft.decision("nothing open")
     if track.hold_until is not None and now >= track.hold_until:
-        draft.resolve(track.resolved_at or now, "Resolved, and it stayed so")
-        return draft.decision("resolved")
+        if track.unsure < track.decided:
+            draft.resolve(track.resolved_at or now, "Resolved, and it stayed so")
+            return draft.decision("resolved")
+        draft.set_track(hold_until=None, resolved_at=None)
+        draft.note("note", "Nobody knows whether it stayed resolved; it stays open")
     if track.close_at is not None and now >= track.close_at:
         draft.resolve(now, f"Ended: not repeated for {_minutes(track.lasts_seconds or 0)}")
         return draft.decision("resolved")
@@ -91,7 +97,8 @@ def mark_noise(known: Known, context: Context, by: str, reason: str) -> Decision
         return draft.decision("noise")
     draft.set_alert(noise=by)
     draft.note("noise", reason, who=by)
-    draft.count("noise")
+    if draft.the_alert().rule != GROUP:
+        draft.count("noise")
     return draft.decision("noise")
 
 
@@ -130,9 +137,7 @@ def _open(draft: Draft, signal: Signal, at: float) -> str:
     )
     draft.track = Track(
         version=track.version,
-        opened_at=at,
         decided=track.decided,
-        said=track.said,
         unsure=track.unsure,
         seen=track.seen,
         opens=opens[-max(10, config.flap_count) :],
@@ -168,14 +173,8 @@ def _repeat(draft: Draft, signal: Signal, at: float) -> str:
         draft.set_alert(state="open", acknowledged_at=None, acknowledged_by="")
         if draft.track.told_at is None:
             draft.tell_opening()
-        elif alert.group:
-            draft.tell_alone()
         else:
-            draft.set_track(told_to=_union(draft.track.told_to, draft.routes()), last_told=draft.context.now)
-            draft.say("renotified", draft.track.told_to)
-        told = draft.track.told_at is not None
-        if told and draft.the_alert().severity == INCIDENT_SEVERITY and not draft.the_alert().incident_id:
-            draft.open_incident()
+            draft.tell_worse()
         return "worse"
     draft.show_change()
     return "counted"
@@ -218,10 +217,9 @@ def _renotify(draft: Draft) -> str:
     if draft.quiet() is not None:
         # It is looked at again when its time comes next: told at the end of what keeps it quiet.
         return "quiet"
-    now = draft.context.now
-    draft.set_track(told_to=_union(draft.track.told_to, draft.routes()), last_told=now, shown_at=now, dirty=False)
-    draft.note("renotified", "Nobody acknowledged it")
-    draft.say("renotified", draft.track.told_to)
+    worse_meanwhile = draft.track.last_told == LONG_AGO
+    draft.note("renotified", "Told now, it is no longer kept quiet" if worse_meanwhile else "Nobody acknowledged it")
+    draft.tell_again()
     return "renotified"
 
 
@@ -230,10 +228,6 @@ def _lasts(draft: Draft, signal: Signal) -> None:
     lasts = signal.lasts_seconds
     close_at = None if lasts is None else draft.context.now + lasts
     draft.set_track(lasts_seconds=lasts, close_at=close_at)
-
-
-def _union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
-    return (*first, *(name for name in second if name not in first))
 
 
 def _minutes(seconds: float) -> str:

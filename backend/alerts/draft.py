@@ -1,7 +1,7 @@
 """A decision in the making: one fingerprint, its group and its incident, with what is to be told and counted.
 
 Pure: it is made from what is known and a context, and ends as a ``Decision``. What is decided when stands in
-``decide`` and ``passing``; here is what each step does to the records.
+``decide``; here is what each step does to the records.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, Literal
 
 from backend.alerts import incidents
-from backend.alerts.routing import GROUP, Quiet, quiet, routes
+from backend.alerts.routing import ANOTHER_ROAD, GROUP, Quiet, quiet, routes
 from backend.alerts.state import (
     Context,
     Count,
@@ -20,10 +20,11 @@ from backend.alerts.state import (
     Outgoing,
     Part,
 )
+from backend.alerts.storms import group_alert, size_title
 from backend.alerts.transports.base import MessageKind
 from backend.alerts.transports.links import links_of
 from backend.alerts.tuning import week_of
-from backend.contract.alerts import ACKNOWLEDGE_SECONDS, SEVERITIES, Alert, AlertEvent, fingerprint
+from backend.contract.alerts import ACKNOWLEDGE_SECONDS, SEVERITIES, Alert, AlertEvent
 from backend.contract.catalogue import Severity
 
 MAX_EVENTS: Final = 100
@@ -37,11 +38,8 @@ GROUP_UPDATE_SECONDS: Final = 10.0
 RECHECK_SECONDS: Final = 60.0
 """An alert that is kept quiet is looked at so often: silences are ended early, covering alerts end unforeseen."""
 INCIDENT_SEVERITY: Final = "CRITICAL"
-
-
-def group_fingerprint(severity: Severity) -> str:
-    """The fingerprint that speaks for storms of a severity."""
-    return fingerprint(*GROUP.split(":"), severity)
+LONG_AGO: Final = 0.0
+"""When an alert was last told that is to be told again at once, or as soon as nothing keeps it quiet."""
 
 
 class Draft:
@@ -61,7 +59,7 @@ class Draft:
 
     @property
     def group(self) -> Draft | None:
-        """The group that speaks for storms of this severity, where it was loaded."""
+        """The group that speaks for such storms, where it was loaded."""
         if self._group is None and self.known.group is not None:
             self._group = Draft(self.known.group, self.context)
         return self._group
@@ -156,14 +154,33 @@ class Draft:
     def tell_alone(self) -> None:
         """Tells the alert by itself; the group that spoke for it does so no more."""
         now = self.context.now
-        if self.the_alert().group:
-            self._leave_group()
-            self.set_alert(group="")
+        self.leave_group()
         to = self.routes()
         if not to:
             self.note("note", "Nobody is told: no transport of its routes is connected")
         self.set_track(told_at=now, told_to=to, last_told=now, shown_at=now, dirty=False)
         self.say("opened", to)
+        self._need_incident()
+
+    def tell_worse(self) -> None:
+        """Tells that a told alert became worse, to those that it is for now; what keeps it quiet delays that."""
+        reason = self.quiet()
+        if reason is not None:
+            self.note("silenced", f"Not told: {reason.why}")
+            self.leave_group()
+            self.set_track(last_told=LONG_AGO)
+        elif self.the_alert().group:
+            self.tell_alone()
+        else:
+            self.tell_again()
+
+    def tell_again(self) -> None:
+        """Tells a told alert once more, to whom it was told and to those that it is for now."""
+        now = self.context.now
+        told_to = union(self.track.told_to, self.routes())
+        self.set_track(told_to=told_to, last_told=now, shown_at=now, dirty=False)
+        self.say("renotified", told_to)
+        self._need_incident()
 
     def show_change(self) -> None:
         """The told message is brought up to date in place, now or when the last time is long enough ago."""
@@ -190,10 +207,10 @@ class Draft:
         self.set_alert(state="resolved", resolved_at=ended, unknown_since=None)
         self.note("resolved", text, who=who)
         if alert.group:
-            self._leave_group()
+            self._group_without()
         elif self.track.told_at is not None:
             self.say("resolved", self.track.told_to)
-        self.set_track(opened_at=None, hold_until=None, close_at=None, dirty=False)
+        self.set_track(hold_until=None, close_at=None, dirty=False)
         if self.incident and self._belongs():
             self.incident = incidents.left(self.incident, self.the_alert(), self.context.now)
             self.changed.add("incident")
@@ -223,7 +240,7 @@ class Draft:
         pause = 60 * float(getattr(self.context.config.renotify_minutes, alert.severity.lower()))
         if track.last_told == track.told_at:
             return track.told_at + ACKNOWLEDGE_SECONDS.get(alert.severity, pause)
-        return (track.last_told or track.told_at) + pause
+        return (track.told_at if track.last_told is None else track.last_told) + pause
 
     def _belongs(self) -> bool:
         return self.incident is not None and self.the_alert().incident_id == self.incident.incident.incident_id
@@ -231,7 +248,8 @@ class Draft:
     def _take_part_in_storm(self) -> None:
         """Counts the opening, lets a group speak for it where there were too many, and finds its incident."""
         group, config, now = self.group, self.context.config, self.context.now
-        if group is None or self.the_alert().rule == GROUP:
+        # That a transport is broken is said by the others: a group's message may go by that one alone.
+        if group is None or self.the_alert().rule in (GROUP, *ANOTHER_ROAD):
             return
         recent = tuple(at for at in group.storm.openings if at > now - config.group_seconds)
         if self.the_alert().severity == INCIDENT_SEVERITY:
@@ -241,7 +259,7 @@ class Draft:
         if len(recent) >= config.group_after and len(group.storm.members) < MAX_MEMBERS:
             self.set_alert(group=group.known.fingerprint)
             self.note("note", "Told together with others that came at the same time")
-            group.join(self.the_alert())
+            group.join(self.the_alert(), self.routes())
 
     def _find_incident(self, group: Draft, in_storm: bool) -> None:
         known = self.incident
@@ -250,10 +268,15 @@ class Draft:
             self.set_alert(incident_id=known.incident.incident_id)
             self.changed.add("incident")
         else:
-            self.open_incident()
+            self._open_incident()
         group.storm = replace(group.storm, incident_id=self.the_alert().incident_id)
 
-    def open_incident(self) -> None:
+    def _need_incident(self) -> None:
+        """What became CRITICAL after it was told has an incident too."""
+        if self.the_alert().severity == INCIDENT_SEVERITY and not self.the_alert().incident_id:
+            self._open_incident()
+
+    def _open_incident(self) -> None:
         """An incident of this alert's own."""
         alert, url = self.the_alert(), self.context.config.dashboard_url
         self.incident = incidents.new_incident(alert, self.context.now, links_of(alert, url))
@@ -262,18 +285,22 @@ class Draft:
         if self.context.config.slack.incident_channels and "slack" in self.context.connected:
             self.say("incident", ("slack",))
 
-    def join(self, member: Alert) -> None:
-        """This fingerprint's group alert, opened where there is none, speaks for one more."""
+    def next_opening(self, at: float) -> float:
+        """When an alert opens whose cause began at ``at``: each opens later than the one before, by which a store
+        knows the newest. In milliseconds."""
+        before = self.alert.opened_at + 0.001 if self.alert is not None else at
+        return round(max(at, before), 3)
+
+    def join(self, member: Alert, told_to: tuple[str, ...]) -> None:
+        """This fingerprint's group alert, opened where there is none, speaks for one more, to those it is for too."""
         now = self.context.now
         is_open = self.alert is not None and self.alert.state != "resolved"
         members = self.storm.members if is_open else ()
         self.storm = replace(self.storm, members=(*members, Member(member.fingerprint, member.opened_at)))
         if not is_open:
-            # Group alerts are told apart by their opening, which is a sort key in milliseconds.
-            opened_at = max(round(now, 3), round((self.alert.opened_at if self.alert else 0.0) + 0.001, 3))
-            self.alert = _group_alert(self.known.fingerprint, member, opened_at)
-            self.set_track(opened_at=opened_at, told_at=now, told_to=(), last_told=now, shown_at=None, extra_route="")
-            self.set_track(told_to=self.routes())
+            self.alert = group_alert(self.known.fingerprint, member, self.next_opening(now))
+            self.set_track(told_at=now, told_to=(), last_told=now, shown_at=None, extra_route="")
+        self.set_track(told_to=union(self.track.told_to, told_to))
         self._say_size()
 
     def leave(self, member: Alert) -> None:
@@ -286,45 +313,32 @@ class Draft:
         if self.storm.members:
             self._say_size()
         else:
-            self.set_alert(title=_size_title(self.alert.fired, self.alert.severity), value=0.0)
+            self.set_alert(title=size_title(self.alert.fired, self.alert.severity), value=0.0)
             self.resolve(self.context.now, "All of its alerts are resolved")
 
     def _say_size(self) -> None:
         alert, size = self.the_alert(), len(self.storm.members)
-        self.set_alert(title=_size_title(size, alert.severity), value=float(size), fired=max(alert.fired, size))
+        self.set_alert(title=size_title(size, alert.severity), value=float(size), fired=max(alert.fired, size))
         self.set_track(dirty=True)
         self.show_due()
 
-    def _leave_group(self) -> None:
+    def leave_group(self) -> None:
+        """The group that spoke for this alert, if one did, does so no more."""
+        if self.the_alert().group:
+            self._group_without()
+            self.set_alert(group="")
+
+    def _group_without(self) -> None:
         group = self.group
         if group is not None and group.known.fingerprint == self.the_alert().group:
             group.leave(self.the_alert())
 
 
+def union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    """Both, each once, in their order."""
+    return tuple(dict.fromkeys((*first, *second)))
+
+
 def worse(severity: Severity, than: Severity) -> bool:
     """Whether a severity is worse than another."""
     return SEVERITIES.index(severity) < SEVERITIES.index(than)
-
-
-def _size_title(size: int, severity: Severity) -> str:
-    return f"{size} more {severity} alert{'' if size == 1 else 's'} at the same time"
-
-
-def _group_alert(group: str, member: Alert, opened_at: float) -> Alert:
-    return Alert(
-        fingerprint=group,
-        opened_at=opened_at,
-        state="open",
-        rule=GROUP,
-        severity=member.severity,
-        title="",
-        source=GROUP.partition(":")[0],
-        updated_at=opened_at,
-        unit="alerts",
-        environment=member.environment,
-        page="/alerts",
-        runbook="group",
-        incident_id=member.incident_id,
-        events=(AlertEvent(opened_at, "opened", "More alerts came at once than are told one by one"),),
-        synthetic=member.synthetic,
-    )

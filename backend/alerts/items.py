@@ -88,7 +88,8 @@ def track_of(item: Mapping[str, Any]) -> tuple[Track, Storm]:
         record[name] = Order(*record[name]) if name in record else NO_ORDER
     for name in ("seen", "opens", "told_to"):
         record[name] = tuple(record[name])
-    return Track(**record), _storm(storm) if storm else Storm()
+    known = {field.name: record[field.name] for field in fields(Track) if field.name in record}
+    return Track(**known), _storm(storm) if storm else Storm()
 
 
 def incident_item(known: KnownIncident, version: int) -> Item:

@@ -14,8 +14,8 @@ from backend.alerts.parsing import metric_of
 from backend.alerts.routing import GROUP, maintenance
 from backend.alerts.state import Context, Decision, Known
 from backend.alerts.store import AlertStore, Conflict
+from backend.alerts.storms import group_fingerprint
 from backend.contract.alerts import Alert, Signal, Silence
-from backend.contract.catalogue import Severity
 from backend.settings import Settings
 
 ATTEMPTS: Final = 12
@@ -66,7 +66,7 @@ class Keeper:
     def _decided(self, fingerprint: str, opened_at: float | None, decide_on: Decide, signal: Signal | None) -> Decision:
         for attempt in range(ATTEMPTS):
             known = self._store.load(fingerprint, opened_at)
-            known = self._store.complete(known, _opening(known, signal.severity if signal else None))
+            known = self._store.complete(known, _storms(known, signal))
             decision = decide_on(known, self._context(known, signal.rule if signal else ""))
             if not decision.changed:
                 return decision
@@ -108,11 +108,12 @@ def lanes_of(decision: Decision) -> list[Lane]:
     return [Lane(message.fingerprint, name) for message in decision.messages for name in message.transports]
 
 
-def _opening(known: Known, severity: Severity | None) -> Severity | None:
-    """The severity of an alert that this decision may tell for the first time; None where it can't."""
+def _storms(known: Known, signal: Signal | None) -> str | None:
+    """Who speaks for the storm of an alert that this decision may tell for the first time; None where it can't."""
     alert = known.open
     if alert is None:
-        return severity
+        return None if signal is None else group_fingerprint(signal.severity, signal.environment)
     if alert.rule == GROUP or known.track.told_at is not None:
         return None
-    return severity if severity is not None and worse(severity, alert.severity) else alert.severity
+    rises = signal is not None and worse(signal.severity, alert.severity)
+    return group_fingerprint(signal.severity if signal and rises else alert.severity, alert.environment)

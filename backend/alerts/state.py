@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 from backend.alerts.transports.base import MessageKind
-from backend.contract.alerts import Alert, Incident, Signal, SignalState, Silence
+from backend.contract.alerts import Alert, Incident, Signal, Silence
 from backend.settings_alerts import Alerting
 
 _RANK: Final = {"firing": 0, "unknown": 1, "resolved": 2}
@@ -36,8 +36,8 @@ def order_of(signal: Signal) -> Order:
 class Track:
     """What is kept of a fingerprint beside its alerts. ``version`` counts the writes, 0 is none.
 
-    ``decided`` and ``said`` are the newest firing or resolving signal, ``unsure`` the newest unknown one: what nobody
-    knows is kept apart from what somebody said, so that unknown never resolves. ``seen`` are the last signals' ids,
+    ``decided`` is the newest firing or resolving signal, ``unsure`` the newest unknown one: what nobody knows is kept
+    apart from what somebody said, so that unknown never resolves. ``seen`` are the last signals' ids,
     ``opens`` when the last alerts opened.
 
     The rest is about the alert that is open. ``told_at`` is None while nobody was told; ``told_to`` are the
@@ -47,9 +47,7 @@ class Track:
     """
 
     version: int = 0
-    opened_at: float | None = None
     decided: Order = NO_ORDER
-    said: SignalState = "unknown"
     unsure: Order = NO_ORDER
     seen: tuple[str, ...] = ()
     opens: tuple[float, ...] = ()
@@ -77,9 +75,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """Kept with the fingerprint that speaks for a severity's storms.
+    """Kept with the fingerprint that speaks for storms of a severity and an environment.
 
-    ``openings`` are when the last alerts of the severity were to be told, ``members`` whom the group speaks for.
+    ``openings`` are when the last such alerts were to be told, ``members`` whom the group speaks for.
     ``incident_id`` is the incident that the first alert of the last storm opened.
     """
 
@@ -101,8 +99,8 @@ class KnownIncident:
 class Known:
     """A fingerprint as the store has it. ``alert`` is the one in question, by default its newest; None: none ever.
 
-    ``group`` is the fingerprint that speaks for storms of its severity, ``incident`` the one it belongs or could
-    belong to: both only where a decision may need them.
+    ``group`` is the fingerprint that speaks for storms of its severity and environment, ``incident`` the one it belongs
+    or could belong to: both only where a decision may need them.
     """
 
     fingerprint: str

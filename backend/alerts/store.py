@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from backend.alerts.draft import group_fingerprint
 from backend.alerts.items import (
     LOOK_AT,
     POINTER,
@@ -32,7 +31,6 @@ from backend.alerts.items import (
 from backend.alerts.outbox import moved_on, outbox_items
 from backend.alerts.state import Decision, Known, KnownIncident
 from backend.contract.alerts import Alert, Incident, Silence
-from backend.contract.catalogue import Severity
 from backend.contract.event_items import Item
 from backend.contract.events import utc_text
 from backend.contract.tables import (
@@ -175,17 +173,17 @@ class AlertStore:
         asked = (("open", None), ("acknowledged", None), ("resolved", since))
         return any(True for state, start in asked for _ in self.by_state(state, start, rule))
 
-    def complete(self, known: Known, opening: Severity | None) -> Known:
+    def complete(self, known: Known, storms: str | None) -> Known:
         """Adds the group and the incident that a decision may change.
 
-        ``opening`` is the severity of an alert that may be told for the first time: it may be one of a storm.
+        ``storms`` is the group's fingerprint where the alert may be told for the first time: it may be one of a storm.
         """
         alert = known.open
         group = None
         if alert is not None and alert.group:
             group = self.load(alert.group)
-        elif opening is not None:
-            group = self.load(group_fingerprint(opening))
+        elif storms is not None:
+            group = self.load(storms)
         incident_id = alert.incident_id if alert is not None else ""
         if not incident_id and group is not None:
             incident_id = group.storm.incident_id

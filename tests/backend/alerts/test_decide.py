@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backend.alerts import decide
 from backend.alerts.items import track_item, track_of
+from backend.alerts.routing import GROUP
 from backend.alerts.state import Context, Decision, Known, Storm, Track
 from backend.contract.alerts import Silence
 from backend.contract.errors import InvalidInput
@@ -162,6 +163,72 @@ def test_what_becomes_critical_after_it_was_told_opens_an_incident() -> None:
     desk.hear("resolved", severity="CRITICAL")
     (known,) = desk.store.kept_incidents.values()
     assert known.incident.closed_at == desk.now
+
+
+def test_what_becomes_worse_in_a_silence_is_told_once_at_its_end() -> None:
+    desk = Desk()
+    desk.hear()
+    desk.store.made.append(Silence("s1", "maintenance", START, START + 600, "upgrade", "ops", START))
+    desk.now += 60
+    desk.hear(severity="CRITICAL")
+    desk.wait(8)
+    assert (desk.told(), desk.store.kept_incidents) == (["opened"], {})
+    desk.wait(3)
+    assert (desk.told(), len(desk.store.kept_incidents)) == (["opened", "renotified"], 1)
+
+
+def test_what_fires_on_opens_again_after_it_was_ended_by_hand_or_for_not_being_repeated() -> None:
+    desk = Desk()
+    desk.hear(lasts_seconds=60)
+    act(desk, decide.resolve)
+    for _ in range(2):
+        before = desk.alert()
+        desk.wait(2)
+        assert desk.hear(at=START, lasts_seconds=60) == "opened"
+        assert (desk.alert().opened_at, desk.alert().alert_id != before.alert_id) == (desk.now, True)
+        desk.wait(2)
+        assert desk.alert().state == "resolved"
+    desk.hear("resolved", at=START + 1)
+    assert desk.hear(at=START) == "older"
+
+
+def test_an_alert_opens_after_the_one_before_whenever_its_cause_began() -> None:
+    desk = Desk()
+    desk.hear()
+    act(desk, decide.resolve)
+    desk.wait(10)
+    desk.hear(at=START)
+    reopened = desk.alert()
+    desk.hear("resolved", at=START + 1)
+    desk.hear(at=START + 2)
+    assert (desk.alert().state, desk.alert().opened_at) == ("open", reopened.opened_at + 0.001)
+
+
+def test_what_nobody_knows_stayed_resolved_stays_open() -> None:
+    desk = Desk(flap_count=1)
+    desk.hear()
+    desk.now += 60
+    desk.hear("resolved")
+    desk.now += 60
+    desk.hear("unknown")
+    desk.wait(15)
+    assert desk.alert().state == "open"
+    desk.hear("resolved")
+    desk.wait(11)
+    assert desk.alert().state == "resolved"
+
+
+def test_noise_is_not_counted_for_groups() -> None:
+    desk = Desk()
+    desk.hear(rule=GROUP)
+    act(desk, decide.mark_noise)
+    assert desk.store.counts[GROUP, "noise"] == 0
+
+
+def test_what_an_earlier_version_kept_besides_is_left_out() -> None:
+    item = track_item("f", Track(version=3), Storm())
+    item["data"]["S"] = item["data"]["S"].replace("{", '{"said":"firing",', 1)
+    assert track_of(item) == (Track(version=3), Storm())
 
 
 def test_what_comes_and_goes_is_resolved_only_once_it_stays_so() -> None:
