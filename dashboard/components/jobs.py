@@ -16,9 +16,10 @@ from dashboard.components.replay import address_form, choice_field, named, text_
 from dashboard.components.states import badge, note, shape
 from dashboard.components.text import count, took
 from dashboard.components.times import ago, lasting, stamp
-from dashboard.data.jobs import JobsData, RunsData
+from dashboard.data.jobs import JobsData, RunCounts, RunsData
 from dashboard.data.jobs_lines import Trend
 from dashboard.data.jobs_query import FILTERS
+from dashboard.data.jobs_store import Held
 
 Children = list[Any]
 WATCHES: Final = {
@@ -31,7 +32,8 @@ WATCHES: Final = {
 OBEYED: Final = ("job", "dataset")
 """Filters that panels of more than runs follow too."""
 FILTER_WORDS: Final = {
-    "batch": "batch", "type": "type", "run_status": "status", "text": "text", "failure": "failure group",
+    "dataset": "dataset", "batch": "batch", "type": "type", "run_status": "status", "text": "text",
+    "failure": "failure group",
 }  # fmt: skip
 RUN_STATES: Final = {"STARTED": "running", "SUCCESS": "healthy", "FAILED": "critical"}
 WATCHES_SHOWN: Final = 8
@@ -56,7 +58,10 @@ def lead(data: JobsData) -> Children:
             **{"data-state": "critical" if numbers.failed else "no_data"},
         ),
     ]
-    parts.append(html.Span(f"{count(int(numbers.records), 'record')} in all", className="lead-records"))
+    if numbers.matching:
+        parts.append(html.Span(_records(numbers), className="lead-records"))
+    if not runs.whole:
+        parts.append(html.Span(unheld(runs.held), className="partial"))
     lines: Children = [html.P(parts, className="tallies")]
     if runs.held.trouble:
         lines.append(html.P([f"{runs.held.trouble}. Last read ", ago(runs.held.read_at), "."], className="lead-note"))
@@ -64,6 +69,21 @@ def lead(data: JobsData) -> Children:
         text = "Synthetic runs: recorded by a generator, not by real jobs."
         lines.append(html.P(text, className="synthetic synthetic-events"))
     return [*head, *lines]
+
+
+def _records(numbers: RunCounts) -> str:
+    if numbers.records is None:
+        return "records not told"
+    words = count(numbers.records, "record")
+    return f"{words} in all" if numbers.told == numbers.matching else f"{words}, told by {count(numbers.told, 'run')}"
+
+
+def unheld(held: Held) -> Children:
+    """From when on runs are held, where the range begins before it: what is not held is not nothing."""
+    if not held.complete:
+        return ["older runs are still being read, held from ", stamp(held.since), " on"]
+    most = f", only the newest {len(held.columns):,} runs" if held.cut else ""
+    return ["runs before ", stamp(held.since), f" are not held here{most}"]
 
 
 def watches(data: JobsData) -> Children:
@@ -138,9 +158,14 @@ def unfiltered(data: JobsData, all_: Sequence[Any] | None, here: Sequence[Any]) 
     """What a panel that knows jobs and datasets only says of the page's filters: how many it leaves out, and which
     filters it does not follow."""
     left = len(all_ or ()) - len(here)
-    others = [FILTER_WORDS[name] for name in FILTERS if name not in OBEYED and data.request.get(name)]
     said = [f"{left:,} more outside the filters"] if left else []
-    return [*said, f"not filtered by {', '.join(others)}"] if others else said
+    return [*said, *ignored(data, OBEYED)]
+
+
+def ignored(data: JobsData, obeyed: Sequence[str]) -> list[str]:
+    """Which of the page's filters a panel does not follow."""
+    others = [FILTER_WORDS[name] for name in FILTERS if name not in obeyed and data.request.get(name)]
+    return [f"not filtered by {', '.join(others)}"] if others else []
 
 
 def filter_form(data: JobsData) -> Children:
@@ -190,9 +215,11 @@ def trend_title(trend: Trend | None, data: JobsData) -> Children:
     return ["Runtime of ", title]
 
 
-def trend_unit(trend: Trend | None) -> Children:
-    """What the trend's axis counts."""
-    return [html.Span(f"{trend.unit[1]} a run", className="aside")] if trend and trend.points else []
+def trend_unit(trend: Trend | None, data: JobsData) -> Children:
+    """What the trend's axis counts, and which filters it does not follow: it is of all runs of its job."""
+    if trend is None or not trend.points:
+        return []
+    return [html.Span("; ".join([f"{trend.unit[1]} a run", *ignored(data, ("job",))]), className="aside")]
 
 
 def trend_words(trend: Trend) -> Children:
@@ -238,13 +265,7 @@ def grid_words(runs: RunsData, data: JobsData) -> Children:
         chips.append(set_link("of one failure group: show all", data.request, {"failure": None}, className="clear"))
     parts: Children = [html.Span(words), *chips]
     if not runs.whole:
-        held = runs.held
-        if held.complete:
-            most = f", only the newest {len(held.columns):,} runs" if held.cut else ""
-            words = ["runs before ", stamp(held.since), f" are not held here{most}"]
-        else:
-            words = ["older runs are still being read, held from ", stamp(held.since), " on"]
-        parts.append(html.Span(words, className="partial"))
+        parts.append(html.Span(unheld(runs.held), className="partial"))
     return [html.Span(parts, className="aside grid-words")]
 
 

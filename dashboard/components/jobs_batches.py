@@ -8,6 +8,7 @@ from typing import Any, Final
 from dash import html
 
 from backend.contract.jobs import BatchPlan, BatchState, RetryPreview
+from dashboard.components.jobs import ignored
 from dashboard.components.links import set_link
 from dashboard.components.replay import heading, reason_field
 from dashboard.components.states import note, shape
@@ -47,7 +48,7 @@ def batches(data: JobsData) -> Children:
     order = sorted(shown, key=lambda plan: (not _failed(plan), not plan.remaining, plan.job_name))
     more = f"{PLANS_SHOWN} of {count(len(order), 'job')}" if len(order) > PLANS_SHOWN else count(len(order), "job")
     return [
-        heading(title, html.Span(more, className="aside")),
+        heading(title, html.Span("; ".join([more, *ignored(data, ("job",))]), className="aside")),
         html.Ul([_plan(plan, data) for plan in order[:PLANS_SHOWN]], className="plans"),
     ]
 

@@ -9,13 +9,14 @@ from dash import html
 
 from backend.contract.jobs import DatasetState, DatasetStatus
 from backend.contract.verdict import duration
-from dashboard.components.jobs import unfiltered, unsure
+from dashboard.components.jobs import unfiltered, unheld, unsure
 from dashboard.components.links import set_link
 from dashboard.components.replay import cell, heading, table
 from dashboard.components.states import badge, note, shape
 from dashboard.components.text import count
 from dashboard.components.times import ago, exact, stamp
-from dashboard.data.jobs import DATASET_STATES, JobsData
+from dashboard.data.jobs import JobsData
+from dashboard.data.jobs_checks import DATASET_STATES
 from dashboard.data.jobs_failures import FailureGroup
 from dashboard.data.models import HealthData
 from dashboard.data.request import ViewRequest
@@ -42,7 +43,10 @@ def failures(data: JobsData) -> Children:
             note("Not connected yet", "Errors will be grouped here.", "not-connected"),
         ]
     if not runs.groups:
-        return [heading("Recurring failures"), note("None", "No run of this selection has failed.", "empty")]
+        if runs.whole:
+            return [heading("Recurring failures"), note("None", "No run of this selection has failed.", "empty")]
+        words: Children = ["No run of this selection that is held has failed; ", *unheld(runs.held), "."]
+        return [heading("Recurring failures"), note("None known", words, "empty")]
     more = f"{len(runs.groups)} most frequent of {len(runs.groups) + runs.more_groups:,}" if runs.more_groups else ""
     chosen = data.request.get("failure")
     most = runs.groups[0].count

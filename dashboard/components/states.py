@@ -42,7 +42,7 @@ def badge(state: str, word: str | None = None) -> html.Span:
     )
 
 
-def note(title: str, text: str, kind: str, **attributes: Any) -> html.Div:
+def note(title: str, text: str | list[Any], kind: str, **attributes: Any) -> html.Div:
     """What stands where data would be. ``kind``: ``empty`` | ``error`` | ``not-connected``: three different looks."""
     mark = [shape("not_connected")] if kind == "not-connected" else []
     return html.Div(

@@ -5,49 +5,47 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
-from backend.contract.checks import CHECKS, CheckResult, Standing
+from backend.contract.checks import CheckResult, Standing
 from backend.contract.errors import InvalidInput
-from backend.contract.jobs import BatchPlan, DatasetState, DatasetStatus, JobRun, RetryPreview, Watch, WatchState
-from dashboard.data.checks import CHECKS_SECONDS, LATEST_CHECKS, standing_in
+from backend.contract.jobs import BatchPlan, DatasetState, DatasetStatus, JobRun, RetryPreview, Watch
+from dashboard.data.checks import LATEST_CHECKS
+from dashboard.data.jobs_checks import SLOW_SECONDS, standing_of, state_as_of, watches_of
 from dashboard.data.jobs_columns import Columns, Mask
 from dashboard.data.jobs_failures import FailureGroup, failure_groups
 from dashboard.data.jobs_lines import Timeline, Trend, timeline, trend
 from dashboard.data.jobs_query import FILTERS, RunQuery, in_range, matching, parse_query, run_key
-from dashboard.data.jobs_sources import Checks, Jobs, Retries, Sources
+from dashboard.data.jobs_sources import Checks, Retries, Sources
 from dashboard.data.jobs_store import Held
-from dashboard.data.replay_sources import Shared
 from dashboard.data.request import ViewRequest
 
 logger = logging.getLogger(__name__)
 
 PARAMETERS: Final = (*FILTERS, "sort", "run", "retry")
 """The page's own parameters. ``run`` is the open run's key, ``retry`` the job whose batches are to run again."""
-SLOW_SECONDS: Final = 15.0
-"""Plans, datasets and results of checks change with heartbeats and minutes."""
 MAX_ATTEMPTS: Final = 20
 MAX_KNOWN: Final = 200
-WATCHES: Final[tuple[WatchState, ...]] = ("none_succeeded", "hung", "lost", "missed")
-"""The worst first."""
-DATASET_STATES: Final[tuple[DatasetState, ...]] = ("late", "unknown", "fresh")
-"""The worst first."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
-    """Runs that match the filters, of those in the range, by how they stand."""
+    """Runs that match the filters, of those in the range, by how they stand.
+
+    ``records`` is None where none of them told; ``told`` is how many did.
+    """
 
     matching: int
     ranged: int
     running: int
     succeeded: int
     failed: int
-    records: float
+    records: int | None
+    told: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +185,8 @@ def load(sources: Sources, request: ViewRequest, now: float) -> JobsData:
         at=now,
         runs=runs,
         watches=None if latest is None else watches_of(latest),
-        watching=_standing("jobs", found, request.environment, now),
-        checking=_standing("datasets", found, request.environment, now),
+        watching=standing_of("jobs", found, request.environment, now),
+        checking=standing_of("datasets", found, request.environment, now),
         datasets=own,
         plans=plans,
         opened=None if runs is None else _opened(sources, runs.held.columns, request, now),
@@ -214,49 +212,6 @@ def _retry(retries: Retries | None, request: ViewRequest) -> tuple[RetryPreview 
         return RetryPreview(job, ()), str(error)
     except (BotoCoreError, ClientError, TimeoutError) as error:
         return RetryPreview(job, ()), f"Its batches can't be read now ({type(error).__name__})."
-
-
-def dataset_freshness(
-    jobs: Jobs | None, checks: Checks | None, shared: Shared, environment: str, now: float
-) -> dict[str, int] | None:
-    """How many datasets are late, unknown and fresh; None where nothing is connected.
-
-    Where the check has not looked of late, all are unknown. Raises what the readers raise.
-    """
-    if jobs is None:
-        return None
-    found = shared("jobs datasets", jobs.datasets, SLOW_SECONDS)
-    latest = None if checks is None else shared(LATEST_CHECKS, checks.latest_checks, CHECKS_SECONDS)
-    looked = _standing("datasets", latest, environment, now)
-    states = [state_as_of(entry, looked) for entry in found if entry.environment == environment]
-    return {str(state): states.count(state) for state in DATASET_STATES}
-
-
-def state_as_of(status: DatasetStatus, looked: Standing | None) -> DatasetState:
-    """A dataset's state is as good as the look at it: where nobody looked of late, or who did can't be asked, nobody
-    knows."""
-    return "unknown" if looked is None or looked.status == "unknown" else status.state
-
-
-def watches_of(result: CheckResult) -> tuple[Watch, ...]:
-    """The watches of the newest result of the check ``jobs``, the worst first."""
-    found = [watch for finding in result.findings if (watch := _watch(finding.details, finding.sentence, result.at))]
-    return tuple(sorted(found, key=lambda watch: (WATCHES.index(watch.state), watch.since)))
-
-
-def _watch(details: Mapping[str, Any], sentence: str, at: float) -> Watch | None:
-    state = next((state for state in WATCHES if state == details.get("state")), None)
-    if state is None:
-        return None
-    texts = {name: str(details.get(name) or "") for name in ("job_name", "run_id", "run_key", "batch")}
-    since = details.get("since")
-    began = float(since) if isinstance(since, int | float) else at
-    return Watch(state=state, since=began, sentence=sentence, **texts)
-
-
-def _standing(name: str, found: Mapping[str, CheckResult] | None, environment: str, now: float) -> Standing | None:
-    check = next(check for check in CHECKS if check.name == name)
-    return None if found is None else standing_in(environment, check, found.get(name), now)
 
 
 def _checks(sources: Sources, checks: Checks, problems: dict[str, str]) -> Mapping[str, CheckResult] | None:
@@ -295,10 +250,11 @@ def _counts(columns: Columns, mask: Mask, ranged: Mask) -> RunCounts:
     def number(status: str) -> int:
         return int(np.count_nonzero(mask & columns.is_("status", status)))
 
-    records = float(np.nansum(columns.numbers["records"][mask]))
+    records = columns.numbers["records"][mask]
+    told = int(np.count_nonzero(~np.isnan(records)))
     return RunCounts(
         int(np.count_nonzero(mask)), int(np.count_nonzero(ranged)), number("STARTED"), number("SUCCESS"),
-        number("FAILED"), records,
+        number("FAILED"), int(np.nansum(records)) if told else None, told,
     )  # fmt: skip
 
 

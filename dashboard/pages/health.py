@@ -14,7 +14,7 @@ from dashboard.components.alerts_card import open_alerts as open_alerts_card
 from dashboard.components.jobs_lists import freshness_card
 from dashboard.components.states import skeleton
 from dashboard.data.alerts import by_severity, open_alerts
-from dashboard.data.jobs import dataset_freshness
+from dashboard.data.jobs_checks import dataset_freshness
 from dashboard.data.models import HealthData
 from dashboard.pages.base import Page, View
 

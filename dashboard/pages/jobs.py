@@ -101,7 +101,7 @@ def view(data: JobsData, now: float) -> View:
         "card-datasets": jobs_lists.datasets(data),
         "title-timeline": ["Timeline of runs"],
         "title-runtime": parts.trend_title(runs.trend if runs else None, data),
-        "aside-runtime": parts.trend_unit(runs.trend) if runs else [],
+        "aside-runtime": parts.trend_unit(runs.trend, data) if runs else [],
         "aside-timeline": parts.timeline_aside(runs) if runs else [],
         "aside-runs": parts.grid_words(runs, data) if runs else [],
     }
@@ -140,6 +140,9 @@ def _instead(runs: RunsData | None, what: str = "timeline") -> list[Any]:
     """What stands where runs would: nothing is connected, none was ever recorded, or none matches."""
     if runs is None:
         return [note("Not connected yet", "Job runs will be shown here.", "not-connected")]
+    if not runs.whole and not runs.counts.matching:
+        none = "that is held passes the filters" if len(runs.held.columns) else "of these days is held"
+        return [note("No run known", [f"No run {none}; ", *parts.unheld(runs.held), "."], "empty")]
     if not len(runs.held.columns):
         text = "Jobs appear here once they are recorded: with the SDK, the command line or OpenLineage."
         return [note("No run yet", text, "empty")]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+from botocore.exceptions import EndpointConnectionError
 
 from backend.contract.checks import CheckResult
 from dashboard.data.jobs_store import RunStore
@@ -15,6 +17,9 @@ from dashboard.services import Services
 from tests.dashboard import fakes
 from tests.dashboard.fakes import NOW
 from tests.dashboard.job_fakes import FakeChecks, FakeReader, FakeRetries, backfill, datasets, jobs_check, runs
+
+AWAY: Final = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+"""What is raised where AWS can't be reached."""
 
 
 def full_reader(now: float = NOW) -> FakeReader:
@@ -54,6 +59,11 @@ class Desk:
 
     def html(self, role: Role = "operator", **query: str) -> str:
         return render(fill(PAGE.layout(), self.view(role, **query).props), self.clock[0])
+
+
+def part(desk: Desk, ident: str, role: Role = "operator", **query: str) -> str:
+    """The HTML of one region of the page."""
+    return render(desk.view(role, **query).props[ident]["children"], NOW)
 
 
 def request(role: Role = "operator", **query: str) -> ViewRequest:

@@ -8,27 +8,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
 
 from backend.contract.jobs import JobRun
 from dashboard.components.jobs_charts import row_labels
-from dashboard.data.jobs import dataset_freshness
 from dashboard.data.request import Role
 from dashboard.html import render
 from tests.dashboard.fakes import NOW
-from tests.dashboard.job_desk import Desk, checks, full_reader, request
+from tests.dashboard.job_desk import AWAY, Desk, checks, full_reader, part, request
 from tests.dashboard.job_fakes import HOSTILE, FakeChecks, FakeReader, jobs_check
-
-AWAY = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
 
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
-
-
-def part(desk: Desk, ident: str, role: Role = "operator", **query: str) -> str:
-    return render(desk.view(role, **query).props[ident]["children"], NOW)
 
 
 def key(reader: FakeReader, run_id: str) -> str:
@@ -44,12 +36,6 @@ def test_watches_come_worst_first_with_word_time_link_and_runbook(desk: Desk) ->
     assert 'href="/runbooks/job_hung"' in text
     assert "job=returns-load" in text
     assert desk.view().props["card-watches"]["data-state"] == "critical"
-
-
-def test_nothing_to_do_is_said_only_where_somebody_looked(desk: Desk) -> None:
-    desk.checks = FakeChecks({"jobs": jobs_check(NOW, findings=(), status="passed")})
-    desk.__post_init__()
-    assert "No job hangs" in part(desk, "card-watches")
 
 
 @pytest.mark.parametrize("found", [{}, {"jobs": jobs_check(NOW - 900, findings=(), status="passed")}])
@@ -70,25 +56,6 @@ def test_findings_of_another_shape_do_no_harm(desk: Desk) -> None:
     )
     desk.__post_init__()
     assert "Needs somebody now" in part(desk, "card-watches")
-
-
-def test_nothing_of_another_environment_is_called_well_or_wrong(desk: Desk) -> None:
-    view = desk.view(environment="staging")
-    text = render(view.props["card-watches"]["children"], NOW)
-    assert "It looks at production, not at staging" in text
-    assert "No job hangs" not in text
-    assert "clicks-hourly" not in text
-    assert view.props["card-watches"]["data-state"] == "unknown"
-
-
-def test_a_check_that_failed_of_which_no_watch_can_be_read_is_unknown_not_well() -> None:
-    found = (replace(jobs_check(NOW).findings[0], details={"state": "stuck"}),)
-    desk = Desk(checks=FakeChecks({"jobs": jobs_check(NOW, findings=found)}))
-    view = desk.view()
-    text = render(view.props["card-watches"]["children"], NOW)
-    assert "What the check found can't be read: 3 jobs need somebody." in text
-    assert "No job hangs" not in text
-    assert view.props["card-watches"]["data-state"] == "unknown"
 
 
 # ------------------------------------------------------------------------- runs
@@ -196,6 +163,10 @@ def test_the_panels_beside_the_runs_follow_job_and_dataset_and_say_what_they_do_
     assert "1 dataset; 3 more outside the filters; not filtered by status" in sets
     assert "No dataset matches" in part(desk, "card-datasets", dataset="none")
     assert "filter" not in part(desk, "card-watches") + part(desk, "card-datasets")
+    query = {"job": "orders-backfill", "dataset": "orders", "run_status": "FAILED"}
+    for name in ("aside-runtime", "card-batches"):
+        assert "not filtered by dataset, status" in part(desk, name, **query)
+        assert "filter" not in part(desk, name, job="orders-backfill")
 
 
 def test_a_limit_far_above_the_runs_is_said_and_does_not_flatten_them() -> None:
@@ -263,26 +234,6 @@ def test_datasets_come_late_ones_first_and_unknown_is_unknown(desk: Desk) -> Non
     assert "1,204 records, fewer than expected: usually 6,900 to 10,400 (median and MAD of 4 weeks)" in text
     assert "Mon to Fri 06:00 to 22:00 Europe/Berlin, 2 holidays" in text
     assert "not enough history" in text
-
-
-def test_where_the_check_of_datasets_is_silent_none_is_called_fresh(desk: Desk) -> None:
-    desk.checks = FakeChecks({"jobs": jobs_check(NOW)})
-    desk.__post_init__()
-    text = part(desk, "card-datasets")
-    assert "Fresh</span>" not in text
-    assert text.count("Unknown</span>") == 4
-
-
-def test_where_nobody_knows_of_the_check_no_dataset_is_called_fresh_here_or_on_health() -> None:
-    away = FakeChecks(error=AWAY)
-    for found in (None, away):
-        text = part(Desk(checks=found), "card-datasets")
-        assert "Fresh</span>" not in text
-        assert text.count("Unknown</span>") == 4
-        assert "The check of datasets is unknown" in text
-    services = Desk(checks=None).services
-    counted = dataset_freshness(services.jobs, None, services.shared, "production", NOW)
-    assert counted == {"late": 0, "unknown": 4, "fresh": 0}
 
 
 # ------------------------------------------------------------------------------ drawer
