@@ -22,9 +22,9 @@ class Remediation:
 class JobConfig:
     """One job. ``schedule`` is cron (five fields) or ``every 15 minutes``; without one it can't be missed.
 
-    ``limit_minutes`` is how long a run may take, ``none_succeeded`` how many may start without one success within
-    ``none_succeeded_minutes``. ``retry_queue`` is the URL of the queue its workers take retries from, by default the
-    stack's own.
+    ``limit_minutes`` is how long a run may take (not a stream's), ``none_succeeded`` how many may start without one
+    success within ``none_succeeded_minutes``. ``retry_queue`` is the URL of the queue its workers take retries from, by
+    default the stack's own.
     """
 
     type: Literal["batch", "streaming"] = "batch"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -24,6 +25,8 @@ def check_config(jobs: Mapping[str, JobConfig], datasets: Mapping[str, DatasetCo
         _check_name(name, where)
         parse_zone(job.time_zone, f"{where}.time_zone")
         schedule_of(job, where)
+        if not 0 < job.limit_minutes < math.inf:
+            raise InvalidInput(f"{where}.limit_minutes", job.limit_minutes, "must be a number of minutes above 0")
         _check_remediation(job, f"{where}.remediation")
     for name, dataset in datasets.items():
         where = f"datasets.{name}"

@@ -266,12 +266,12 @@ def configured(spec: JobSpec, config: JobConfig | None) -> JobSpec:
     """The spec with what the configuration says where the call says nothing."""
     if config is None:
         return spec
-    return replace(
-        spec,
-        type=spec.type or config.type,
-        dataset=config.dataset if spec.dataset is None else spec.dataset,
-        limit_seconds=config.limit_minutes * 60 if spec.limit_seconds is None else spec.limit_seconds,
-    )
+    kind, limit = spec.type or config.type, spec.limit_seconds
+    if limit is None and kind == "batch":
+        # A stream has a limit only where the call says one.
+        limit = 60 * config.limit_minutes
+    dataset = config.dataset if spec.dataset is None else spec.dataset
+    return replace(spec, type=kind, dataset=dataset, limit_seconds=limit)
 
 
 def _reason(error: BaseException) -> str:

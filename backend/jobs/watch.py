@@ -97,10 +97,13 @@ def _none_succeeded(name: str, job: JobConfig, runs: Sequence[JobRun], seen: See
     """
     window = 60 * job.none_succeeded_minutes
     ends = [run.ended_at for run in runs if run.status == "SUCCESS" and run.ended_at is not None]
+    streams = {run for run in runs if run.type == "streaming" and run.status == "STARTED" and not is_lost(run, now)}
+    # A stream is not there to end: one that has been running for as long as a run may take to succeed does well.
+    ends += [now for run in streams if run.seconds(now) >= window]
     success = max(ends if seen.last_success is None else [*ends, seen.last_success], default=None)
     going_on = seen.none_since is not None and (success is None or success <= seen.none_since)
     after = now - WINDOWS * window if success is None else max(success, now - WINDOWS * window)
-    fruitless = [run for run in runs if run.started_at > after and run.status != "SUCCESS"]
+    fruitless = [run for run in runs if run.started_at > after and run.status != "SUCCESS" and run not in streams]
     count = _counter(fruitless, now)
     spent = count("failed") + count("lost")
     enough = len(fruitless) >= job.none_succeeded

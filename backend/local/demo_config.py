@@ -66,7 +66,6 @@ grace_minutes = 1.0
 
 [jobs.{STREAM}]
 type = "streaming"
-limit_minutes = 100000.0
 
 [jobs.{BACKFILL}]
 dataset = "orders_archive"

@@ -37,6 +37,8 @@ calendar = { days = ["mon", "fri"], hours = "22:00-06:00", time_zone = "Europe/B
     [
         ("[jobs.load]\nschedule = 'daily'", "jobs.load.schedule"),
         ("[jobs.load]\ntime_zone = 'Berlin'", "jobs.load.time_zone"),
+        ("[jobs.load]\nlimit_minutes = inf", "jobs.load.limit_minutes"),
+        ("[jobs.load]\nlimit_minutes = 0", "jobs.load.limit_minutes"),
         ("[jobs.'@plans']", "jobs.@plans"),
         ("[jobs.load]\nremediation = {quiet_hours = 'night'}", "jobs.load.remediation.quiet_hours"),
         ("[jobs.load]\nremediation = {max_attempts = -1}", "jobs.load.remediation.max_attempts"),

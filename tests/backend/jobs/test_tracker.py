@@ -201,16 +201,22 @@ def test_a_bad_argument_is_refused_by_its_name(arguments: dict[str, Any], field:
 
 def test_the_configuration_says_what_the_call_does_not(tracking: Tracking) -> None:
     config = JobConfig(type="streaming", dataset="orders", limit_minutes=2)
+    batch = JobConfig(limit_minutes=2)
     tracking.tracker.settings = replace(
-        tracking.settings, config=replace(tracking.settings.config, jobs={"configured": config})
+        tracking.settings, config=replace(tracking.settings.config, jobs={"configured": config, "limited": batch})
     )
     with job("configured", tracker=tracking.tracker):
         pass
     with job("configured", "batch", dataset="", limit_seconds=5, tracker=tracking.tracker):
         pass
     first, second = tracking.runs("configured")
-    assert (first.type, first.dataset, first.limit_seconds) == ("streaming", "orders", 120)
+    assert (first.type, first.dataset, first.limit_seconds) == ("streaming", "orders", None), (
+        "a stream may run for ever"
+    )
     assert (second.type, second.dataset, second.limit_seconds) == ("batch", "", 5)
+    with job("limited", tracker=tracking.tracker):
+        pass
+    assert tracking.run_of("limited").limit_seconds == 120
 
 
 def test_heartbeats_carry_the_newest_numbers_and_one_thread_beats_for_all_runs(tracking: Tracking) -> None:

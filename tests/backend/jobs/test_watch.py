@@ -149,6 +149,17 @@ def test_so_many_must_have_failed(failures: int) -> None:
     assert states(found) == ([("load", "none_succeeded")] if failures == 5 else [])
 
 
+def test_a_stream_that_runs_does_well_and_one_that_keeps_failing_does_not() -> None:
+    streams = [run(61 * MINUTE, run_id=str(n), type="streaming") for n in range(5)]
+    assert seen(streams) == []
+    young = [replace(entry, started_at=NOW - 600) for entry in streams]
+    assert seen(young) == []
+    failed = [replace(entry, status="FAILED", ended_at=NOW - 60, run_id=f"f{entry.run_id}") for entry in young]
+    (watch,) = seen([*failed, *young])
+    assert watch.sentence.endswith("0 succeeded (5 failed)")
+    assert seen([*failed, streams[0]]) == []
+
+
 def test_it_lasts_until_a_run_succeeds_though_nothing_starts_any_more() -> None:
     before = Memory(jobs={"load": Seen(NOW - DAY, none_since=NOW - 4 * HOUR)})
     (watch,) = seen([], memory=before)
