@@ -67,6 +67,16 @@ class JobRun:
         """Sort key of JobRuns: the start, then the id."""
         return f"{utc_text(self.started_at)}#{self.run_id}"
 
+    @property
+    def subject(self) -> str:
+        """What its failure is about: ``<job>`` or ``<job>/<batch>``."""
+        return f"{self.job_name}/{self.batch}" if self.batch else self.job_name
+
+    @property
+    def settled_at(self) -> float | None:
+        """When it ended by the clock that all share (the last heartbeat is by DynamoDB's), else by its own worker's."""
+        return self.ended_at if self.ended_at is None or self.heartbeat_at is None else self.heartbeat_at
+
     def seconds(self, now: float) -> float:
         """How long it took, or has been running at ``now``."""
         return max(0.0, (now if self.ended_at is None else self.ended_at) - self.started_at)

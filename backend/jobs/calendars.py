@@ -90,7 +90,7 @@ class OpenTime:
 
     def seconds(self, start: float, end: float) -> float:
         """Open seconds from ``start`` to ``end`` (epoch s)."""
-        if self.always:
+        if self.always or end <= start:
             return max(0.0, end - start)
         return math.fsum(
             min(closes, end) - max(opens, start) for opens, closes in self._windows(start, end) if closes > start

@@ -28,12 +28,13 @@ def status_of(
     Without configuration it has no SLA, so nobody knows whether it is late: unknown.
     """
     known = before or DatasetStatus(dataset, "unknown", now)
-    ended = [run for run in runs if run.status == "SUCCESS" and run.ended_at is not None]
-    last = max(ended, key=lambda run: run.ended_at or 0.0, default=None)
-    if last is not None and (known.last_success_at is None or (last.ended_at or 0.0) >= known.last_success_at):
+    # By the shared clock, and never later than it was first seen: a worker whose clock is ahead keeps nothing fresh.
+    ended = {run: min(run.settled_at, now) for run in runs if run.status == "SUCCESS" and run.settled_at is not None}
+    last = max(ended, key=lambda run: ended[run], default=None)
+    if last is not None and (known.last_success_at is None or ended[last] >= known.last_success_at):
         known = replace(
             known,
-            last_success_at=last.ended_at,
+            last_success_at=known.last_success_at if last.run_id == known.last_run_id else ended[last],
             last_run_id=last.run_id,
             job_name=last.job_name,
             records=last.records,

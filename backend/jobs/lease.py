@@ -82,7 +82,7 @@ def without_lease(run: JobRun, seen: Batch | None) -> Batch | None:
     What another run holds or has done is its business. A run that was told to start although nobody could look may
     find its own lease there, taken by an answer that came too late.
     """
-    ended = run.ended_at if run.ended_at is not None else run.started_at
+    ended = run.started_at if run.settled_at is None else run.settled_at
     if seen is None:
         return _ended(_batch(run, 1, 1, ended), run)
     if seen.run_id == run.run_id:
@@ -118,7 +118,7 @@ def _ended(batch: Batch, run: JobRun) -> Batch:
         batch,
         status=ended_status(run),
         lease_until=0.0,
-        updated_at=batch.updated_at if run.ended_at is None else run.ended_at,
+        updated_at=batch.updated_at if run.settled_at is None else run.settled_at,
         error=run.error[:MAX_BATCH_ERROR],
         error_type=run.error_type,
     )

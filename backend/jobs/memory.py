@@ -76,11 +76,6 @@ def last_look(latest: Callable[[float], CheckResult | None], now: float) -> Chec
     return None
 
 
-def subject_of(run: JobRun) -> str:
-    """What a run's failure is about: ``<job>`` or ``<job>/<batch>``."""
-    return f"{run.job_name}/{run.batch}" if run.batch else run.job_name
-
-
 def newest_of(runs: Iterable[JobRun]) -> list[JobRun]:
     """Each run once: one that ended while it was read comes twice."""
     found: dict[tuple[str, str], JobRun] = {}
@@ -115,7 +110,7 @@ def recovered(memory: Memory, runs: Sequence[JobRun]) -> tuple[dict[str, float],
     """Subjects whose last run to end failed, with when; and those of the memory that have succeeded since."""
     failing, succeeded = dict(memory.failing), dict[str, float]()
     ended = [run for run in runs if run.ended_at is not None]
-    last = {subject_of(run): run for run in sorted(ended, key=lambda run: run.ended_at or 0.0)}
+    last = {run.subject: run for run in sorted(ended, key=lambda run: run.ended_at or 0.0)}
     for subject, run in last.items():
         at = run.ended_at or 0.0
         if run.status == "FAILED":

@@ -54,7 +54,7 @@ class JobSignals:
             JOB_FAILED,
             f"Job {name} failed: {reason}" if failed else f"Job {name} succeeded again",
             state="firing" if failed else "resolved",
-            subject=f"{run.job_name}/{run.batch}" if run.batch else run.job_name,
+            subject=run.subject,
             at=run.ended_at,
             description=run.error if failed else "",
             environment=run.environment,

@@ -80,7 +80,7 @@ def ended_batch(run: JobRun) -> Item:
     """Ends the batch with its run, where the run still has it or had it last."""
     changes = {
         "status": {"S": ended_status(run)},
-        "updated_at": run_item(run)["ended_at"],
+        "updated_at": {"S": utc_text(run.started_at if run.settled_at is None else run.settled_at)},
         "lease_until": {"N": "0"},
         "error": {"S": run.error[:MAX_BATCH_ERROR]},
         "error_type": {"S": run.error_type},

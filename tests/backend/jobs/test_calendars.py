@@ -31,6 +31,12 @@ def test_a_calendar_without_limits_is_open_all_the_time() -> None:
     assert (calendar.seconds(1000.0, 5000.0), calendar.after(1000.0, 60.0), calendar.words()) == (4000.0, 1060.0, "")
 
 
+def test_no_time_lies_between_an_instant_and_an_earlier_one() -> None:
+    calendar = OpenTime(Calendar(hours="06:00-22:00"))
+    noon = datetime(2026, 11, 20, 12, tzinfo=ZoneInfo("UTC")).timestamp()
+    assert calendar.seconds(noon, noon - HOUR) == 0.0
+
+
 def test_only_hours_of_named_days_count() -> None:
     calendar = open_time(days=WEEK, hours="06:00-22:00")
     friday, monday = at("2026-11-20T21:00"), at("2026-11-23T06:30")

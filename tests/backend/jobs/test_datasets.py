@@ -56,6 +56,15 @@ def test_what_was_never_loaded_is_unknown_and_what_has_no_sla_is_too() -> None:
     assert (found.state, found.sla_minutes, found.last_success_at) == ("unknown", None, at("2026-11-20T11:59"))
 
 
+def test_a_worker_whose_clock_is_ahead_keeps_no_dataset_fresh() -> None:
+    ahead = replace(loaded("2026-11-20T18:00"), heartbeat_at=at("2026-11-20T11:00"))
+    assert status("2026-11-20T13:01", ahead).state == "late"
+    unheard = loaded("2026-11-20T18:00")
+    first = status("2026-11-20T11:00", unheard)
+    assert first.last_success_at == at("2026-11-20T11:00")
+    assert status("2026-11-20T13:01", unheard, before=first).state == "late"
+
+
 def test_only_success_counts_and_the_newest_of_them() -> None:
     failed = replace(loaded("2026-11-20T11:00"), status="FAILED")
     found = status("2026-11-20T12:00", loaded("2026-11-20T10:30", 7), loaded("2026-11-20T10:00"), failed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -11,7 +12,7 @@ from backend.contract.job_items import LEASE_ALLOWANCE_SECONDS
 from backend.contract.jobs import LEASE_SECONDS
 from backend.jobs.clock import ServerClock
 from backend.jobs.errors import BatchBusy, BatchDone, LeaseLost
-from backend.jobs.lease import Standing
+from backend.jobs.lease import Standing, without_lease
 from backend.jobs.run import JobSpec, new_record
 from backend.jobs.sdk import job
 from backend.jobs.store import JobStore
@@ -98,6 +99,18 @@ def test_the_jobs_own_exception_goes_before_the_lost_lease(tracking: Tracking) -
         work()
     assert [run.status for run in tracking.runs("own")] == ["FAILED", "SUCCESS"]
     assert [alert["state"] for alert in tracking.alerts()] == ["resolved"]
+
+
+def test_a_batch_says_by_the_shared_clock_when_it_ended(tracking: Tracking) -> None:
+    slow = tracking.other(clock=lambda: 4000.0, server=Wound(5000.0))
+    with job("settled", batch="a", tracker=slow):
+        pass
+    plan = tracking.reader.plan("settled")
+    assert plan is not None
+    assert plan.batches[0].updated_at == 5000.0
+    unleased = without_lease(replace(tracking.run_of("settled"), fence=0), None)
+    assert unleased is not None
+    assert unleased.updated_at == 5000.0
 
 
 def test_heartbeats_move_the_lease_on(tracking: Tracking) -> None:
