@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from backend.checks.signals import KIND, RUNBOOK
@@ -38,6 +38,24 @@ def burning(cards: Sequence[SloCard]) -> tuple[Finding, ...]:
         if burn is not None:
             found.append(_finding(card, metric, burn))
     return tuple(found)
+
+
+def fast(cards: Sequence[SloCard], before: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """By SLO the pairs, as their metrics, that burn too fast, or did at the last look (``before``) and lack data since.
+
+    A pair without data takes nothing back: the one that is left may be slower for a burn that goes on.
+    """
+    found: dict[str, list[str]] = {}
+    for card in cards:
+        known = before.get(card.title, ())
+        pairs = [
+            metric
+            for metric, burn in zip(METRICS, card.burn, strict=False)
+            if burn.state in ("page", "ticket") or (burn.state == "not_enough_data" and metric in known)
+        ]
+        if pairs:
+            found[card.title] = pairs
+    return found
 
 
 def undecided(cards: Sequence[SloCard]) -> list[str]:

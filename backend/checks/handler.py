@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.aws import Clients
 from backend.checks.registry import REGISTRY, Entry
-from backend.checks.signals import still_firing, told
+from backend.checks.signals import Firing, still_firing, told
 from backend.checks.world import PARALLEL, SERVICE, World, make_world
 from backend.contract.checks import Check, CheckResult
 from backend.contract.errors import InvalidInput
@@ -66,16 +66,15 @@ class Checks:
         return _as_of(result, at, self._world.environment)
 
     def _tell(self, check: Check, result: CheckResult, now: float) -> None:
-        """Sends what the result says. Without knowing what fired before, nothing can be resolved, only told."""
+        """Sends what the result says. Without knowing what fired before, nothing can be resolved or forgotten."""
+        before: tuple[Firing, ...] | None = None
         try:
             before = self._world.results.firing(check.name)
         except (ClientError, BotoCoreError) as error:
             self._world.logger.error("firing signals not read", extra={"error_message": str(error)})
-            before = ()
-        signals = told(check, result, before)
+        signals = told(check, result, before or ())
         sent = [(signal, signal.send(self._world.publisher, now, result.environment)) for signal in signals]
-        firing = still_firing(before, sent)
-        if firing != before:
+        if before is not None and (firing := still_firing(before, sent)) != before:
             self._world.results.put_firing(check.name, firing, now)
 
 

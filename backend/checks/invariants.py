@@ -11,6 +11,7 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.checks.reconciliation import late_limit
+from backend.checks.signals import JUDGED, KIND
 from backend.checks.world import World
 from backend.contract.bucket import Samples
 from backend.contract.checks import CANARY_SOURCE, CheckResult, CheckStatus, Finding
@@ -26,6 +27,12 @@ SETTLE_SECONDS: Final = 60
 MOST_EVENTS: Final = 5_000
 WATERMARK_MINUTES: Final = 3
 """A single minute beyond the limit is no violation; so many in a row are."""
+WATERMARK_SECONDS: Final = 1200
+"""They are among so many seconds: collected every five minutes, a metric has four of them."""
+OUTPUT: Final = "output >= input - errors - late"
+DISTINCT: Final = "distinct = total"
+WATERMARK: Final = "watermark lag"
+OFFSETS: Final = "offsets never go back"
 IN_FLIGHT_SHARE: Final = 0.01
 IN_FLIGHT_LEAST: Final = 10.0
 """Records that may be inside an operator, or between two readings of its counters: this share, and at least so many."""
@@ -34,7 +41,10 @@ COUNTERS: Final = ("records_in", "records_out", "records_error", "late_records_d
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What became of one invariant. ``violations`` are sentences by what they are about."""
+    """What became of one invariant. ``violations`` are sentences by what they are about.
+
+    Each has an alert of its own, by its ``name``: one that can't be checked any more is not over because others hold.
+    """
 
     name: str
     status: CheckStatus
@@ -47,23 +57,30 @@ def run(world: World, now: float) -> CheckResult:
     watermark = world.settings.catalogue["watermark_lag_ms"].warning or 60_000.0
     filters = frozenset(world.settings.config.checks.filters)
     held = [
-        _guarded("output", lambda: _flow(world, now, filters)),
-        _guarded("events", lambda: _events(world, now)),
-        _guarded("watermark", lambda: _watermark(world, now, watermark)),
-        _guarded("offsets", lambda: offsets(world.levels.samples("consumer_position_offset", now - FLOW_SECONDS, now))),
+        _guarded(OUTPUT, lambda: _flow(world, now, filters)),
+        _guarded(DISTINCT, lambda: _events(world, now)),
+        _guarded(WATERMARK, lambda: _watermark(world, now, watermark)),
+        _guarded(OFFSETS, lambda: offsets(world.levels.samples("consumer_position_offset", now - FLOW_SECONDS, now))),
     ]
     return result_of(held, now)
 
 
 def result_of(held: Sequence[Held], now: float) -> CheckResult:
     """Failed when one is violated; unknown when none could be checked. Pure."""
-    findings = tuple(finding for entry in held for finding in entry.violations)
+    findings = tuple(
+        Finding(entry.name, violation.sentence, page=violation.page, details={KIND: NAME, "about": violation.subject})
+        for entry in held
+        for violation in entry.violations
+    )
     checked = [entry for entry in held if entry.status != "unknown"]
     unchecked = [entry.sentence for entry in held if entry.status == "unknown"]
     tail = f"; not checked: {', '.join(unchecked)}" if unchecked else ""
     status: CheckStatus = "failed" if findings else "passed" if checked else "unknown"
     said = f"{len(findings)} violated: {findings[0].sentence}" if findings else f"{len(checked)} of {len(held)} hold"
-    details = {"invariants": [{"name": e.name, "status": e.status, "sentence": e.sentence} for e in held]}
+    details = {
+        "invariants": [{"name": e.name, "status": e.status, "sentence": e.sentence} for e in held],
+        JUDGED: [entry.name for entry in checked],
+    }
     value = float(len(findings)) if checked else None
     return CheckResult(NAME, now, status, said + tail, value, "violations", now - FLOW_SECONDS, now, findings, details)
 
@@ -72,9 +89,9 @@ def output(flow: Mapping[str, Mapping[str, float]], filters: frozenset[str]) -> 
     """Operators give out what they take in, but for errors and late records. Pure.
 
     ``flow`` is what each of ``COUNTERS`` grew by, per operator. A window gives fewer records than it takes: of it, only
-    that it never drops more than came. An operator without output is an end, one of ``filters`` drops on purpose.
+    that it never drops more than came. An operator that counts no output is an end, one of ``filters`` drops on
+    purpose.
     """
-    name = "output >= input - errors - late"
     violations: list[Finding] = []
     checked = 0
     for operator, taken in sorted(flow["records_in"].items()):
@@ -86,33 +103,33 @@ def output(flow: Mapping[str, Mapping[str, float]], filters: frozenset[str]) -> 
             checked += 1
             if late > taken + _in_flight(taken):
                 violations.append(Finding(operator, f"dropped {late:,.0f} late records, and only {taken:,.0f} came"))
-        elif given:
+        elif given is not None:
             checked += 1
             missing = taken - lost - given
             if missing > _in_flight(taken):
                 sentence = f"{missing:,.0f} of {taken:,.0f} records got lost inside {operator}, without an error"
                 violations.append(Finding(operator, sentence, page="/"))
-    return _held(name, checked, "operators", violations, "no operator counts its records")
+    return _held(OUTPUT, checked, "operators", violations, "no operator counts its records")
 
 
-def distinct(events: Sequence[EventRecord]) -> Held:
-    """Each event id is in the index once. Pure."""
-    name = "distinct = total"
+def distinct(events: Sequence[EventRecord], *, cut: bool = False) -> Held:
+    """Each event id is in the index once. ``cut``: there were more events than these newest ones. Pure."""
     often = {event_id: count for event_id, count in Counter(event.event_id for event in events).items() if count > 1}
     violations = [
         Finding(event_id, f"event {event_id[:12]} is in the index {count} times") for event_id, count in often.items()
     ]
-    return _held(name, len(events), "events", violations, "no event was received")
+    return _held(DISTINCT, len(events), "newest events, cut" if cut else "events", violations, "no event was received")
 
 
 def watermark_lag(minutes: Mapping[float, Merged], limit_ms: float) -> Held:
-    """The newest minutes are not all beyond the limit. Pure."""
-    name = f"watermark lag < {amount(limit_ms, 'ms')}"
+    """The newest minutes are not all beyond the limit; fewer than so many say nothing. Pure."""
     newest = [minutes[minute].total.average for minute in sorted(minutes)[-WATERMARK_MINUTES:]]
-    beyond = len(newest) == WATERMARK_MINUTES and min(newest) >= limit_ms
-    sentence = f"the watermark lags {amount(newest[-1], 'ms')} behind" if newest else ""
-    violations = [Finding("watermark", sentence, page="/")] if beyond else []
-    return _held(name, len(newest), "minutes", violations, "no watermark lag was measured")
+    if len(newest) < WATERMARK_MINUTES:
+        few = f"measured in {len(newest)} minutes, not in {WATERMARK_MINUTES}" if newest else "not measured"
+        return _held(WATERMARK, 0, "minutes", [], few)
+    sentence = f"the watermark lags {amount(newest[-1], 'ms')} behind, and may lag {amount(limit_ms, 'ms')}"
+    violations = [Finding("watermark", sentence, page="/")] if min(newest) >= limit_ms else []
+    return _held(WATERMARK, len(newest), "minutes", violations, "")
 
 
 def offsets(samples: Samples) -> Held:
@@ -120,7 +137,6 @@ def offsets(samples: Samples) -> Held:
 
     Several readers of one partition each have their own position, so each series is held to itself.
     """
-    name = "offsets never go back"
     violations = []
     for (group, _series), values in sorted(samples.items()):
         ordered = [values[at] for at in sorted(values)]
@@ -129,7 +145,7 @@ def offsets(samples: Samples) -> Held:
             sentence = f"partition {group}: the consumer's offset went back from {back[0]:,.0f} to {back[1]:,.0f}"
             violations.append(Finding(group, sentence, page="/"))
     several = [key for key, values in samples.items() if len(values) > 1]
-    return _held(name, len(several), "partitions", violations, "no consumer offset was measured twice")
+    return _held(OFFSETS, len(several), "partitions", violations, "no consumer offset was measured twice")
 
 
 def _held(name: str, checked: int, what: str, violations: Sequence[Finding], nothing: str) -> Held:
@@ -150,29 +166,36 @@ def _guarded(name: str, look: Callable[[], Held]) -> Held:
 
 def _flow(world: World, now: float, filters: frozenset[str]) -> Held:
     end = (now - SETTLE_SECONDS) // 60 * 60
-    grown = {name: _grown(world.levels.minutes(name, end - FLOW_SECONDS, now), end) for name in COUNTERS}
-    return output(grown, filters)
+    minutes = {name: world.levels.minutes(name, end - FLOW_SECONDS, now) for name in COUNTERS}
+    closed = {name: {at: merged for at, merged in of.items() if at < end} for name, of in minutes.items()}
+    return output({name: grown(of, ends=name == "records_out") for name, of in closed.items()}, filters)
 
 
-def _grown(minutes: Mapping[float, Merged], end: float) -> dict[str, float]:
-    """What a counter grew by over the closed minutes, per operator that is told apart."""
-    grown: Counter[str] = Counter()
-    for minute, merged in minutes.items():
-        for operator, stats in merged.groups.items() if end - FLOW_SECONDS <= minute < end else ():
-            if operator not in (OTHER, "") and stats.increase is not None:
-                grown[operator] += stats.increase  # type: ignore[assignment]
-    return dict(grown)
+def grown(minutes: Mapping[float, Merged], *, ends: bool = False) -> dict[str, float]:
+    """What a counter grew by, per operator that is told apart. Pure.
+
+    With ``ends`` those are left out whose counter never rose above zero: an end counts its output, too, as nothing.
+    """
+    found: dict[str, float] = {}
+    risen: set[str] = set()
+    for operator, stats in (group for merged in minutes.values() for group in merged.groups.items()):
+        # A counter's first reading says nothing of what it grew by.
+        if operator not in (OTHER, "") and stats.increase is not None and stats.span:
+            found[operator] = found.get(operator, 0.0) + stats.increase
+        if stats.high > 0:
+            risen.add(operator)
+    return {operator: value for operator, value in found.items() if not ends or operator in risen}
 
 
 def _events(world: World, now: float) -> Held:
     end = now - late_limit(world.settings.config)
     page = world.events.search(EventQuery(end - SPAN_SECONDS, end), MOST_EVENTS)
-    return distinct([event for event in page.events if event.source != CANARY_SOURCE])
+    return distinct([event for event in page.events if event.source != CANARY_SOURCE], cut=page.truncated)
 
 
 def _watermark(world: World, now: float, limit_ms: float) -> Held:
     closed = now // 60 * 60
-    minutes = world.levels.minutes("watermark_lag_ms", closed - FLOW_SECONDS, now)
+    minutes = world.levels.minutes("watermark_lag_ms", closed - WATERMARK_SECONDS, now)
     return watermark_lag({minute: merged for minute, merged in minutes.items() if minute < closed}, limit_ms)
 
 

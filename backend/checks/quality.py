@@ -20,6 +20,7 @@ from backend.checks.profile import (
     profile_of,
     read_profile,
 )
+from backend.checks.signals import JUDGED, KIND
 from backend.checks.world import World
 from backend.contract.checks import CANARY_TYPE, Check, CheckResult, CheckStatus, Finding
 from backend.contract.events import EventQuery, EventRecord
@@ -65,7 +66,8 @@ def result_of(
     """What the types come to; each new profile joins the baseline. Pure."""
     findings: list[Finding] = []
     baseline = dict(known)
-    compared, few, unread = 0, 0, 0
+    compared: list[str] = []
+    few, unread = 0, 0
     for entry in looked:
         unread += entry.unread
         if entry.now.events:
@@ -73,9 +75,10 @@ def result_of(
         if entry.before is None or not comparable(entry.before, entry.now):
             few += entry.now.events > 0
             continue
-        compared += 1
+        compared.append(entry.name)
         told = changes(entry.before, entry.now, null_rate_change)
-        findings += [Finding(entry.name, text, page=f"/replay?event_type={entry.name}") for text in told]
+        page = f"/replay?event_type={entry.name}"
+        findings += [Finding(entry.name, text, page=page, details={KIND: NAME}) for text in told]
     kept = _fitting(baseline)
     rare = f"fewer than {LEAST_EVENTS} an hour or {LEAST_KNOWN} in all"
     notes = [
@@ -86,13 +89,13 @@ def result_of(
     ]
     tail = "".join(f"; {note}" for note in notes if note)
     status: CheckStatus = "failed" if findings else "passed" if compared else "unknown"
-    said = "No event type could be compared" if not compared else f"{compared} event types look as they did"
+    said = "No event type could be compared" if not compared else f"{len(compared)} event types look as they did"
     if findings:
         first = findings[0]
         changed = len({finding.subject for finding in findings})
         said = f"{len(findings)} changes in {changed} event types: {first.subject}: {first.sentence}"
     value = float(len(findings)) if compared else None
-    details = {BASELINE: kept, "compared": compared}
+    details = {BASELINE: kept, JUDGED: compared}
     end = start + SPAN_SECONDS
     return CheckResult(NAME, end, status, said + tail, value, "findings", start, end, tuple(findings), details)
 

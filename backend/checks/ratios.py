@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.checks.aws_metrics import FUNCTIONS
-from backend.checks.burn import SOURCES, burning, rates, undecided
-from backend.checks.signals import UNSURE
+from backend.checks.burn import SOURCES, burning, fast, rates, undecided
+from backend.checks.signals import JUDGED
 from backend.checks.world import World
 from backend.contract.checks import Check, CheckResult, CheckStatus, Finding
 from backend.contract.slo import FINE_SECONDS, PERIOD_SECONDS, slo_cards
@@ -30,18 +30,23 @@ DELAY_SECONDS: Final = 60
 MOST_SPAN_SECONDS: Final = 900
 COUNTED_UNTIL: Final = "counted_until"
 """Among the details: up to when throttles were counted; each minute of them is published once."""
+FAST: Final = "fast"
+"""Among the details: by SLO the pairs of windows that burn, or did and lack data since."""
 METRICS: Final = "metrics"
 ERROR_RATE: Final = "lambda_error_rate"
 
 
 @dataclass
 class Read:
-    """What was read: numbers, what could not be read, budgets that burn, SLOs without enough data."""
+    """What was read: numbers, what could not be read, budgets that burn and the pairs that do or did, SLOs without
+    enough data and those that could be judged."""
 
     measured: list[Measured] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     findings: tuple[Finding, ...] = ()
+    fast: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unsure: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
@@ -63,7 +68,7 @@ def run(world: World, now: float) -> CheckResult:
     latest = world.results.latest(NAME, now // 60 * 60, COUNTED_UNTIL)
     end = (now - DELAY_SECONDS) // 60 * 60
     counted = float(latest.details[COUNTED_UNTIL]) if latest else end - SPAN_SECONDS
-    read = Read()
+    read = Read(fast=latest.details.get(FAST, {}) if latest else {})
     read.take("error rate", lambda: error_rate(world.aws.invocations(end - SPAN_SECONDS, end)))
     read.take("capacity", lambda: _by("dynamodb_capacity_percent", "table", world.aws.capacity(end - 60, end, now)))
     if end - counted >= SPAN_SECONDS:
@@ -88,16 +93,19 @@ def result_of(read: Read, now: float, counted_until: float, *, burns_known: bool
     status: CheckStatus = "failed" if findings else "passed" if numbers and burns_known else "unknown"
     if findings:
         said = findings[0].sentence
-    elif numbers:
-        said = (
-            "No error budget burns too fast" if rate is None else f"{rate:.2g} % of invocations fail, no budget burns"
-        )
+    elif not burns_known:
+        said = "Whether a budget burns is not known"
+    elif not numbers:
+        said = "Nothing to compute yet"
+    elif rate is None:
+        said = "No error budget burns too fast"
     else:
-        said = "Burn rates are not known" if numbers else "Nothing to compute yet"
+        said = f"{rate:.2g} % of invocations fail, no budget burns"
     details = {
         METRICS: [entry._asdict() for entry in numbers],
         COUNTED_UNTIL: counted_until,
-        UNSURE: list(read.unsure),
+        FAST: read.fast,
+        JUDGED: list(read.judged),
     }
     return CheckResult(NAME, now, status, said + tail, rate, "%", now - SPAN_SECONDS, now, findings, details)
 
@@ -156,4 +164,8 @@ def _burn(world: World, now: float, read: Read) -> list[Measured]:
     cards = slo_cards(world.settings.catalogue, minutes, hours, now)
     read.findings = burning(cards)
     read.unsure = tuple(undecided(cards))
+    read.fast = fast(cards, read.fast)
+    told = {finding.subject for finding in read.findings}
+    left = {*read.unsure, *read.fast} - told
+    read.judged = tuple(card.title for card in cards if card.title not in left)
     return rates(cards)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from backend.checks.counting import reach_note, read_evidence
-from backend.checks.hours import HOUR_SECONDS, Hour, finding_of, hour_of, hours_of, rows
+from backend.checks.hours import HOUR_SECONDS, Hour, finding_of, hour_of, hour_text, hours_of, rows
+from backend.checks.signals import JUDGED, KIND
 from backend.checks.world import World
 from backend.contract.checks import CheckResult, CheckStatus, Finding
 from backend.settings import Config
@@ -24,10 +25,10 @@ def run(world: World, now: float) -> CheckResult:
     evidence = read_evidence(world, start, end)
     hours = hours_of(evidence, start, end, now - late_limit(world.settings.config))
     judged = judge(hours, world.settings.config.checks.match_percent, reach_note(evidence, start))
-    return CheckResult(
-        NAME, now, judged.status, judged.sentence, judged.value, UNIT, start, now, judged.findings,
-        {"hours": rows(hours)},
-    )  # fmt: skip
+    # Each hour has an alert of its own: what is lost is not found by the hour being out of reach.
+    findings = tuple(replace(finding, details={**finding.details, KIND: NAME}) for finding in judged.findings)
+    details = {"hours": rows(hours), JUDGED: [hour_text(hour.counts.hour) for hour in hours if hour.judged]}
+    return CheckResult(NAME, now, judged.status, judged.sentence, judged.value, UNIT, start, now, findings, details)
 
 
 def late_limit(config: Config) -> float:

@@ -1,7 +1,7 @@
 """What a check's result tells people: what fires, what is over, of what nobody knows. Pure.
 
-A finding whose details name a ``kind`` speaks for itself, with its subject: a job, a dataset, an SLO. All others
-speak together, as the check.
+Findings whose details name a ``kind`` speak for their subject: a job, a dataset, an SLO, an hour. All others speak
+together, as the check.
 """
 
 from __future__ import annotations
@@ -17,8 +17,12 @@ from backend.contract.checks import Check, CheckResult, Finding
 KIND: Final = "kind"
 RUNBOOK: Final = "runbook"
 """Among a finding's details: a key of docs/runbooks/ other than its kind."""
-UNSURE: Final = "unsure"
-"""Among a result's details: subjects that it could not judge, though it could others. They are not resolved."""
+JUDGED: Final = "judged"
+"""Among a result's details: the subjects that it could judge, where these need not be all. What fired about others is
+not resolved."""
+MOST_FIRING: Final = 200
+"""Of a check. Beyond, the oldest are left to people: an hour that is not looked at any more stays until somebody ends
+its alert."""
 SHOWN: Final = 20
 """Findings that a description lists."""
 PAGE: Final = "/alerts?tab=checks"
@@ -98,9 +102,10 @@ def told(check: Check, result: CheckResult, before: Sequence[Firing]) -> list[To
     """
     firing = _fires(check, result)
     now = {(entry.kind, entry.subject) for entry in firing}
-    unsure = result.details.get(UNSURE, ())
+    judged = result.details.get(JUDGED)
+    known = result.status != "unknown"
     ended = [
-        _ended(entry, result, "unknown" if result.status == "unknown" or entry.subject in unsure else "resolved")
+        _ended(entry, result, "resolved" if known and (judged is None or entry.subject in judged) else "unknown")
         for entry in before
         if (entry.kind, entry.subject) not in now
     ]
@@ -116,7 +121,7 @@ def still_firing(before: Sequence[Firing], sent: Iterable[tuple[Told, bool]]) ->
             firing[key] = signal.firing
         elif signal.state == "resolved" and arrived:
             firing.pop(key, None)
-    return tuple(firing.values())
+    return tuple(firing.values())[-MOST_FIRING:]
 
 
 def _ended(entry: Firing, result: CheckResult, state: SignalState) -> Told:
@@ -127,31 +132,39 @@ def _ended(entry: Firing, result: CheckResult, state: SignalState) -> Told:
 def _fires(check: Check, result: CheckResult) -> list[Told]:
     if result.status != "failed":
         return []
-    alone = [finding for finding in result.findings if KIND in finding.details]
+    alone: dict[tuple[str, str], list[Finding]] = {}
+    for finding in result.findings:
+        if KIND in finding.details:
+            alone.setdefault((finding.details[KIND], finding.subject), []).append(finding)
     together = [finding for finding in result.findings if KIND not in finding.details]
-    found = {(entry.kind, entry.subject): entry for entry in (_alone(check, finding) for finding in alone)}
-    if together or not alone:
-        found[check.name, ""] = _together(check, result, together)
-    return list(found.values())
+    found = [_alone(check, findings) for findings in alone.values()]
+    return [*found, _together(check, result, together)] if together or not alone else found
 
 
-def _alone(check: Check, finding: Finding) -> Told:
-    details = dict(finding.details)
+def _alone(check: Check, findings: Sequence[Finding]) -> Told:
+    """What findings of one kind about one subject say: the first, and all of them below it."""
+    first = findings[0]
+    details = dict(first.details)
     kind, synthetic = str(details.pop(KIND)), bool(details.pop("synthetic", False))
     runbook = str(details.pop(RUNBOOK, kind))
+    others = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
+    # Under a kind of its own a sentence names its subject.
+    title = f"{check.title}: {first.subject}: {first.sentence}" if kind == check.name else first.sentence
     return Told(
-        kind, finding.subject, finding.severity or check.severity, "firing", finding.sentence, finding.sentence,
-        finding.page or PAGE, runbook, synthetic, details=details,
+        kind, first.subject, first.severity or check.severity, "firing", title + others,
+        _lines([finding.sentence for finding in findings]), first.page or PAGE, runbook, synthetic, details=details,
     )  # fmt: skip
 
 
 def _together(check: Check, result: CheckResult, findings: Sequence[Finding]) -> Told:
     severities = {finding.severity for finding in findings if finding.severity} or {check.severity}
     severity = next((name for name in _WORST_FIRST if name in severities), check.severity)
-    lines = [f"{finding.subject}: {finding.sentence}" for finding in findings[:SHOWN]]
-    if len(findings) > SHOWN:
-        lines.append(f"and {len(findings) - SHOWN} more")
     page = next((finding.page for finding in findings if finding.page), PAGE)
     title = f"{check.title}: {result.sentence}"
-    description = "\n".join(lines)
+    description = _lines([f"{finding.subject}: {finding.sentence}" for finding in findings])
     return Told(check.name, "", severity, "firing", title, description, page, value=result.value, unit=result.unit)
+
+
+def _lines(sentences: Sequence[str]) -> str:
+    more = [f"and {len(sentences) - SHOWN} more"] if len(sentences) > SHOWN else []
+    return "\n".join([*sentences[:SHOWN], *more])

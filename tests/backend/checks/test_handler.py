@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from backend.checks.handler import Checks, window_of
 from backend.checks.registry import REGISTRY, Entry
+from backend.checks.signals import KIND
 from backend.checks.store import CheckStore
 from backend.checks.world import World
 from backend.contract.checks import CHECKS, CheckResult, Finding
@@ -30,6 +31,10 @@ def failing(world: World, now: float) -> CheckResult:
     return CheckResult(
         "reconciliation", now, "failed", "3 missing", 99.0, "%", findings=(Finding("15:00", "3 missing"),)
     )
+
+
+def otherwise(world: World, now: float) -> CheckResult:
+    return replace(failing(world, now), findings=(Finding("16:00", "1 missing", details={KIND: "reconciliation"}),))
 
 
 def passing(world: World, now: float) -> CheckResult:
@@ -110,6 +115,20 @@ def test_a_failure_that_can_not_be_recorded_is_told_all_the_same(at_desk: Desk) 
     with pytest.raises(ClientError):
         Checks(world, {"reconciliation": Entry(RECONCILIATION, failing)})("reconciliation")
     assert [signal["state"] for signal in at_desk.told.sent] == ["firing"]
+
+
+def test_what_fired_is_not_forgotten_where_it_could_not_be_read(at_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks(at_desk, failing)("reconciliation")
+    before = at_desk.world.results.firing("reconciliation")
+
+    def throttled(check: str) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "GetItem")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(at_desk.world.results, "firing", throttled)
+        checks(at_desk, otherwise)("reconciliation")
+    assert [signal["subject"] for signal in at_desk.told.sent] == ["", "16:00"]
+    assert at_desk.world.results.firing("reconciliation") == before
 
 
 def test_a_name_that_is_no_check_is_refused(at_desk: Desk) -> None:

@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from backend.checks.invariants import Held, distinct, offsets, output, result_of, watermark_lag
+from backend.checks.invariants import (
+    WATERMARK_MINUTES,
+    WATERMARK_SECONDS,
+    Held,
+    distinct,
+    grown,
+    offsets,
+    output,
+    result_of,
+    watermark_lag,
+)
+from backend.checks.signals import told
+from backend.contract.checks import CHECKS
 from backend.contract.rollup import Merged, Stats
 from tests.backend.events.index_world import record
 
@@ -15,6 +27,10 @@ NOW = 1_795_259_220.0
 
 def flow(**counts: dict[str, float]) -> dict[str, dict[str, float]]:
     return {"records_in": {}, "records_out": {}, "records_error": {}, "late_records_dropped": {}} | counts
+
+
+def counter(increase: float, at: float) -> Stats:
+    return Stats(1, at, at, at, at, increase, 60.0)
 
 
 def lag(*values: float) -> dict[float, Merged]:
@@ -44,18 +60,45 @@ def test_a_sink_has_no_output_to_compare() -> None:
     assert output(flow(records_in={"sink": 1000}), frozenset()).status == "unknown"
 
 
+def test_an_operator_that_gave_records_once_and_now_none_loses_all_of_them() -> None:
+    minute = Merged({"parse": counter(0, at=5000), "sink": counter(0, at=0), "new": Stats(1, 9, 9, 9, 9, 0.0, 0.0)},
+                    counter(0, at=0), 3)  # fmt: skip
+    assert grown({NOW: minute, NOW + 60: minute}) == {"parse": 0, "sink": 0}
+    out = grown({NOW: minute, NOW + 60: minute}, ends=True)
+    held = output(flow(records_in={"parse": 5000, "sink": 5000}, records_out=out), frozenset())
+    assert [finding.subject for finding in held.violations] == ["parse"]
+    assert "5,000 of 5,000 records" in held.sentence
+
+
 def test_an_event_that_is_indexed_twice_is_a_violation() -> None:
     assert distinct([record(1), record(2)]).status == "passed"
     assert distinct([record(1), record(2), record(1)]).violations[0].subject == record(1).event_id
     assert distinct([]).status == "unknown"
+    assert distinct([record(1)], cut=True).sentence == "distinct = total: 1 newest events, cut"
 
 
 @pytest.mark.parametrize(
     ("values", "status"),
-    [((61_000, 62_000, 63_000), "failed"), ((1_000, 75_000, 1_000), "passed"), ((75_000,), "passed"), ((), "unknown")],
+    [((61_000, 62_000, 63_000), "failed"), ((1_000, 75_000, 1_000), "passed"), ((75_000,), "unknown"), ((), "unknown")],
 )
 def test_the_watermark_lags_when_every_one_of_the_last_minutes_does(values: tuple[float, ...], status: str) -> None:
     assert watermark_lag(lag(*values), 60_000).status == status
+
+
+def test_a_lag_that_is_collected_every_five_minutes_is_measured_often_enough() -> None:
+    assert WATERMARK_SECONDS >= 300 * (WATERMARK_MINUTES + 1)
+
+
+def test_an_invariant_that_can_not_be_checked_any_more_is_not_resolved_by_the_others() -> None:
+    check = next(check for check in CHECKS if check.name == "invariants")
+    lags, holds = watermark_lag(lag(61_000, 62_000, 63_000), 60_000), Held("distinct = total", "passed", "all")
+    signals = told(check, result_of([lags, holds], NOW), ())
+    assert [(signal.kind, signal.subject) for signal in signals] == [("invariants", "watermark lag")]
+    before = tuple(signal.firing for signal in signals)
+    silent = result_of([watermark_lag({}, 60_000), holds], NOW)
+    assert (silent.status, [signal.state for signal in told(check, silent, before)]) == ("passed", ["unknown"])
+    over = result_of([watermark_lag(lag(1, 2, 3), 60_000), holds], NOW)
+    assert [signal.state for signal in told(check, over, before)] == ["resolved"]
 
 
 def test_an_offset_that_goes_back_is_a_violation_of_its_partition_alone() -> None:

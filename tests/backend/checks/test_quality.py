@@ -9,6 +9,7 @@ import pytest
 from backend.checks import quality
 from backend.checks.profile import Profile, profile_of, read_profile
 from backend.checks.quality import BASELINE, OfType, measured, result_of
+from backend.checks.signals import told
 from backend.contract.checks import CHECKS
 
 START = 1_795_258_800.0
@@ -26,6 +27,18 @@ def test_a_changed_type_has_failed_with_what_changed() -> None:
     assert {finding.subject for finding in result.findings} == {"order_placed"}
     assert "amount has become string" in result.sentence
     assert [(m.value, m.labels) for m in measured(CHECK, result)] == [(2.0, {"event_type": "order_placed"})]
+
+
+def test_a_type_that_could_not_be_compared_again_is_not_resolved_by_another_that_could() -> None:
+    usual = OfType("paid", orders(30), orders(200))
+    changed = OfType("order_placed", orders(30, amount="7"), orders(200))
+    signals = told(CHECK, result_of([changed, usual], {}, 2, START, 0.1), ())
+    assert [(signal.kind, signal.subject) for signal in signals] == [("quality", "order_placed")]
+    assert signals[0].title.startswith("Data quality: order_placed: amount ")
+    assert signals[0].title.endswith(", and 1 more")
+    before = tuple(signal.firing for signal in signals)
+    rare = OfType("order_placed", orders(5), orders(200))
+    assert [s.state for s in told(CHECK, result_of([rare, usual], {}, 2, START, 0.1), before)] == ["unknown"]
 
 
 def test_without_enough_events_it_is_unknown_and_learns() -> None:

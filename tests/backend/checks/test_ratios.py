@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from backend.checks.aws_metrics import FUNCTIONS
-from backend.checks.burn import burning, rates, undecided
+from backend.checks.burn import burning, fast, rates, undecided
 from backend.checks.ratios import Read, duration_percent, error_rate, measured, result_of
 from backend.checks.signals import told
 from backend.contract.catalogue import load_catalogue
@@ -21,9 +20,9 @@ METRIC = load_catalogue()["events_ingested"]
 TITLE = "Successful events"
 
 
-def card(bad: float, minutes: int = 360) -> SloCard:
+def card(bad: float, minutes: int = 360, silent: int = 0) -> SloCard:
     tally = Tally(1000 - bad, 1000)
-    fine = {NOW - 60 * (index + 1): tally for index in range(minutes)}
+    fine = {NOW - 60 * (index + 1): tally for index in range(silent, minutes)}
     return slo_card(METRIC, fine, {NOW - 3600 * (index + 1): tally for index in range(100)}, NOW)
 
 
@@ -79,14 +78,27 @@ def test_without_enough_data_nothing_burns_and_what_burnt_is_not_resolved() -> N
     before = tuple(signal.firing for signal in told(CHECK, burnt, ()))
     other = Measured("lambda_error_rate", 0.0, {})
     after = result_of(Read([other], unsure=(TITLE,)), NOW, NOW, burns_known=True)
+    judged = result_of(Read([other], judged=(TITLE,)), NOW, NOW, burns_known=True)
     assert [signal.state for signal in told(CHECK, after, before)] == ["unknown"]
-    assert [s.state for s in told(CHECK, replace(after, details={}), before)] == ["resolved"]
+    assert [s.state for s in told(CHECK, judged, before)] == ["resolved"]
+
+
+def test_a_pair_that_burnt_and_lacks_data_since_is_not_over_because_a_slower_one_is_fine() -> None:
+    burnt = fast([card(bad=20)], {})
+    assert burnt == {TITLE: ["burn_rate_1h", "burn_rate_6h", "burn_rate_3d"]}
+    silent = card(bad=0, silent=7)
+    assert [burn.state for burn in silent.burn] == ["not_enough_data", "ok", "ok"]
+    still = fast([silent], burnt)
+    assert still == {TITLE: ["burn_rate_1h"]}
+    assert fast([silent], {}) == {}
+    assert fast([card(bad=0)], still) == {}
 
 
 def test_burn_rates_that_could_not_be_read_make_it_unknown_whatever_else_was() -> None:
     read = Read([Measured("lambda_error_rate", 1.5, {})], problems=["burn rates not read (throttled)"])
     result = result_of(read, NOW, NOW, burns_known=False)
     assert (result.status, result.value) == ("unknown", 1.5)
+    assert result.sentence == "Whether a budget burns is not known; burn rates not read (throttled)"
     assert list(measured(CHECK, result)) == read.measured
     assert result_of(Read(), NOW, NOW, burns_known=True).status == "unknown"
 

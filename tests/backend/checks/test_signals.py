@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backend.checks.signals import KIND, UNSURE, Firing, still_firing, told
+from backend.checks.signals import JUDGED, KIND, MOST_FIRING, Firing, still_firing, told
 from backend.contract.checks import CHECKS, CheckResult, Finding
 
 NOW = 1_795_259_220.0
@@ -45,5 +45,12 @@ def test_not_knowing_resolves_nothing() -> None:
     (signal,) = told(CHECK, replace(CLEAN, status="unknown"), BEFORE)
     assert signal.state == "unknown"
     assert still_firing(BEFORE, [(signal, True)]) == BEFORE
-    (signal,) = told(CHECK, replace(CLEAN, details={UNSURE: ["orders"]}), BEFORE)
+    (signal,) = told(CHECK, replace(CLEAN, details={JUDGED: ["returns"]}), BEFORE)
     assert signal.state == "unknown"
+    (signal,) = told(CHECK, replace(CLEAN, details={JUDGED: ["orders"]}), BEFORE)
+    assert signal.state == "resolved"
+
+
+def test_of_what_is_never_seen_again_only_the_newest_is_kept() -> None:
+    before = tuple(Firing("dataset_late", str(number), "HIGH", "late") for number in range(MOST_FIRING + 1))
+    assert still_firing(before, []) == before[1:]
