@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from botocore.exceptions import ClientError
+
 from backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -144,6 +146,7 @@ class AwsMetrics:
             )
             for page in pages:
                 for result in page["MetricDataResults"]:
+                    _answered(result["StatusCode"])
                     if result["Values"]:
                         found.setdefault(part[result["Id"]].name, []).extend(result["Values"])
         return found
@@ -167,6 +170,12 @@ def _dimensions(table: str, indexes: Sequence[str]) -> list[tuple[tuple[str, str
     """The sets of dimensions under which DynamoDB counts a table and its indexes."""
     own = (("TableName", table),)
     return [own, *((*own, ("GlobalSecondaryIndexName", index)) for index in indexes)]
+
+
+def _answered(status: str) -> None:
+    """What CloudWatch failed to look up comes without values, as what has none does."""
+    if status not in ("Complete", "PartialData"):
+        raise ClientError({"Error": {"Code": status, "Message": "a metric could not be read"}}, "GetMetricData")
 
 
 def _question(identity: str, query: Query, period: int) -> Any:

@@ -85,7 +85,7 @@ def judge(
     elif slowest is not None:
         sentence = f"The newest event went all the way in {amount(slowest, UNIT)}"
     else:
-        sentence = "The first event is on its way"
+        sentence = "The newest event is on its way, and none has arrived of late"
     return CheckResult(
         NAME, now, status, sentence, slowest, UNIT, now - LOOK_BACK_SECONDS, now, tuple(findings),
         {WAITING: [asdict(canary) for canary in kept]},

@@ -1,18 +1,17 @@
 """What the payloads of one event type look like, and what has changed against what they looked like before. Pure.
 
-A profile keeps no value of any payload: of values only how many differ, as short hashes of at most ``MOST_VALUES``.
+What is kept of a profile holds no value of any payload, only in how many events a field varied.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 MOST_FIELDS: Final = 100
-MOST_VALUES: Final = 4
 MOST_DEPTH: Final = 3
 MOST_NAME: Final = 100
 MOST_KEPT: Final = 5_000.0
@@ -25,23 +24,30 @@ NEW_SHARE: Final = 0.05
 NEW_TIMES: Final = 10
 """... and in so many times more of them than before."""
 USUAL_SHARE: Final = 0.95
-"""A field that was in so many of the events is missed when it is in none."""
+"""A field that was in so many of the events is missed when it is in none; one varies while no value is that common."""
+VARIED_SHARE: Final = 0.5
+"""A field that varied in so many of the events is told when it has one value only."""
 TOO_MANY: Final = "(further fields)"
 
 
 @dataclass(slots=True)
 class Field:
-    """One field: in how many events it is, how often null, its JSON types, hashes of its first different values."""
+    """One field: in how many events it is, how often null, its JSON types, and in how many it was when it varied.
+
+    ``seen`` are the values of one hour and how often they came; they are not kept.
+    """
 
     present: float = 0.0
     nulls: float = 0.0
     types: dict[str, float] = field(default_factory=dict)
-    values: list[str] = field(default_factory=list)
+    varied: float = 0.0
+    seen: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """As it is kept."""
         types = {name: round(count, 2) for name, count in self.types.items()}
-        return {"present": round(self.present, 2), "nulls": round(self.nulls, 2), "types": types, "values": self.values}
+        counts = {"present": self.present, "nulls": self.nulls, "varied": self.varied}
+        return {**{name: round(count, 2) for name, count in counts.items()}, "types": types}
 
 
 @dataclass(slots=True)
@@ -71,9 +77,12 @@ def profile_of(payloads: Iterable[Any]) -> Profile:
         profile.events += 1
         of_event: dict[str, list[Any]] = {}
         for name, value in _flat(payload, "", 0):
-            of_event.setdefault(name[:MOST_NAME], []).append(value)
+            of_event.setdefault(_known(profile, name[:MOST_NAME]), []).append(value)
         for name, values in of_event.items():
-            _add(_field(profile, name), values)
+            _add(profile.fields[name], values)
+    for entry in profile.fields.values():
+        varies = len(entry.seen) > 1 and max(entry.seen.values()) < USUAL_SHARE * entry.seen.total()
+        entry.varied = entry.present if varies else 0.0
     return profile
 
 
@@ -90,7 +99,7 @@ def merged(before: Profile | None, now: Profile) -> Profile:
             old.present * weight + new.present,
             old.nulls * weight + new.nulls,
             {kind: old.types.get(kind, 0.0) * weight + new.types.get(kind, 0.0) for kind in types},
-            list(dict.fromkeys([*old.values, *new.values]))[:MOST_VALUES],
+            old.varied * weight + new.varied,
         )
         # Less than half an event is left of what has not been seen for long.
         if entry.present >= 0.5 and len(joined.fields) < MOST_FIELDS:
@@ -106,7 +115,7 @@ def comparable(before: Profile | None, now: Profile) -> bool:
 def changes(before: Profile, now: Profile, null_rate_change: float) -> list[str]:
     """What is different, a sentence each: fields that are new, gone or retyped, shares of nulls, constant columns."""
     found: list[str] = []
-    for name in sorted({*before.fields, *now.fields}):
+    for name in sorted({*before.fields, *now.fields} - {TOO_MANY}):
         old, new = before.fields.get(name), now.fields.get(name)
         if new is None or not new.present:
             if old is not None and old.present >= USUAL_SHARE * before.events:
@@ -130,8 +139,8 @@ def _of_field(name: str, old: Field, new: Field, null_rate_change: float) -> Ite
     nulls, were = new.nulls / new.present, old.nulls / old.present
     if abs(nulls - were) > null_rate_change:
         yield f"{name} is null in {nulls:.0%} of the events: it was in {were:.0%}"
-    varied = len(old.values) > 1
-    if varied and len(new.values) == 1 and new.present - new.nulls >= LEAST_EVENTS:
+    varied = old.varied >= VARIED_SHARE * old.present
+    if varied and len(new.seen) == 1 and new.present - new.nulls >= LEAST_EVENTS:
         yield f"{name} has one value only: it had several"
 
 
@@ -139,11 +148,12 @@ def _appeared(share: float, was: float) -> bool:
     return share >= NEW_SHARE and share > NEW_TIMES * was
 
 
-def _field(profile: Profile, name: str) -> Field:
-    """The field of a name; beyond the most, all others are one."""
+def _known(profile: Profile, name: str) -> str:
+    """The name of a field that the profile has from now on; beyond the most, all others are one."""
     if name not in profile.fields and len(profile.fields) >= MOST_FIELDS - 1:
         name = TOO_MANY
-    return profile.fields.setdefault(name, Field())
+    profile.fields.setdefault(name, Field())
+    return name
 
 
 def _add(entry: Field, values: list[Any]) -> None:
@@ -153,9 +163,7 @@ def _add(entry: Field, values: list[Any]) -> None:
         entry.nulls += 1
     for kind in dict.fromkeys(_kind(value) for value in values if value is not None):
         entry.types[kind] = entry.types.get(kind, 0.0) + 1
-    for value in values:
-        if value is not None and len(entry.values) < MOST_VALUES and (seal := _seal(value)) not in entry.values:
-            entry.values.append(seal)
+    entry.seen.update({json.dumps(value, sort_keys=True, default=str) for value in values if value is not None})
 
 
 def _flat(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
@@ -176,8 +184,3 @@ def _kind(value: Any) -> str:
         return "boolean"
     names = {str: "string", int: "number", float: "number", dict: "object", list: "array"}
     return names.get(type(value), "other")
-
-
-def _seal(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

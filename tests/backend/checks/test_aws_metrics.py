@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from backend.aws import Clients
@@ -85,3 +86,16 @@ def test_durations_are_the_longest_and_the_buckets_size_the_newest(clients: Clie
         size = {"BucketName": Settings().bucket, "StorageType": "StandardStorage"}
         put(clients, "AWS/S3", "BucketSizeBytes", value, NOW // 86400 * 86400 - days * 86400, **size)
     assert metrics.bucket_bytes(NOW) == 2e9
+
+
+def test_a_count_that_cloudwatch_failed_to_read_is_no_zero() -> None:
+    class Broken:
+        def get_paginator(self, _: str) -> Broken:
+            return self
+
+        def paginate(self, **_: Any) -> list[dict[str, Any]]:
+            return [{"MetricDataResults": [{"Id": "q0", "StatusCode": "InternalError", "Values": []}]}]
+
+    cloudwatch: Any = Broken()
+    with pytest.raises(ClientError, match="InternalError"):
+        AwsMetrics(cloudwatch, cloudwatch, Settings()).invocations(END - 300, END)

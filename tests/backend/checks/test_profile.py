@@ -90,6 +90,31 @@ def test_a_change_is_told_until_it_is_usual() -> None:
     assert 1 < told < 10
 
 
+def test_a_column_that_stops_varying_is_told_until_that_is_usual() -> None:
+    whole, told = profile_of(orders(5000)), 0
+    for _ in range(60):
+        hour = profile_of(orders(200, amount=7))
+        told += "amount has one value only: it had several" in changes(whole, hour, 0.1)
+        whole = merged(whole, hour)
+    assert 1 < told < 30
+
+
+def test_a_value_that_is_replaced_or_is_rare_makes_no_column_that_varied() -> None:
+    whole = merged(
+        profile_of(orders(5000, version="1")), profile_of(orders(100, version="1") + orders(100, version="2"))
+    )
+    assert changes(whole, profile_of(orders(200, version="2")), 0.1) == []
+    nearly = [{**order, "currency": "EUR" if index % 100 else "USD"} for index, order in enumerate(orders(1000))]
+    assert changes(profile_of(nearly), profile_of(orders(200)), 0.1) == []
+
+
+def test_fields_beyond_the_most_count_once_an_event_and_are_no_change() -> None:
+    many = profile_of([{f"field-{n}": 1 for n in range(MOST_FIELDS + 50)}] * 200)
+    assert max(entry.present for entry in many.fields.values()) == 200
+    few = profile_of([{f"field-{n}": 1 for n in range(MOST_FIELDS - 1)}] * 200)
+    assert changes(few, many, 0.1) == []
+
+
 def test_too_few_events_are_not_compared() -> None:
     many, few = profile_of(orders(200)), profile_of(orders(5))
     assert comparable(many, profile_of(orders(20)))

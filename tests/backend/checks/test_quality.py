@@ -57,7 +57,7 @@ def test_a_type_that_looks_as_it_did_passes_and_says_zero() -> None:
 
 
 def test_what_there_is_no_room_for_is_not_kept_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quality, "BASELINE_BYTES", 500)
+    monkeypatch.setattr(quality, "BASELINE_BYTES", 300)
     looked = [OfType(f"type-{n}", orders(30 + n), None) for n in range(5)]
     result = result_of(looked, {}, 5, START, 0.1)
     assert set(result.details[BASELINE]) == {"type-4"}
