@@ -10,7 +10,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar, Token, copy_context
 from functools import cache
 from types import TracebackType
@@ -166,7 +166,9 @@ class Job(AbstractContextManager[Run, None]):
         assert self._entered is not None  # noqa: S101 - only what was entered is left
         tracker, run, token = self._entered
         self._entered = None
-        _CURRENT.reset(token)
+        with suppress(ValueError):
+            # Left in another context than it was entered in, as a generator may be: that one ends by itself.
+            _CURRENT.reset(token)
         return tracker, run
 
 

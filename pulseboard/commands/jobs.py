@@ -148,8 +148,9 @@ class ProgramFailed(RuntimeError):  # noqa: N818 - reads as a statement where it
     """The program of a job ended with a code that is not 0."""
 
     def __init__(self, program: tuple[str, ...], code: int) -> None:
-        said = f"signal {signal.Signals(code - 128).name}" if 128 < code <= 192 else f"exit code {code}"
-        super().__init__(f"{program[0]}: {said}")
+        # A program may end with any code: not all above 128 stand for a signal that has a name.
+        names = {128 + number.value: f"signal {number.name}" for number in signal.Signals}
+        super().__init__(f"{program[0]}: {names.get(code, f'exit code {code}')}")
         self.code = code
 
 

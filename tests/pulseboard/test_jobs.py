@@ -24,6 +24,7 @@ from backend.jobs.sdk import job, pending, wired
 from backend.jobs.tracker import Tracker
 from backend.settings import Settings
 from pulseboard.cli import cli
+from pulseboard.commands.jobs import ProgramFailed
 from tests.template_resources import JOB_TABLES, create_tables
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +80,13 @@ def test_runs_are_listed_newest_first_and_what_is_cut_is_said(invoke: Invoke, cl
     ]
     assert (record["job_name"], record["records"], record["duration_seconds"]) == ("a", 7, 5.0)
     assert "no runs in this time" in invoke("list", "--from", "1500000000", "--to", "1500000060").output
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(1, "exit code 1"), (137, "signal SIGKILL"), (163, "exit code 163"), (200, "exit code 200")]
+)
+def test_a_failed_program_says_its_signal_or_its_code(code: int, said: str) -> None:
+    assert str(ProgramFailed(("load.sh",), code)) == f"load.sh: {said}"
 
 
 def test_a_program_is_a_job_and_its_exit_code_is_the_commands(invoke: Invoke, reader: JobReader) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any
 
@@ -217,6 +218,13 @@ def test_the_configuration_says_what_the_call_does_not(tracking: Tracking) -> No
     with job("limited", tracker=tracking.tracker):
         pass
     assert tracking.run_of("limited").limit_seconds == 120
+
+
+def test_a_block_that_is_left_in_another_context_is_recorded(tracking: Tracking) -> None:
+    block = job("generator", tracker=tracking.tracker)
+    copy_context().run(block.__enter__)
+    block.__exit__(None, None, None)
+    assert tracking.run_of("generator").status == "SUCCESS"
 
 
 def test_heartbeats_carry_the_newest_numbers_and_one_thread_beats_for_all_runs(tracking: Tracking) -> None:
