@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from backend.contract.errors import InvalidInput
-from backend.contract.jobs import MAX_NAME, RetryPreview
+from backend.contract.jobs import MAX_NAME, MOST_BATCHES, RetryPreview
 from backend.replay.request import wants_dry_run
 from dashboard.components.text import count
 from dashboard.replay_actions import PAGE as REPLAYS
@@ -17,7 +17,6 @@ Body = Mapping[str, Any]
 Content = dict[str, Any]
 
 KNOWN: Final = ("job_name", "batches", "reason", "dry_run", "confirm")
-MAX_BATCHES: Final = 10_000
 NAMED: Final = 8
 """Batches that a sentence names; the rest is counted."""
 
@@ -94,6 +93,6 @@ def _batches(body: Body) -> list[str]:
         raise InvalidInput("batches", names, "must name the batches; tick them")
     if not all(isinstance(name, str) and 0 < len(name) <= MAX_NAME for name in names):
         raise InvalidInput("batches", names, "must be a list of batches' names")
-    if len(names) > MAX_BATCHES:
-        raise InvalidInput("batches", len(names), f"are more than {MAX_BATCHES:,} at once")
+    if len(names) > MOST_BATCHES:
+        raise InvalidInput("batches", len(names), f"are more than {MOST_BATCHES:,} at once")
     return list(dict.fromkeys(names))

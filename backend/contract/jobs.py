@@ -25,6 +25,8 @@ LEASE_SECONDS: Final = 60.0
 LOST_SECONDS: Final = 60.0
 """A run without a heartbeat for so long has lost its worker."""
 MAX_NAME: Final = 200
+MOST_BATCHES: Final = 10_000
+"""Of one retry."""
 MAX_ERROR_BYTES: Final = 16_384
 """Of an error's text, head and tail: the full text is in S3 (``error_key``)."""
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from backend.contract.jobs import BatchState
+from backend.contract.jobs import MOST_BATCHES, BatchState
 from backend.contract.replays import FINISHED, Replay
 from backend.contract.tables import JOB_NAME
-from backend.jobs.retry_plan import MOST_BATCHES
+from backend.replay.selection import Selections
 from backend.replay.store import ReplayStore
 
 ASKED_SECONDS: Final = 3 * 86_400.0
 """A request that nobody took up for so long is likely lost, with its queue or its workers: it may be made again."""
 
 
-def asked_at(store: ReplayStore, job_name: str, now: float) -> dict[str, float]:
+def asked_at(store: ReplayStore, selections: Selections, job_name: str, now: float) -> dict[str, float]:
     """Batches of a job to when they were last asked for (epoch s), of the last ``ASKED_SECONDS``.
 
     Those of a retry that goes on are all asked for, or will be; of one that has ended only those that it sent.
@@ -23,7 +23,7 @@ def asked_at(store: ReplayStore, job_name: str, now: float) -> dict[str, float]:
     found: dict[str, float] = {}
     for replay in store.retries(now - ASKED_SECONDS, now):
         if replay.selection.get(JOB_NAME) == job_name:
-            for batch in _asked_by(store, replay):
+            for batch in _asked_by(store, selections, replay):
                 found.setdefault(batch, replay.created_at)
     return found
 
@@ -33,14 +33,14 @@ def is_waiting(state: BatchState, at: float | None) -> bool:
     return at is not None and (state.updated_at is None or state.updated_at <= at)
 
 
-def _asked_by(store: ReplayStore, replay: Replay) -> list[str]:
+def _asked_by(store: ReplayStore, selections: Selections, replay: Replay) -> list[str]:
     names = list(replay.selection.get("batches", ()))
-    over, whole = replay.status in FINISHED, len(names) >= replay.matched
-    if whole and not over:
-        return names
+    # The record has the first names only.
+    whole = len(names) >= replay.matched
+    if replay.status not in FINISHED:
+        return names if whole else selections.batches(replay.replay_id)
     if whole and not replay.failed:
         return names[: replay.done]
-    # The record has the first names only, or some requests could not be sent: the results have what was.
+    # Some requests may not have been sent: the results have what was.
     results, _ = store.results(replay.replay_id, None, MOST_BATCHES)
-    sent = [result.event_id for result in results if result.outcome == "sent"]
-    return sent if over else [*names, *sent]
+    return [result.event_id for result in results if result.outcome == "sent"]

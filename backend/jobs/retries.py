@@ -62,7 +62,7 @@ class Retries:
         """
         target = queue_name(retry_url(job_name, self._settings))
         plan = self._plan(job_name)
-        asked = asked_at(self._store, job_name, self._clock())
+        asked = asked_at(self._store, self._selections, job_name, self._clock())
         waiting = {state.batch for state in plan.batches if is_waiting(state, asked.get(state.batch))}
         return preview_of(plan, batches, target, max_attempts, waiting)
 

@@ -8,12 +8,10 @@ from typing import Any, Final
 
 from backend.contract.errors import InvalidInput
 from backend.contract.events import utc_text
-from backend.contract.jobs import BatchPlan, BatchState, RetryPreview
+from backend.contract.jobs import MOST_BATCHES, BatchPlan, BatchState, RetryPreview
 from backend.contract.tables import JOB_NAME
 from backend.settings import Settings
 
-MOST_BATCHES: Final = 10_000
-"""Of one retry."""
 NOT_TAKEN_UP: Final = "has been asked for and not been taken up yet"
 
 
@@ -42,16 +40,16 @@ def preview_of(
     """Exactly which batches would be asked for: the ``wanted`` ones, or all that remain of the plan for None.
 
     In the order of the plan, each once. ``max_attempts`` leaves out those that had as many, ``waiting`` are those that
-    were asked for already. Raises InvalidInput for more than ``MOST_BATCHES``.
+    were asked for already. Raises InvalidInput where more than ``MOST_BATCHES`` would be asked for.
     """
     known = {state.batch: state for state in plan.batches}
     asked = known.keys() if wanted is None else dict.fromkeys(wanted)
-    if len(asked) > MOST_BATCHES:
-        raise InvalidInput("batches", len(asked), f"are too many for one retry; name at most {MOST_BATCHES}")
     left_out = {batch: f"is not in the plan of {plan.job_name}" for batch in asked if batch not in known}
     reasons = {batch: why_not(known[batch], max_attempts) for batch in asked if batch in known}
     left_out |= {batch: reason or NOT_TAKEN_UP for batch, reason in reasons.items() if reason or batch in waiting}
     batches = tuple(state for state in plan.batches if state.batch in asked and state.batch not in left_out)
+    if len(batches) > MOST_BATCHES:
+        raise InvalidInput("batches", len(batches), f"are too many for one retry; name at most {MOST_BATCHES}")
     return RetryPreview(plan.job_name, batches, left_out, target)
 
 
@@ -81,5 +79,5 @@ def retry_body(job_name: str, state: BatchState, replay_id: str, requested_by: s
 
 
 def retry_attributes(job_name: str) -> Mapping[str, Any]:
-    """The message's attributes: workers of other jobs give it back without reading it."""
+    """The message's attributes: whose it is, for who looks into the queue or routes by it."""
     return {JOB_NAME: {"DataType": "String", "StringValue": job_name}}

@@ -18,7 +18,7 @@ from backend.replay.run import Stop, Tools, stop_of
 from backend.replay.sending import Outgoing, Sender
 
 PART: Final = 10
-"""One request: its messages keep their order, and a run that dies leaves no more in doubt."""
+"""Messages of one request: a run that dies leaves no more in doubt."""
 TWICE: Final = "asked for again: the run before was gone, and whether it had asked is not known"
 
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from backend.contract.errors import InvalidInput
-from backend.contract.jobs import BatchPlan, BatchState
-from backend.jobs.retry_plan import MOST_BATCHES, preview_of, queue_name, retry_body, retry_url
+from backend.contract.jobs import MOST_BATCHES, BatchPlan, BatchState
+from backend.jobs.retry_plan import preview_of, queue_name, retry_body, retry_url
 from backend.settings import Config, Settings
 from backend.settings_jobs import JobConfig
 
@@ -46,8 +46,15 @@ def test_batches_at_the_cap_of_attempts_are_left_out_where_there_is_one() -> Non
 
 
 def test_too_many_batches_at_once_are_refused() -> None:
+    many = tuple(BatchState(str(number), "failed", 1) for number in range(MOST_BATCHES + 1))
     with pytest.raises(InvalidInput, match=r"^batches: 10001 are too many"):
-        preview_of(PLAN, [str(number) for number in range(MOST_BATCHES + 1)], "q")
+        preview_of(BatchPlan("backfill", many), None, "q")
+
+
+def test_a_plan_may_have_more_batches_than_a_retry() -> None:
+    done = tuple(BatchState(f"d{number}", "succeeded", 1) for number in range(MOST_BATCHES))
+    failed = BatchState("last", "failed", 1)
+    assert preview_of(BatchPlan("backfill", (*done, failed)), None, "q").batches == (failed,)
 
 
 def test_a_worker_is_told_which_attempt_it_will_be() -> None:

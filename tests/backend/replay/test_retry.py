@@ -13,6 +13,7 @@ from backend.contract.jobs import BatchPlan, BatchState, BatchStatus
 from backend.contract.replays import Replay
 from backend.jobs.asked import ASKED_SECONDS
 from backend.jobs.retries import CONFIRM_ABOVE, Retries
+from backend.replay.records import IDS_KEPT
 from backend.replay.retry import TWICE
 from tests.backend.replay.world import LEASE, World
 
@@ -102,6 +103,13 @@ def test_what_was_asked_for_and_not_taken_up_is_not_offered_again(case: Case) ->
     assert case.offered() == ["feb", "may"]
     case.world.clock.now += ASKED_SECONDS + 1
     assert case.offered() == ["feb", "apr", "may"], "a request that nobody takes up is likely lost"
+
+
+def test_a_large_retry_that_goes_on_keeps_all_its_batches(case: Case) -> None:
+    names = [f"b{number:03}" for number in range(IDS_KEPT + 20)]
+    case.plans.put(**dict.fromkeys(names, "failed"), may="failed")
+    case.retry(*names, confirm=len(names))
+    assert case.offered() == ["may"]
 
 
 def test_what_a_cancelled_retry_did_not_send_is_offered_again(case: Case) -> None:
