@@ -96,11 +96,15 @@ class Worker:
 
     def backfill(self) -> None:
         """Loads the months in order until one fails; then does what is asked for from the page."""
-        for month in self.pending(BACKFILL, MONTHS):
-            if not self._tried(partial(self.month, month, asked=False)):
-                break
+        while not self._tried(self._months) and not self.wait(0):
+            pass
         while not self.wait(0):
             self._tried(self._asked)
+
+    def _months(self) -> None:
+        for month in self.pending(BACKFILL, MONTHS):
+            if not self._tried(partial(self.month, month, asked=False)):
+                return
 
     def month(self, month: str, *, asked: bool, by: str = "") -> None:
         """One month. The fifth is too large for the machine, until it is asked for again: who asks has mended it."""

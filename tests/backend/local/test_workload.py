@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from backend.jobs.requests import RetryRequest
 from backend.local.demo_jobs import BACKFILL, DIES_IN, FAILING, HANGS, MONTHS, REGULAR, STREAM
@@ -63,6 +64,18 @@ def test_the_backfill_dies_in_its_fifth_month_and_touches_none_after_it() -> Non
     assert [run.batch for run in recorder.runs] == list(MONTHS[:5])
     assert [run.batch for run in recorder.runs if run.error] == [DIES_IN]
     assert recorder.runs[-1].error.startswith("MemoryError: 2025-05 has")
+
+
+def test_the_backfill_outlives_an_aws_that_is_away_at_the_start() -> None:
+    recorder, looks = Recorder(), iter([EndpointConnectionError(endpoint_url="http://aws")])
+
+    def pending(name: str, batches: Sequence[str]) -> list[str]:
+        for away in looks:
+            raise away
+        return recorder.pending(name, batches)
+
+    replace(recorder.worker(), pending=pending).backfill()
+    assert [run.batch for run in recorder.runs] == list(MONTHS[:5])
 
 
 def test_what_is_asked_for_is_run_under_the_name_of_who_asked() -> None:
