@@ -66,8 +66,8 @@ def left_out(marks: Marks) -> str:
     """What a reader must know of the marks that are not drawn; "" where all are."""
     if marks.unreadable:
         return "marks of alerts can't be read now"
-    if marks.number > len(marks.shown):
-        return f"{len(marks.shown)} of {marks.number:,} marks shown"
+    if marks.cut or marks.number > len(marks.shown):
+        return f"{len(marks.shown)} of {'at least ' if marks.cut else ''}{marks.number:,} marks shown"
     return ""
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from backend.contract.alerts import SEVERITIES, Annotation
+from backend.contract.alerts import SEVERITIES, Annotation, FoundAnnotations
 from dashboard.data.alerts_sources import Alerts
 from dashboard.data.replay_sources import Shared
 from dashboard.data.request import ViewRequest
@@ -26,7 +26,7 @@ ALERT: Final = "alert"
 class Marks:
     """The marks of [start, end), at most ``MOST_MARKS`` of ``number``: the worst, then the newest.
 
-    ``unreadable``: there may be others, they could not be read.
+    ``cut``: there are more than ``number``, older ones. ``unreadable``: there may be others, they could not be read.
     """
 
     start: float
@@ -34,6 +34,7 @@ class Marks:
     shown: tuple[Annotation, ...] = ()
     number: int = 0
     unreadable: bool = False
+    cut: bool = False
 
 
 def read_marks(service: Alerts | None, shared: Shared, request: ViewRequest, now: float) -> Marks:
@@ -42,15 +43,15 @@ def read_marks(service: Alerts | None, shared: Shared, request: ViewRequest, now
     if service is None:
         return Marks(wanted.start, wanted.end)
 
-    def read() -> tuple[Annotation, ...]:
-        return service.annotations(wanted.start, wanted.end, request.environment).found
+    def read() -> FoundAnnotations:
+        return service.annotations(wanted.start, wanted.end, request.environment)
 
     try:
         found = shared(f"marks {request.environment} {request.start} {request.end}", read, MARKS_SECONDS)
     except (BotoCoreError, ClientError, TimeoutError) as error:
         logger.warning("marks can't be read: %s", error)
         return Marks(wanted.start, wanted.end, unreadable=True)
-    return chosen(found, wanted.start, wanted.end)
+    return replace(chosen(found.found, wanted.start, wanted.end), cut=found.cut)
 
 
 def lasting(mark: Annotation, end: float) -> float | None:

@@ -64,6 +64,13 @@ def test_too_many_are_cut_to_the_worst_and_newest_and_the_number_is_said() -> No
     assert left_out(found) == "50 of 121 marks shown"
 
 
+def test_marks_are_of_the_environment_or_of_all_and_a_read_that_was_cut_is_said() -> None:
+    other = Annotation(NOW - 60, "staging's", "alert", severity="HIGH", environment="staging")
+    found = read(FakeAlerts(NOW, marks=[*marks(NOW), other], marks_cut=True))
+    assert "staging's" not in {mark.title for mark in found.shown}
+    assert left_out(found) == "3 of at least 3 marks shown"
+
+
 def test_marks_outside_of_the_range_do_not_widen_it() -> None:
     outside = [Annotation(NOW + 60, "later", "deploy"), Annotation(NOW - 9000, "over", "alert", until=NOW - 8000)]
     assert chosen(outside, NOW - 3600, NOW).shown == ()
