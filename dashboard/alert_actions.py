@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -11,7 +11,7 @@ from backend.contract.errors import InvalidInput
 from backend.contract.event_query import MAX_TEXT
 from backend.contract.verdict import duration
 from dashboard.components.text import count
-from dashboard.data.alerts import open_alerts
+from dashboard.data.alerts import WEEKS, known_rules, open_alerts
 from dashboard.data.alerts_sources import Alerts
 from dashboard.replay_actions import Body, Content, connected
 from dashboard.services import Services
@@ -49,11 +49,21 @@ def silence(services: Services, body: Body, who: str) -> Content:
     service, now = _service(services), services.now()
     wanted = _of_alert(service, body, who, now) if "alert_id" in body else _of_matchers(body, who, now)
     begin = max(now, wanted.starts_at)
-    matched = count(sum(wanted.covers(alert, begin) for alert in open_alerts(service, services.shared)), "open alert")
+    alerts = open_alerts(service, services.shared)
+    matched = count(sum(wanted.covers(alert, begin) for alert in alerts), "open alert")
+    doubt = (
+        "" if _is_known(services, service, wanted.rule, alerts) else f". No rule {wanted.rule} is known: is it right?"
+    )
     made = service.silence(wanted, who, body["reason"])
     begins = "" if made.starts_at <= now else f", from {_clock(made.starts_at)} on"
-    message = f"Silenced for {duration(made.ends_at - made.starts_at)}{begins}; matches {matched} now"
+    message = f"Silenced for {duration(made.ends_at - made.starts_at)}{begins}; matches {matched} now{doubt}"
     return {"message": message, "silence_id": made.silence_id}
+
+
+def _is_known(services: Services, service: Alerts, rule: str, alerts: Iterable[Alert]) -> bool:
+    """Whether a rule is one that can fire, or did of late: one that is misspelt keeps nothing quiet."""
+    known = {"", *known_rules(services.settings.catalogue), *(alert.rule for alert in alerts)}
+    return rule in known or any(rule == week.rule for week in service.weeks(WEEKS))
 
 
 def end_silence(services: Services, body: Body, who: str) -> Content:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from dash import html
 
-from backend.contract.alerts import Alert, AlertEvent, Delivery
+from backend.contract.alerts import LOOK_BACK_SECONDS, Alert, AlertEvent, Delivery
 from dashboard.components.alerts import (
     PAGE,
     Children,
@@ -172,6 +172,7 @@ def _silence_form(alert: Alert) -> html.Form:
 def _links(alert: Alert, opened: OpenedAlert, request: ViewRequest) -> Children:
     """Where to look: the page it is about from before it began, the runbook, the incident, the trace."""
     links: Children = []
+    here = {"environment": alert.environment}
     if address := page_address(alert):
         links.append(html.A("See it from before it began", href=address, className="button"))
     if alert.runbook:
@@ -185,10 +186,11 @@ def _links(alert: Alert, opened: OpenedAlert, request: ViewRequest) -> Children:
         changes = {"tab": "incidents", "incident": alert.incident_id, "alert": None}
         links.append(set_link("Incident", request, changes, className="button", title=words))
     if alert.correlation_id:
-        href = f"/replay?correlation_id={quote(alert.correlation_id, safe='')}"
+        since = {"from": round((alert.opened_at - LOOK_BACK_SECONDS) * 1000), **here}
+        href = f"/replay?{urlencode({'correlation_id': alert.correlation_id, **since})}"
         links.append(html.A("Trace its events", href=href, className="button"))
     if request.get("rule") != alert.rule:
-        href = f"{PAGE}?rule={quote(alert.rule, safe='')}&from=now-7d"
+        href = f"{PAGE}?{urlencode({'rule': alert.rule, 'from': 'now-7d', **here})}"
         links.append(html.A("Its rule, last 7 days", href=href, className="button"))
     return [html.Nav(links, className="buttons", **{"aria-label": "Where to look"})] if links else []
 

@@ -44,7 +44,7 @@ def incidents(data: AlertsData) -> Children:
         return [_detail(found.chosen, data)]
     missing: Children = []
     if found.missing:
-        missing = [html.P("There is no such incident among the newest.", className="replay-note", role="alert")]
+        missing = [html.P("There is no such incident; it may have expired.", className="replay-note", role="alert")]
     number = len(found.recent)
     if not number:
         empty = note("None yet", "A CRITICAL alert opens an incident; none has.", "empty")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from dash import html
 
+from backend.contract.alerts import LOOK_BACK_SECONDS
 from backend.contract.slo import BurnRate, SloCard, pace
 from backend.contract.verdict import Verdict, amount, duration
 from dashboard.components.sparkline import sparkline
@@ -25,8 +27,6 @@ REASONS_SHOWN: Final = 3
 INCIDENTS_SHOWN: Final = 5
 DEAD_LETTERS: Final = "DLQ rate"
 """How reasons name the signal of dead letters."""
-LEAD_SECONDS: Final = 900
-"""A link from an incident opens its page from this long before it began."""
 HEADLINES: Final = {
     "healthy": "The pipeline is healthy",
     "degraded": "The pipeline is degraded",
@@ -305,24 +305,28 @@ def _day(day: DayState) -> html.Li:
     )
 
 
-def incidents(stretches: Sequence[Incident], recorded: bool, *, links: bool = False) -> Children:
+def incidents(stretches: Sequence[Incident], recorded: bool, environment: str, *, links: bool = False) -> Children:
     """The last stretches that were not healthy, newest first; an open one of dead letters leads to the Errors page."""
     if not stretches:
         text = "No incident in the recorded time." if recorded else "Incidents are found as history builds up."
         return [_heading("Last incidents"), note("None" if recorded else "No history yet", text, "empty")]
     return [
         _heading("Last incidents"),
-        html.Ol([_incident(item, links) for item in stretches[:INCIDENTS_SHOWN]], className="incidents"),
+        html.Ol(
+            [_incident(item, environment if links else None) for item in stretches[:INCIDENTS_SHOWN]],
+            className="incidents",
+        ),
     ]
 
 
-def _incident(item: Incident, links: bool) -> html.Li:
+def _incident(item: Incident, environment: str | None) -> html.Li:
     length: Any = [html.Span("open, "), lasting(item.start)]
     reason: Any = item.reason
     if item.end is not None:
         length = duration(item.end - item.start)
-    elif links and DEAD_LETTERS in item.reason:
-        reason = html.A(item.reason, href=f"/errors?from={round(item.start - LEAD_SECONDS) * 1000}")
+    elif environment is not None and DEAD_LETTERS in item.reason:
+        query = urlencode({"from": round(item.start - LOOK_BACK_SECONDS) * 1000, "environment": environment})
+        reason = html.A(item.reason, href=f"/errors?{query}")
     return html.Li(
         [
             badge(item.status),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from dash import html
 
+from backend.contract.alerts import LOOK_BACK_SECONDS
 from backend.contract.jobs import LOST_SECONDS, JobRun
 from backend.contract.verdict import duration
 from dashboard.components.jobs import RUN_STATES
@@ -15,15 +16,12 @@ from dashboard.components.links import changed, set_link
 from dashboard.components.states import badge, note, shape
 from dashboard.components.text import count, took
 from dashboard.components.times import ago, exact
-from dashboard.data.insights import console_address, literal
+from dashboard.data.insights import LOG_GROUPS, console_address, literal
 from dashboard.data.jobs import Attempt, JobsData, OpenRun
 from dashboard.data.request import ViewRequest
 
 Children = list[Any]
 PARTS: Final = ("head", "error", "action", "facts", "trace")
-BEFORE_SECONDS: Final = 900.0
-"""A link from a run opens its page from so long before the run began."""
-LOG_GROUPS: Final = ("/aws/lambda/ingest-api", "/aws/lambda/event-processor")
 
 
 def frame() -> html.Aside:
@@ -121,7 +119,7 @@ def _warning(words: Children) -> html.P:
 def _links(run: JobRun, data: JobsData) -> Children:
     """Where to look next: its job, its trace, its runbook, its logs."""
     request = data.request
-    since = str(round(max(run.started_at - BEFORE_SECONDS, 0)) * 1000)
+    since = str(round(max(run.started_at - LOOK_BACK_SECONDS, 0)) * 1000)
     links: Children = [
         set_link("Only this job", request, {"job": run.job_name, "batch": None}, className="button"),
     ]

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from backend.contract.alerts import ALERT_STATES, SEVERITIES, Alert, Incident, RuleWeek, Silence
+from backend.contract.alerts import (
+    ALERT_STATES,
+    SEVERITIES,
+    VERDICT_ALARM,
+    Alert,
+    Incident,
+    RuleWeek,
+    Silence,
+    alarm_name,
+)
+from backend.contract.catalogue import Metric
 from backend.contract.checks import CHECKS
 from backend.contract.errors import InvalidInput
 from dashboard.data.alerts_sources import Alerts, Sources
@@ -29,8 +39,6 @@ OPEN_SECONDS: Final = 10.0
 """Open alerts are read this often at most, once for every page that counts them."""
 ENDED_SECONDS: Final = 7 * 86400.0
 """How long silences are shown after their end."""
-CHECK_SOURCE: Final = "checks"
-"""What the rules of checks begin with: ``checks:reconciliation``."""
 SLOW_SECONDS: Final = 30.0
 """What changes with people's work, not with signals."""
 
@@ -139,6 +147,12 @@ def by_severity(alerts: Iterable[Alert], environment: str) -> dict[str, int]:
     return {severity: found.get(severity, 0) for severity in SEVERITIES}
 
 
+def known_rules(catalogue: Mapping[str, Metric]) -> frozenset[str]:
+    """Rules that are known without an alert: of the catalogue's alarms, and of the checks."""
+    alarms = (alarm_name(key) for key, metric in catalogue.items() if metric.alarm is not None)
+    return frozenset({VERDICT_ALARM, *alarms, *(rule for check in CHECKS for rule in check.rules)})
+
+
 def _tab(request: ViewRequest) -> Tab:
     """The open tab. A display has no way to change it and sees what can be read from across the room."""
     if request.role == "display":
@@ -199,27 +213,26 @@ def _opened(service: Alerts, shared: Shared, request: ViewRequest) -> OpenedAler
     alert = service.find(alert_id)
     if alert is None or not alert.incident_id:
         return OpenedAlert(alert_id, alert)
-    incident = next((one for one in _recent(service, shared) if one.incident_id == alert.incident_id), None)
-    return OpenedAlert(alert_id, alert, incident)
+    return OpenedAlert(alert_id, alert, _incident(service, shared, alert.incident_id))
 
 
-def _recent(service: Alerts, shared: Shared) -> tuple[Incident, ...]:
-    return shared("incidents", lambda: service.incidents(MOST_INCIDENTS))
+def _incident(service: Alerts, shared: Shared, incident_id: str) -> Incident | None:
+    return shared(f"incident {incident_id}", lambda: service.incident(incident_id))
 
 
 def _incidents(service: Alerts, shared: Shared, request: ViewRequest) -> IncidentsData:
-    recent = _recent(service, shared)
+    recent = shared("incidents", lambda: service.incidents(MOST_INCIDENTS))
     wanted = request.get("incident")
     if wanted is None:
         return IncidentsData(recent)
-    chosen = next((incident for incident in recent if incident.incident_id == wanted), None)
+    chosen = _incident(service, shared, wanted)
     return IncidentsData(recent, chosen, None if chosen else wanted)
 
 
 def _silences(service: Alerts, sources: Sources, now: float) -> SilencesData:
     found = sources.shared("silences", lambda: service.silences(now - ENDED_SECONDS))
     seen = (alert.rule for alert in open_alerts(service, sources.shared))
-    rules = {*sources.rules, *(f"{CHECK_SOURCE}:{check.name}" for check in CHECKS), *seen}
+    rules = {*sources.rules, *seen}
     return SilencesData(
         running=tuple(one for one in found if one.starts_at <= now < one.ends_at),
         coming=tuple(sorted((one for one in found if now < one.starts_at < one.ends_at), key=lambda s: s.starts_at)),

@@ -77,7 +77,7 @@ class Sources:
     """Where the Alerts page reads. ``alerts`` None is not connected.
 
     ``match_limit`` is the match in percent that an hour of the reconciliation needs, ``rules`` are those that are
-    known without an alert: of the catalogue's alarms.
+    known without an alert.
     """
 
     alerts: Alerts | None

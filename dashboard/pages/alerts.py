@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dash import html
 
-from backend.contract.alerts import VERDICT_ALARM, alarm_name
 from dashboard.components import (
     alerts_drawer,
     alerts_incidents,
@@ -68,9 +67,8 @@ def layout() -> html.Div:
 def load(services: Services, request: ViewRequest, now: float) -> AlertsData:
     """What the open tab shows. Raises InvalidInput naming the parameter that is wrong."""
     environments = services.hot.environments() or (services.settings.config.environment,)
-    catalogue = services.settings.catalogue
-    alarms = (alarm_name(key) for key in catalogue if catalogue[key].alarm is not None)
-    sources = Sources(services.alerts, services.shared, environments, _limit(services), rules=(VERDICT_ALARM, *alarms))
+    rules = tuple(data_of.known_rules(services.settings.catalogue))
+    sources = Sources(services.alerts, services.shared, environments, _limit(services), rules)
     return data_of.load(sources, request, now)
 
 

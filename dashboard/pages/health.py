@@ -88,8 +88,8 @@ def view(data: HealthData, now: float) -> View:
         "card-slos": parts.slos(data.slos),
         "card-selfcheck": parts.self_checks(data.self_checks, now),
         "card-days": parts.days(data.days),
-        "card-incidents": parts.incidents(data.incidents, recorded, links=data.links),
-        "card-alerts": open_alerts_card(data.open_alerts, data.alerts_problem, links=data.links),
+        "card-incidents": parts.incidents(data.incidents, recorded, data.environment, links=data.links),
+        "card-alerts": open_alerts_card(data.open_alerts, data.environment, data.alerts_problem, links=data.links),
         "card-datasets": freshness_card(data),
         "synthetic": [html.P("Synthetic data: made by Pulseboard's generator, not by a real pipeline.")]
         if data.synthetic

@@ -75,9 +75,20 @@ def test_a_silence_of_the_form_is_in_utc_and_one_that_begins_later_is_maintenanc
     assert answer["message"] == "Silenced for 2 h 30 min, from 21 Nov, 20:00 UTC on; matches 1 open alert now"
 
 
-def test_a_silence_that_matches_nothing_now_says_so(services: Services) -> None:
-    answer = actions.silence(services, {"rule": "pulseboard-dlq_recrods", "to": LATER, **WHY}, "ana")
-    assert answer["message"].endswith("matches 0 open alerts now")
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("pulseboard-dlq_recrods", "matches 0 open alerts now. No rule pulseboard-dlq_recrods is known: is it right?"),
+        ("checks:jobs", "matches 0 open alerts now. No rule checks:jobs is known: is it right?"),
+        ("checks:job_hung", "matches 0 open alerts now"),
+        ("checks:dataset_late", "matches 0 open alerts now"),
+    ],
+)
+def test_a_silence_that_matches_nothing_now_says_so_and_whether_its_rule_can_fire(
+    services: Services, rule: str, said: str
+) -> None:
+    answer = actions.silence(services, {"rule": rule, "to": LATER, **WHY}, "ana")
+    assert answer["message"].endswith(said)
 
 
 LATER = "2026-11-21T18:00"

@@ -103,7 +103,8 @@ def test_the_drawer_says_what_is_wrong_who_was_told_and_where_to_look(desk: Aler
     start = round((first.opened_at - 900) * 1000)
     assert f'href="/errors?error_type=timeout&amp;from={start}&amp;environment=production"' in page
     assert 'href="/runbooks/dlq_records"' in page
-    assert 'href="/replay?correlation_id=checkout-8800"' in page
+    assert f'href="/replay?correlation_id=checkout-8800&amp;from={start}&amp;environment=production"' in page
+    assert 'href="/alerts?rule=pulseboard-dlq_records&amp;from=now-7d&amp;environment=production"' in page
     assert "incident=inc-1" in page
     assert page.index("Opened</strong>") < page.index("Delivery failed</strong>") < page.index("Note</strong>")
 
@@ -157,6 +158,13 @@ def test_an_incident_shows_its_timeline_and_its_form_to_operators(desk: AlertDes
     assert "<textarea" not in seen
 
 
+def test_an_incident_beyond_the_newest_opens_too(desk: AlertDesk) -> None:
+    first = desk.service.happened[0]
+    desk.service.happened = [replace(first, incident_id=f"inc-{at}") for at in range(100, 200)]
+    assert "Follow-up" in desk.part("alerts-rows", tab="incidents", incident="inc-199")
+    assert "There is no such incident" in desk.part("alerts-rows", tab="incidents", incident="inc-9")
+
+
 def test_links_of_an_incident_are_named_and_its_alert_is_linked_once(desk: AlertDesk) -> None:
     links = {name: f"https://pb.example/{name}" for name in ("alert", "page", "runbook")}
     desk.service.happened = [replace(desk.service.happened[0], links=links)]
@@ -179,8 +187,10 @@ def test_silences_run_come_and_end_and_those_of_the_configuration_are_ended_ther
     assert page.count("actions/silence-end") == 1
     assert "in the configuration" in page
     assert 'id="new-silence"' in page
-    for rule in ("pulseboard-verdict", "pulseboard-kafka_broker_alive_count", "checks:canary", "jobs:job_failed"):
+    for rule in ("pulseboard-verdict", "pulseboard-kafka_broker_alive_count", "checks:canary", "checks:job_hung",
+                 "checks:dataset_late", "jobs:job_failed"):  # fmt: skip
         assert f'<option value="{rule}"' in page
+    assert 'value="checks:jobs"' not in page, "nothing fires as it"
 
 
 def test_a_rule_with_more_than_five_false_ones_a_week_wants_to_be_tuned(desk: AlertDesk) -> None:

@@ -53,7 +53,7 @@ def test_open_alerts_lead_to_their_list_and_are_unknown_where_they_cant_be_read(
     services = fakes.services(pages=(PAGE,), now=lambda: NOW)
     services.alerts = alerts
     card = render(view(services.load(ViewRequest("health", "production")), NOW).props["card-alerts"]["children"], NOW)
-    assert 'href="/alerts?severity=CRITICAL"' in card
+    assert 'href="/alerts?severity=CRITICAL&amp;environment=production"' in card
     assert "7 open" in card
     alerts.error = EndpointConnectionError(endpoint_url="http://dynamodb")
     services.acted()
@@ -188,5 +188,7 @@ def test_dead_letters_lead_to_the_errors_page_but_not_on_a_display() -> None:
     data = replace(fakes.critical(NOW), incidents=(open_one,))
     linked = replace(data, links=True)
     assert 'href="/errors"' in drawn(linked, "card-dlq_records")
-    assert f'href="/errors?from={round(NOW - 1500) * 1000}"' in drawn(linked, "card-incidents")
+    assert f'href="/errors?from={round(NOW - 1500) * 1000}&amp;environment=production"' in drawn(
+        linked, "card-incidents"
+    )
     assert "<a " not in drawn(data)
