@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from threading import Lock
 from typing import Final
 
@@ -66,11 +67,15 @@ class Deliverer:
 
     def deliver(self, lanes: Iterable[Lane], deadline: float) -> None:
         """Empties the lanes as far as time (``deadline``, epoch s) and transports allow. What fails stays in them."""
-        wanted = [lane for lane in dict.fromkeys(lanes) if lane.transport in self._transports]
-        running = [(lane, self._pools[lane.transport].submit(self._empty, lane, deadline)) for lane in wanted]
-        for lane, future in running:
+        running: list[tuple[Lane, Callable[[], None]]] = []
+        for lane in dict.fromkeys(lanes):
+            if lane.transport in self._transports:
+                running.append((lane, self._pools[lane.transport].submit(self._empty, lane, deadline).result))
+            else:
+                running.append((lane, partial(self._give_up_unconnected, lane)))
+        for lane, done in running:
             try:
-                future.result()
+                done()
             except (ClientError, BotoCoreError, Conflict) as error:
                 self._log("deliveries wait", lane, error)
 
@@ -115,8 +120,9 @@ class Deliverer:
         if alert is None:
             self._outbox.end(done, None)
             return True
-        sent = next((delivery for delivery in alert.deliveries if delivery.transport == lane.transport), None)
-        self._outbox.begin(entry)
+        sent = _sent(alert, lane)
+        if not self._outbox.begin(entry):
+            return True
         try:
             delivered = self._transports[lane.transport].deliver(self._message(entry, alert), sent)
         except TransportError as error:
@@ -161,18 +167,14 @@ class Deliverer:
 
     def _failed(self, done: Sequence[Entry], sent: Delivery | None, error: TransportError) -> bool:
         entry, now = done[0], self._clock()
-        transport, attempts = entry.lane.transport, entry.attempts + 1
+        transport = entry.lane.transport
         self._log("alert not delivered", entry.lane, error)
-        pause = min(FIRST_PAUSE_SECONDS * 2 ** min(attempts - 1, 10), LONGEST_PAUSE_SECONDS)
+        pause = min(FIRST_PAUSE_SECONDS * 2 ** min(entry.attempts, 10), LONGEST_PAUSE_SECONDS)
         pause = max(error.retry_after or 0.0, pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads, hides nothing
-        too_late = now + pause > entry.at + HOUR * self._config.deliver_hours
+        too_late = now + pause > self._until(entry)
         if error.permanent or too_late:
-            self._report(transport, str(error)[:200], not error.permanent, entry.delivery_id)
-            reference, earlier = (sent.reference, sent.delivered_at) if sent else ("", None)
-            ended = Delivery(transport, reference, earlier, attempts, str(error)[:500])
-            self._outbox.end(done, ended)
-            with self._lock:
-                self._counted[transport, "failed"] += 1
+            # What came later has its own time to be tried for.
+            self._give_up(done if error.permanent else done[:1], sent, error)
             return True
         self._outbox.later(entry, now + pause, unsure=entry.unsure or error.unsure)
         with self._lock:
@@ -180,6 +182,31 @@ class Deliverer:
             if error.retry_after is not None or self._failures[transport] >= REST_AFTER:
                 self._rest_until[transport] = now + (error.retry_after or REST_SECONDS)
         return False
+
+    def _give_up(self, done: Sequence[Entry], sent: Delivery | None, error: TransportError) -> None:
+        entry, transport, reason = done[0], done[0].lane.transport, str(error)
+        self._report(transport, reason[:200], not error.permanent, entry.delivery_id)
+        known = sent or Delivery(transport)
+        ended = replace(known, attempts=entry.attempts + 1, problem=reason[:500], failed_at=self._clock())
+        self._outbox.end(done, ended)
+        with self._lock:
+            self._counted[transport, "failed"] += 1
+
+    def _give_up_unconnected(self, lane: Lane) -> None:
+        """What waits for a transport that there is no more is given up when its time is over, and that is said."""
+        for entry in self._outbox.waiting(lane):
+            if self._clock() <= self._until(entry):
+                return
+            alert = self._store.alert(lane.fingerprint, entry.opened_at)
+            if alert is None:
+                self._outbox.end([entry], None)
+            else:
+                error = TransportError(f"{lane.transport} is not connected", permanent=False)
+                self._give_up([entry], _sent(alert, lane), error)
+
+    def _until(self, entry: Entry) -> float:
+        """How long a delivery is tried."""
+        return entry.at + HOUR * self._config.deliver_hours
 
     def _succeeded(self, transport: str) -> None:
         with self._lock:
@@ -190,6 +217,10 @@ class Deliverer:
         fields = {"transport": lane.transport, "fingerprint": lane.fingerprint, "status": "failed"}
         said = {"error_type": type(error).__name__, "error_message": str(error)[:2_000]}
         self._logger.warning(text, extra={**fields, **said})
+
+
+def _sent(alert: Alert, lane: Lane) -> Delivery | None:
+    return next((delivery for delivery in alert.deliveries if delivery.transport == lane.transport), None)
 
 
 def _with_channel(channel: str) -> Callable[[KnownIncident], KnownIncident]:

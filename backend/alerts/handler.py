@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -14,7 +15,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from backend.alerts.delivery import Deliverer
+from backend.alerts.delivery import SEND_SECONDS, Deliverer
 from backend.alerts.keeper import Keeper, lanes_of
 from backend.alerts.outbox import LEASE_SECONDS, Lane, Outbox
 from backend.alerts.own import LETTERS_SECONDS, delivery_signal, letters_signal
@@ -81,24 +82,39 @@ class AlertConsumer:
         if now - self._looked_at >= LOOK_SECONDS:
             self._looked_at = now
             self._lanes += self._outbox.lanes_due(now)
-        self._deliver(deadline, origin)
+        self._deliver(deadline)
+        self._count(origin)
         return dict(answer)
 
     def _sweep(self, deadline: float, origin: str) -> dict[str, Any]:
         now = self._looked_at = self._clock()
-        due, waiting = self._store.due(now), self._outbox.lanes_due(now)
+        due = self._store.due(now)
+        self._lanes += self._outbox.lanes_due(now)
+        lanes = set(self._lanes)
         # Once the table has answered, as without it nobody is told; before the rest, which may take its time.
         self._watchdog.beat(origin, now)
-        for fingerprint in due:
+        # What waits has half of the time, so that what is due has some too.
+        self._deliver(now + (deadline - now) / 2)
+        looked_at = self._let_time_pass(due, deadline - SEND_SECONDS)
+        self._look_at_letters(now)
+        lanes |= set(self._lanes)
+        self._lanes += self._outbox.lanes_due(self._clock())
+        self._deliver(deadline)
+        self._count(origin)
+        return {"looked_at": looked_at, "lanes": len(lanes)}
+
+    def _let_time_pass(self, due: list[str], deadline: float) -> int:
+        """For as many as there is time for; where there is not enough, nobody is always last."""
+        random.shuffle(due)
+        for looked_at, fingerprint in enumerate(due):
+            if self._clock() > deadline:
+                self._logger.warning("not all alerts looked at", extra={"due": len(due), "looked_at": looked_at})
+                return looked_at
             try:
                 self._lanes += lanes_of(self._keeper.on_time(fingerprint))
             except (Conflict, ClientError, BotoCoreError) as error:
                 self._logger.warning("decided at the next sweep", extra={"error_message": str(error)})
-        self._look_at_letters(now)
-        self._lanes += waiting
-        lanes = len(set(self._lanes))
-        self._deliver(deadline, origin)
-        return {"looked_at": len(due), "lanes": lanes}
+        return len(due)
 
     def _look_at_letters(self, now: float) -> None:
         """What the consumer gave up itself, by way of its dead-letter queue; the next look repeats what fails."""
@@ -126,11 +142,13 @@ class AlertConsumer:
         self._logger.info(signal.title, extra={**fields, "alert_state": signal.state, "severity": signal.severity})
         self._lanes += lanes_of(decision)
 
-    def _deliver(self, deadline: float, origin: str) -> None:
+    def _deliver(self, deadline: float) -> None:
         """What waits; and what failed deliveries make of it, which goes by other roads."""
         while self._lanes:
             lanes, self._lanes = self._lanes, []
             self._deliverer.deliver(lanes, deadline)
+
+    def _count(self, origin: str) -> None:
         self._watchdog.count(self._deliverer.counted(), origin, self._clock())
 
     def _report(self, transport: str, reason: str, gave_up: bool, delivery_id: str) -> None:

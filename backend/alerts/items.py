@@ -135,11 +135,12 @@ def week_of_item(item: Mapping[str, Any]) -> RuleWeek:
 
 
 def _delivery_events(delivery: Delivery) -> list[AlertEvent]:
-    if delivery.delivered_at is None:
-        return []
-    events = [AlertEvent(delivery.delivered_at, "delivered", delivery.transport)] if not delivery.problem else []
-    if delivery.problem:
-        events.append(AlertEvent(delivery.delivered_at, "delivery_failed", f"{delivery.transport}: {delivery.problem}"))
+    events, said = [], f"{delivery.transport}: {delivery.problem}"
+    if delivery.delivered_at is not None:
+        noted = delivery.problem and delivery.failed_at is None
+        events.append(AlertEvent(delivery.delivered_at, "delivered", said if noted else delivery.transport))
+    if delivery.failed_at is not None:
+        events.append(AlertEvent(delivery.failed_at, "delivery_failed", said))
     return events
 
 
@@ -149,4 +150,6 @@ def _storm(record: Mapping[str, Any]) -> Storm:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    """JSON with as few bytes as may be; half a surrogate pair, which is no UTF-8, stays an escape."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()

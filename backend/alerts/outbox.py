@@ -45,7 +45,7 @@ ATTEMPTS: Final = "attempts"
 NEXT_AT: Final = "next_at"
 UNSURE: Final = "unsure"
 SUPERSEDED: Final = frozenset({"updated", "group", "renotified", "unknown"})
-"""Kinds of which only the last one counts, where several of a kind wait one behind another."""
+"""Kinds of which one is enough, where several of a kind wait one behind another."""
 COVERED: Final = frozenset({"updated", "renotified"})
 """Kinds that an opening stands for that was not delivered yet: it says how the alert is now."""
 
@@ -97,20 +97,18 @@ def outbox_items(messages: Iterable[Outgoing], versions: Mapping[str, int], now:
 
 
 def next_of(entries: Sequence[Entry]) -> tuple[Entry, tuple[Entry, ...]]:
-    """The entry to send next, and those that need not be sent besides: in a row, the last of a kind stands for all,
-    and what is not said yet need not be updated or said again.
+    """The entry to send next, which is the first, and those that need not be sent besides.
 
-    Openings, acknowledgements and resolutions are never left out, and nothing overtakes.
+    Whatever is sent says how things are now: of a row of a kind one stands for all, and what is not said yet need not
+    be updated or said again.
+
+    The first one knows what came of earlier attempts, and when the next is. Openings, acknowledgements and resolutions
+    are never left out, and nothing overtakes.
     """
     first, rest = entries[0], entries[1:]
-    if first.kind == "opened":
-        covered = takewhile(lambda entry: entry.kind in COVERED and entry.opened_at == first.opened_at, rest)
-        return first, tuple(covered)[:MAX_NEEDLESS]
-    if first.kind not in SUPERSEDED:
-        return first, ()
-    row = [first, *takewhile(lambda entry: (entry.kind, entry.opened_at) == (first.kind, first.opened_at), rest)]
-    row = row[: MAX_NEEDLESS + 1]
-    return row[-1], tuple(row[:-1])
+    stands_for = COVERED if first.kind == "opened" else SUPERSEDED & {first.kind}
+    row = takewhile(lambda entry: entry.kind in stands_for and entry.opened_at == first.opened_at, rest)
+    return first, tuple(row)[:MAX_NEEDLESS]
 
 
 def moved_on(error: ClientError) -> bool:
@@ -189,10 +187,10 @@ class Outbox:
         due = [entry for entry in first.values() if entry.next_at <= now]
         return [entry.lane for entry in sorted(due, key=lambda entry: entry.at)]
 
-    def begin(self, entry: Entry) -> None:
+    def begin(self, entry: Entry) -> bool:
         """Counts an attempt that is about to be made: until its end is known it may have arrived.
 
-        Raises KeyError where the delivery is gone.
+        False where the delivery is gone: another one ended it.
         """
         try:
             self._dynamodb.update_item(
@@ -203,7 +201,8 @@ class Outbox:
                 ExpressionAttributeValues={":one": {"N": "1"}, ":unsure": {"BOOL": True}},
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            raise KeyError(entry.delivery_id) from None
+            return False
+        return True
 
     def later(self, entry: Entry, next_at: float, *, unsure: bool) -> None:
         """The delivery is tried again at ``next_at`` at the earliest, and those behind it after it.

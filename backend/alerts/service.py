@@ -237,7 +237,9 @@ class AlertService:
         members = self._store.members(alert.fingerprint, MAX_MEMBERS) if alert.rule == GROUP else ()
         for member in members:
             if member.state != "resolved":
-                self._keeper.act(member, act)
+                # One of them may be resolved meanwhile; the others are not.
+                with suppress(InvalidInput):
+                    self._keeper.act(member, act)
         after = self.find(alert.alert_id) or alert
         if not (members and after.state == "resolved"):
             self._keeper.act(alert, act)

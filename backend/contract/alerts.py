@@ -96,13 +96,18 @@ class AlertEvent:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What one transport knows of an alert. ``reference`` is the message there: a Slack ts, a PagerDuty dedup_key."""
+    """What one transport knows of an alert. ``reference`` is the message there: a Slack ts, a PagerDuty dedup_key.
+
+    ``delivered_at`` is when something last arrived, ``failed_at`` when something after that was given up. ``problem`` is
+    why, or, without ``failed_at``, what went wrong beside what arrived.
+    """
 
     transport: str
     reference: str = ""
     delivered_at: float | None = None
     attempts: int = 0
     problem: str = ""
+    failed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,13 @@ _PERMANENT: Final = frozenset(
 )  # fmt: skip
 
 
+_NOT_TAKEN: Final = frozenset(
+    {"Throttling", "Throttled", "ThrottledException", "ThrottlingException", "KMSThrottling",
+     "TooManyRequestsException"}
+)  # fmt: skip
+"""Codes that say that nothing was done: what is sent again is no repeat."""
+
+
 class EmailTransport:
     """Sends mails. A reference is the message's id at SNS, which nothing can be done with."""
 
@@ -42,7 +49,8 @@ class EmailTransport:
             answer = self._sns.publish(TopicArn=self._topic, Subject=subject, Message=body)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
-            raise TransportError(f"email: SNS answered {code}", permanent=code in _PERMANENT) from error
+            words, permanent = f"email: SNS answered {code}", code in _PERMANENT
+            raise TransportError(words, permanent, unsure=code not in _NOT_TAKEN) from error
         except BotoCoreError as error:
             raise TransportError(f"email: no answer of SNS ({type(error).__name__})", permanent=False) from error
         return Delivered(answer["MessageId"])

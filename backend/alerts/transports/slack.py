@@ -54,7 +54,9 @@ class SlackTransport:
         if message.repeat:
             known, doubtful = self._lookup(message, channel)
             if known:
-                return Delivered(known)
+                # What was found says how things were then; this one may stand for later ones too.
+                place, _, ts = known.partition(":")
+                return Delivered(known, self._update(message, place, ts))
         shown = slack_blocks.root(message, self._catalogue, doubtful)
         place, ts = self._calls.post(channel, text=shown.text, blocks=shown.blocks, metadata=_metadata(message))
         return Delivered(f"{place}:{ts}")

@@ -10,8 +10,10 @@ from dataclasses import replace
 
 import pytest
 
+from backend.alerts.keeper import Keeper
+from backend.alerts.state import Decision
 from backend.alerts.transports.base import TransportError
-from tests.backend.alerts.world import Killed, World
+from tests.backend.alerts.world import Killed, World, context
 
 MakeWorld = Callable[..., World]
 
@@ -135,6 +137,54 @@ def test_what_can_not_be_delivered_for_a_day_is_given_up_and_said(make_world: Ma
     world.sweep(700, 6)
     assert world.alert("alerts:undelivered").labels["transport"] == "slack"
     assert [sent.alert.rule for sent in world.transports["email"].got][:1] == ["alerts:undelivered"]
+
+
+def test_what_came_later_is_tried_for_its_own_time(make_world: MakeWorld) -> None:
+    world = make_world(transports=("slack",), deliver_hours=1.0)
+    world.slack.fault = TransportError("Slack does not answer", permanent=False)
+    world.hear(world.message())
+    world.now += 3400
+    world.hear(world.message(severity="CRITICAL"))
+    world.sweep(300)
+    world.slack.fault = None
+    world.sweep(310)
+    assert world.slack.kinds == ["renotified"]
+
+
+def test_what_waits_for_a_transport_that_there_is_no_more_is_said_by_the_others(make_world: MakeWorld) -> None:
+    world = make_world(deliver_hours=1.0)
+    world.slack.fault = TransportError("Slack does not answer", permanent=False)
+    world.hear(world.message())
+    del world.transports["slack"]
+    world.consumer = world.another()
+    world.sweep(3500)
+    assert world.alerts(rule="alerts:undelivered") == ()
+    world.sweep(200)
+    assert world.alert("alerts:undelivered").labels["reason"] == "slack is not connected"
+    (failed,) = (event for event in world.alert().events if event.kind == "delivery_failed")
+    assert (failed.at, failed.text) == (world.now, "slack: slack is not connected")
+
+
+def test_a_sweep_without_time_for_all_sends_what_waits_first(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(transports=("slack",))
+    world.hear(*(world.message(subject=f"s{number}") for number in range(3)))
+    world.slack.fault = TransportError("Slack does not answer", permanent=False)
+    world.hear(world.message(subject="waits"))
+    world.slack.fault = None
+    sent_before: list[int] = []
+
+    def on_time(self: Keeper, fingerprint: str) -> Decision:
+        sent_before.append(len(world.slack.got))
+        world.now += 30
+        return decided(self, fingerprint)
+
+    decided = Keeper.on_time
+    monkeypatch.setattr(Keeper, "on_time", on_time)
+    world.now += 3700
+    answer = world.consumer({"sweep": True}, context())
+    assert (answer["looked_at"], sent_before) == (2, [4, 4])
 
 
 def test_workers_that_meet_make_one_alert_and_one_message(make_world: MakeWorld) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,8 +43,15 @@ def sent(waiting: list[Entry]) -> list[str]:
         (("opened", "resolved", "opened"), ["opened", "resolved", "opened"]),
     ],
 )
-def test_the_last_of_a_kind_stands_for_all(waiting: tuple[str, ...], told: list[str]) -> None:
+def test_one_of_a_kind_stands_for_all(waiting: tuple[str, ...], told: list[str]) -> None:
     assert sent(entries(*waiting)) == told
+
+
+@pytest.mark.parametrize("kind", ["group", "updated", "renotified"])
+def test_one_that_was_tried_is_sent_again_for_those_after_it(kind: str) -> None:
+    waiting = entries(kind, kind)
+    tried = replace(waiting[0], attempts=1, next_at=START + 10, unsure=True)
+    assert next_of([tried, waiting[1]]) == (tried, (waiting[1],))
 
 
 @given(st.lists(st.sampled_from(KINDS), max_size=12))
@@ -88,5 +96,7 @@ def test_a_record_that_meets_a_decision_is_written_after_it(make_world: Callable
 
     dynamodb._make_api_call = refuse_at_first  # type: ignore[method-assign]
     (entry,) = outbox.waiting(LANE)
+    assert outbox.begin(entry)
     outbox.end([entry], Delivery("slack", "ts-1", START, 1))
     assert outbox.waiting(LANE) == []
+    assert not outbox.begin(entry)

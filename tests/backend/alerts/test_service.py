@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from backend.alerts import decide
+from backend.alerts.keeper import Keeper
+from backend.alerts.store import AlertStore
 from backend.audit import AuditLog
-from backend.contract.alerts import Annotation, Silence
+from backend.contract.alerts import Alert, Annotation, Silence
 from backend.contract.check_items import check_item
 from backend.contract.checks import CheckResult
 from backend.contract.errors import InvalidInput
@@ -113,6 +116,28 @@ def test_what_is_done_to_a_group_is_done_to_its_alerts(make_world: MakeWorld) ->
     world.sweep()
     assert world.slack.got[-1].kind == "resolved"
     assert world.slack.got[-1].alert.fingerprint == group.fingerprint
+
+
+def test_what_is_done_to_a_group_goes_on_where_one_of_its_alerts_ended_meanwhile(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(transports=("slack",), group_after=1)
+    world.hear(*(world.message(subject=f"s{number}") for number in range(4)))
+    members, act = AlertStore.members, Keeper.act
+
+    def members_before_one_ends(self: AlertStore, group: str, most: int) -> tuple[Alert, ...]:
+        found = members(self, group, most)
+        if found and found[0].state == "open":
+            act(world.service._keeper, found[0], lambda known, how: decide.resolve(known, how, OPS, "meanwhile"))
+        return found
+
+    monkeypatch.setattr(AlertStore, "members", members_before_one_ends)
+    world.service.acknowledge(world.alert("alerts:group").alert_id, OPS, "all of them")
+    assert sorted(alert.state for alert in world.alerts() if alert.group) == [
+        "acknowledged",
+        "acknowledged",
+        "resolved",
+    ]
 
 
 def test_a_group_is_acknowledged_with_the_last_of_its_alerts(make_world: MakeWorld) -> None:

@@ -79,3 +79,12 @@ def test_errors_say_whether_to_try_again(code: str, status: int, permanent: bool
         with pytest.raises(TransportError, match=code) as raised:
             EmailTransport(sns, "arn:aws:sns:us-east-1:123456789012:mails", load_catalogue()).deliver(message(), None)
     assert raised.value.permanent is permanent
+
+
+@pytest.mark.parametrize(("code", "unsure"), [("Throttling", False), ("InternalError", True)])
+def test_what_sns_said_it_did_not_take_is_no_repeat(sns: Any, message: Any, code: str, unsure: bool) -> None:
+    with Stubber(sns) as answers:
+        answers.add_client_error("publish", code, http_status_code=400)
+        with pytest.raises(TransportError) as raised:
+            EmailTransport(sns, "topic", load_catalogue()).deliver(message(), None)
+    assert (raised.value.permanent, raised.value.unsure) == (False, unsure)

@@ -172,11 +172,12 @@ def test_what_got_through_without_an_answer_is_found_and_not_said_twice(
     slack_peer.mood.set("drop", count=1)
     with pytest.raises(TransportError):
         slack.deliver(said, None)
-    again = message(at=said.at, repeat=True)
+    again = message(at=said.at, repeat=True, alert={"title": "Worse by now"})
     # Another process takes over: it does not even know the channel's id.
     reference = new_slack().deliver(again, None).reference
     (posted,) = slack_peer.messages
     assert reference == f"{posted['channel']}:{posted['ts']}"
+    assert "Worse by now" in words(posted)
 
     slack_peer.mood.set("drop", count=2)
     told = message("renotified", at=said.at)
