@@ -16,7 +16,7 @@ from backend.jobs.calendars import OpenTime
 from backend.jobs.dataset_store import DatasetStore
 from backend.jobs.datasets import late_sentence, says_more, status_of, volume_sentence
 from backend.jobs.history import History, is_due
-from backend.jobs.memory import MEMORY, last_look
+from backend.jobs.memory import MEMORY
 from backend.jobs.volume import hourly, report, windows
 from backend.settings_jobs import DatasetConfig
 
@@ -31,7 +31,7 @@ LONGEST_SECONDS: Final = 31 * 86_400.0
 
 def run(world: World, now: float) -> CheckResult:
     """Looks at all datasets of the environment. Raises what reading them raises: then nobody knows."""
-    last = last_look(lambda before: world.results.latest(CHECK, before), now)
+    last = world.results.latest(CHECK, now, MEMORY)
     memory: Mapping[str, Any] = last.details[MEMORY] if last else {}
     deep = is_due(now, memory.get("history_at", 0.0))
     before = {status.dataset: status for status in world.jobs.datasets()}

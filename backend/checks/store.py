@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 DAY_SECONDS: Final = 86400
-LOOKED_AT: Final = 30
+MOST_BLIND: Final = 60
+"""After so many results that could not look, what the ones before them knew counts as lost."""
 FREQUENT_DAYS: Final = 14
 """Results of checks that run more often than each hour are kept so long: their numbers stay as metrics."""
 _FREQUENT: Final = frozenset(check.name for check in CHECKS if check.every_seconds < 3600)
@@ -39,8 +40,17 @@ class CheckStore:
     def latest(self, check: str, before: float, holding: str = "") -> CheckResult | None:
         """The newest result from before a time (epoch s); None where there is none.
 
-        With ``holding`` the newest of the last ``LOOKED_AT`` whose details have it: one that could not look has not.
+        With ``holding`` the newest of the last ``MOST_BLIND`` whose details have it: one that could not look has not.
+        One at a time, as they may be large and the first mostly has it.
         """
+        for _ in range(MOST_BLIND if holding else 1):
+            result = self._newest(check, before)
+            if result is None or not holding or holding in result.details:
+                return result
+            before = result.at
+        return None
+
+    def _newest(self, check: str, before: float) -> CheckResult | None:
         answer = self._dynamodb.query(
             TableName=self._table,
             KeyConditionExpression=f"{FINGERPRINT} = :check AND {OPENED_AT} BETWEEN :first AND :last",
@@ -50,10 +60,9 @@ class CheckStore:
                 ":last": {"S": utc_text(before - 0.001)},
             },
             ScanIndexForward=False,
-            Limit=LOOKED_AT if holding else 1,
+            Limit=1,
         )
-        results = (check_result(item) for item in answer["Items"])
-        return next((result for result in results if not holding or holding in result.details), None)
+        return next((check_result(item) for item in answer["Items"]), None)
 
     def firing(self, check: str) -> tuple[Firing, ...]:
         """What of a check was told and not resolved yet."""

@@ -197,6 +197,14 @@ class _Demo:
         wait_until_ready(self.api, (self.processes.api,))
 
 
+def attempt(say: Say, what: str, step: Callable[[], object]) -> None:
+    """Does what is done again later anyway: an engine that does not answer once ends no demo."""
+    try:
+        step()
+    except (ClientError, BotoCoreError) as error:
+        say(f"{what} did not work ({error}); it is tried again later")
+
+
 def _watch(demo: _Demo) -> NoReturn:
     """Restarts what ended by itself, takes a changed configuration and keeps the tables small."""
     dynamodb, functions = demo.engine.client("dynamodb"), demo.engine.client("lambda")
@@ -221,11 +229,11 @@ def _watch(demo: _Demo) -> NoReturn:
         except (DeployError, DemoError, ClientError, BotoCoreError) as error:
             demo.say(f"{demo.config.path} could not be put to use ({error}); change it again, or start again")
         if time.monotonic() - thinned > EVERY_SECONDS:
-            thin(dynamodb, demo.settings, time.time())
+            attempt(demo.say, "Thinning", lambda: thin(dynamodb, demo.settings, time.time()))
             thinned = time.monotonic()
         if time.monotonic() - pruned > prune.EVERY_SECONDS:
-            prune.prune(dynamodb, demo.settings, time.time())
+            attempt(demo.say, "Pruning", lambda: prune.prune(dynamodb, demo.settings, time.time()))
             pruned = time.monotonic()
         if time.monotonic() - checked > sooner.EVERY_SECONDS:
-            sooner.run_slow_checks(functions)
+            attempt(demo.say, "Running the slow checks", lambda: sooner.run_slow_checks(functions))
             checked = time.monotonic()
