@@ -18,13 +18,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from backend.alerts.publish import Publisher
 from backend.audit import AuditLog
 from backend.checks.world import World
-from backend.contract.checks import CheckResult, Finding
+from backend.contract.checks import WATCH_KINDS, CheckResult, Finding
 from backend.contract.errors import InvalidInput
 from backend.contract.jobs import JobRun, Watch
 from backend.jobs.history import DAY_SECONDS, RUN_DAYS, History, day_start, days_to_write, is_due, open_days
-from backend.jobs.memory import MEMORY, Memory, last_look, newest_of, recovered, remember
+from backend.jobs.memory import MEMORY, Memory, newest_of, recovered, remember
 from backend.jobs.remediation import decide
 from backend.jobs.retries import Retries
+from backend.jobs.signals import JOB_FAILED, SEVERITY, SOURCE
 from backend.jobs.watch import WINDOWS, watches
 from backend.settings_jobs import JobConfig
 
@@ -43,7 +44,7 @@ SHOWN: Final = 10
 def run(world: World, now: float) -> CheckResult:
     """Looks at all jobs of the environment. Raises what reading them raises: then nobody knows."""
     config = world.settings.config.jobs
-    last = last_look(lambda before: world.results.latest(CHECK, before), now)
+    last = world.results.latest(CHECK, now, MEMORY)
     memory = Memory.of(last.details if last else {})
     start = _look_from(config, None if last is None else last.at, now)
     running = world.jobs.started(now, _days_back(memory, now))
@@ -95,10 +96,10 @@ def _act(
 
 def _resolve(world: World, memory: Memory, runs: Sequence[JobRun], _running: Sequence[JobRun], _now: float) -> Memory:
     failing, succeeded = recovered(memory, runs)
-    publisher = Publisher(world.clients.sns, world.settings, world.logger, "jobs", world.clock)
+    publisher = Publisher(world.clients.sns, world.settings, world.logger, SOURCE, world.clock)
     for subject, at in succeeded.items():
         title = f"{subject} has succeeded"
-        sent = publisher.send("HIGH", "job_failed", title, state="resolved", subject=subject, at=at)
+        sent = publisher.send(SEVERITY, JOB_FAILED, title, state="resolved", subject=subject, at=at)
         if not sent and subject in memory.failing:
             failing[subject] = memory.failing[subject]
     return replace(memory, failing=failing)
@@ -115,17 +116,17 @@ def _remediate(world: World, memory: Memory, _runs: Sequence[JobRun], _running: 
         if plan is None:
             asked.pop(name, None)
             continue
-        attempts = {state.batch: state.attempts for state in plan.remaining}
-        known = {batch: count for batch, count in asked.get(name, {}).items() if attempts.get(batch) == count}
-        due = decide(job, plan, now, known).batches
+        changed = {state.batch: state.updated_at or 0.0 for state in plan.remaining}
+        known = {batch: at for batch, at in asked.get(name, {}).items() if at > changed.get(batch, now)}
+        due = decide(job, plan, now, known)
         if due:
             reason = f"failed batches are tried up to {job.remediation.max_attempts} times"
             try:
-                # Without what a person has asked for already; should that be cancelled, it is the policy's again.
+                # Without what is on its way already; should that be cancelled or not be sent, it is the policy's again.
                 batches = [state.batch for state in retries.preview(name, due).batches]
                 if batches:
                     retries.retry(name, batches, f"policy: {name}", reason, confirm=len(batches))
-                known |= {batch: attempts[batch] for batch in batches}
+                known |= dict.fromkeys(due, now)
             except (InvalidInput, ClientError, BotoCoreError) as error:
                 # What was asked for of other jobs has to be remembered all the same.
                 fields = {"job_name": name, "error_type": type(error).__name__, "error_message": str(error)}
@@ -180,7 +181,7 @@ def _finding(found: Sequence[Watch], synthetic: bool) -> Finding:
     """One finding for a job and state: many hung runs of a job are told once."""
     first = min(found, key=lambda watch: watch.since)
     others = len(found) - 1
-    details: dict[str, Any] = {"kind": _kind(first), "state": first.state, "since": first.since}
+    details: dict[str, Any] = {"kind": WATCH_KINDS[first.state], "state": first.state, "since": first.since}
     details |= {"job_name": first.job_name, "run_id": first.run_id, "run_key": first.run_key, "batch": first.batch}
     if others:
         details["runs"] = ", ".join(f"{watch.batch} {watch.run_id}".strip() for watch in found[:SHOWN])
@@ -188,7 +189,3 @@ def _finding(found: Sequence[Watch], synthetic: bool) -> Finding:
         details["synthetic"] = True
     more = f", and {others} more run{'s' if others > 1 else ''} of it" if others else ""
     return Finding(first.job_name, first.sentence + more, "HIGH", f"/jobs?job={quote(first.job_name)}", details)
-
-
-def _kind(watch: Watch) -> str:
-    return watch.state if watch.state == "none_succeeded" else f"job_{watch.state}"

@@ -5,18 +5,15 @@ Lost, it begins anew: what was due or failed before is not judged then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
-from backend.contract.checks import CheckResult
 from backend.contract.jobs import JobRun
 from backend.settings_jobs import JobConfig
 
 MEMORY: Final = "memory"
 """Its name among a result's details."""
-MOST_BLIND: Final = 60
-"""After so many results that could not look, the memory counts as lost."""
 FORGET_SECONDS: Final = 8 * 86_400.0
 """A job without configuration that has not started for so long is forgotten."""
 MOST_JOBS: Final = 500
@@ -41,11 +38,11 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """All jobs by name, subjects (``<job>`` or ``<job>/<batch>``) whose last run failed and when, and batches that a
-    policy asked for, by job, with the attempts they had then."""
+    policy found due, by job, and when (epoch s)."""
 
     jobs: Mapping[str, Seen] = field(default_factory=dict)
     failing: Mapping[str, float] = field(default_factory=dict)
-    asked: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    asked: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     history_at: float = 0.0
     open_days: Mapping[str, int] = field(default_factory=dict)
     """UTC days before yesterday, and how many of their runs had not ended when the history was written."""
@@ -60,20 +57,6 @@ class Memory:
     def as_json(self) -> dict[str, Any]:
         """For a result's details."""
         return asdict(self)
-
-
-def last_look(latest: Callable[[float], CheckResult | None], now: float) -> CheckResult | None:
-    """The newest result before ``now`` that has a memory, through ``latest(before)``: one that could not look has none.
-
-    None where there is none among the last ``MOST_BLIND`` results.
-    """
-    before = now
-    for _ in range(MOST_BLIND):
-        result = latest(before)
-        if result is None or MEMORY in result.details:
-            return result
-        before = result.at
-    return None
 
 
 def newest_of(runs: Iterable[JobRun]) -> list[JobRun]:

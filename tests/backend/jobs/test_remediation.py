@@ -16,10 +16,8 @@ JOB = JobConfig(time_zone=BERLIN, remediation=Remediation(3, 10.0, "22:00-06:00"
 FAILED = BatchState("2026-05", "failed", 1, updated_at=NOW - 601)
 
 
-def due(*batches: BatchState, job: JobConfig = JOB, now: float = NOW, **asked: int) -> tuple[str, ...]:
-    return decide(
-        job, BatchPlan("load", batches), now, {name.replace("_", "-"): n for name, n in asked.items()}
-    ).batches
+def due(*batches: BatchState, job: JobConfig = JOB, now: float = NOW, **asked: float) -> tuple[str, ...]:
+    return decide(job, BatchPlan("load", batches), now, {name.replace("_", "-"): at for name, at in asked.items()})
 
 
 def test_a_policy_is_off_unless_it_is_configured() -> None:
@@ -38,22 +36,19 @@ def test_the_back_off_doubles_and_ends_at_a_day() -> None:
 
 
 def test_attempts_are_counted_with_the_first() -> None:
-    decision = decide(JOB, BatchPlan("load", (replace(FAILED, attempts=3, updated_at=0.0),)), NOW, {})
-    assert decision.batches == ()
-    assert decision.waiting == {"2026-05": "was tried 3 times; the policy allows 3 attempts"}
+    assert due(replace(FAILED, attempts=2, updated_at=0.0)) == ("2026-05",)
+    assert due(replace(FAILED, attempts=3, updated_at=0.0)) == ()
 
 
 def test_nothing_is_started_in_quiet_hours() -> None:
     night = datetime(2026, 11, 21, 23, 30, tzinfo=ZoneInfo(BERLIN)).timestamp()
-    decision = decide(JOB, BatchPlan("load", (FAILED,)), night, {})
-    assert decision.batches == ()
-    assert decision.waiting == {"2026-05": "waits for the end of the quiet hours 22:00-06:00 (Europe/Berlin)"}
+    assert due(FAILED, now=night) == ()
     assert due(FAILED, now=datetime(2026, 11, 22, 6, 0, tzinfo=ZoneInfo(BERLIN)).timestamp()) == ("2026-05",)
 
 
-def test_a_batch_is_asked_for_once_an_attempt() -> None:
-    assert due(FAILED, **{"2026_05": 1}) == ()
-    assert due(replace(FAILED, attempts=2, updated_at=0.0), **{"2026_05": 1}) == ("2026-05",)
+def test_the_back_off_counts_from_when_a_batch_was_asked_for() -> None:
+    assert due(FAILED, **{"2026_05": NOW - 599}) == ()
+    assert due(FAILED, **{"2026_05": NOW - 600}) == ("2026-05",), "what was asked for may not have been sent"
 
 
 def test_what_runs_succeeded_or_was_never_tried_is_left_alone() -> None:
@@ -68,4 +63,4 @@ def test_what_a_dead_worker_left_is_asked_for() -> None:
 def test_many_batches_are_asked_for_a_part_at_a_time() -> None:
     many = tuple(replace(FAILED, batch=str(number)) for number in range(250))
     assert due(*many) == tuple(str(number) for number in range(100))
-    assert due(*many, **dict.fromkeys(map(str, range(100)), 1)) == tuple(str(number) for number in range(100, 200))
+    assert due(*many, **dict.fromkeys(map(str, range(100)), NOW)) == tuple(str(number) for number in range(100, 200))

@@ -171,7 +171,7 @@ def test_it_lasts_until_a_run_succeeds_though_nothing_starts_any_more() -> None:
 
 # --------------------------------------------------------------------------------------------- memory
 def test_a_memory_is_what_its_json_says() -> None:
-    kept = remember(Memory(asked={"load": {"a": 2}}, history_at=5.0), {"load": NIGHTLY}, [run(60.0, "SUCCESS")], NOW)
+    kept = remember(Memory(asked={"load": {"a": 2.0}}, history_at=5.0), {"load": NIGHTLY}, [run(60.0, "SUCCESS")], NOW)
     assert Memory.of({"memory": kept.as_json()}) == kept
     assert Memory.of({}) == Memory()
 
