@@ -65,12 +65,15 @@ def open_days(running: Iterable[JobRun], now: float) -> dict[str, int]:
 
 def days_to_write(before: Mapping[str, int], running: Mapping[str, int], now: float) -> list[float]:
     """Beginnings (epoch s) of the UTC days whose object is to be written: today, yesterday, and earlier days of which
-    runs have ended since ``before``."""
+    runs have ended since ``before``. Besides one of the earlier days in turn: a worker that was cut off delivers runs
+    from their start to their end days later, and nothing else tells of those."""
     today = now // DAY_SECONDS
     changed = {day for day in {*before, *running} if before.get(day, 0) != running.get(day, 0)}
-    earlier = {(today - age) * DAY_SECONDS for age in range(2, RUN_DAYS + 2)}
+    in_turn = 2 + int(now // EVERY_SECONDS) % RUN_DAYS
     return sorted(
-        {day for day in earlier if utc_text(day)[:10] in changed} | {(today - age) * DAY_SECONDS for age in (0, 1)}
+        day
+        for age in range(RUN_DAYS + 2)
+        if utc_text(day := (today - age) * DAY_SECONDS)[:10] in changed or age in (0, 1, in_turn)
     )
 
 

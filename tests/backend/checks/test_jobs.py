@@ -15,7 +15,7 @@ from backend.checks.handler import Checks
 from backend.contract.checks import CheckResult
 from backend.contract.job_items import plan_items, run_item
 from backend.contract.jobs import JobRun, JobStatus
-from backend.jobs.history import runs_key
+from backend.jobs.history import RUN_DAYS, days_to_write, runs_key
 from backend.jobs.retries import Retries
 from backend.jobs.store import JobStore
 from backend.replay.store import ReplayStore
@@ -139,6 +139,18 @@ def test_the_policy_asks_once_an_attempt_and_is_in_the_audit_log(room: Desk) -> 
     assert (entry.action, entry.who) == ("job.retry", "policy: backfill")
 
 
+def test_the_policy_asks_again_after_the_back_off_for_what_could_not_be_sent(room: Desk) -> None:
+    store = ReplayStore(room.world.clients.dynamodb, room.world.settings.replays_table)
+    died(room, "2026-05")
+    look(room, 11 * MINUTE)
+    (replay,) = store.recent(10, room.now)
+    ended = {"status": {"S": "failed"}, "done": {"N": "1"}, "failed": {"N": "1"}}
+    store.change(replay.replay_id, ended, "attribute_exists(replay_id)", {}, room.now)
+    for later, asked in ((5 * MINUTE, 1), (6 * MINUTE, 2)):
+        look(room, later)
+        assert len(store.recent(10, room.now)) == asked
+
+
 def test_the_policy_leaves_to_a_person_what_they_asked_for(room: Desk) -> None:
     world = room.world
     clients, audit = world.clients, AuditLog(world.clients.dynamodb, world.settings, world.clock)
@@ -177,6 +189,15 @@ def test_the_history_holds_each_run_of_a_day_once_as_it_ended(room: Desk) -> Non
     (line,) = lines(room, fresh.started_at)
     assert (line["status"], line["records"], line["job_name"]) == ("SUCCESS", 7, "load")
     assert [line["status"] for line in lines(room, old.started_at)] == ["FAILED"]
+
+
+def test_every_earlier_day_of_the_history_is_written_again_in_turn() -> None:
+    """Runs that a cut-off worker delivered whole, days later, are told by nothing else."""
+    now = 1_795_266_000.0
+    once = days_to_write({}, {}, now)
+    assert [int(now // DAY - day // DAY) for day in once[1:]] == [1, 0]
+    written = {day for look in range(RUN_DAYS) for day in days_to_write({}, {}, now + 900 * look)}
+    assert {int(now // DAY - day // DAY) for day in written} >= set(range(RUN_DAYS))
 
 
 def test_what_fails_besides_the_look_is_said_and_tried_again(room: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
