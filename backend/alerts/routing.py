@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import Final, NamedTuple
 
-from backend.contract.alerts import CONFIGURED, COVERED, Alert, Silence
+from backend.contract.alerts import CONFIGURED, COVERED, SEVERITIES, Alert, Silence
 from backend.contract.errors import InvalidInput
 from backend.jobs.calendars import parse_hours, parse_zone
 from backend.settings_alerts import Alerting, QuietHours
 
-OWN: Final = "alerts"
-"""Source of what the alert consumer says of itself."""
 DELIVERY_FAILED: Final = "alerts:delivery_failed"
 UNDELIVERED: Final = "alerts:undelivered"
 UNREADABLE: Final = "alerts:unreadable_message"
@@ -21,7 +19,6 @@ ANOTHER_ROAD: Final = frozenset({DELIVERY_FAILED, UNDELIVERED})
 """Rules that tell of a transport, by the others."""
 TRANSPORT: Final = "transport"
 """Label of such an alert: who could not deliver."""
-EMAIL: Final = "email"
 _NAMES: Final = ("slack", "pagerduty", "email")
 QUIET_HOURS: Final = "quiet hours"
 
@@ -91,13 +88,18 @@ def check_config(config: Alerting) -> None:
     """Raises InvalidInput for what only shows when it is used: times, time zones, names of transports."""
     if config.quiet_hours.hours:
         quiet_until(config.quiet_hours, 0.0)
+    for severity in config.quiet_hours.except_severities:
+        if severity not in SEVERITIES:
+            remedy = f"must be one of {', '.join(SEVERITIES)}"
+            raise InvalidInput("alerts.quiet_hours.except_severities", severity, remedy)
     for index, window in enumerate(maintenance(config)):
         if window.ends_at <= window.starts_at:
-            raise InvalidInput(f"alerts.maintenance[{index}].ends", window.reason, "must lie after starts")
-    for severity in ("critical", "high", "medium", "low"):
-        for name in getattr(config.routes, severity):
+            ends = config.maintenance[index].ends
+            raise InvalidInput(f"alerts.maintenance[{index}].ends", ends, "must lie after starts")
+    for route in map(str.lower, SEVERITIES):
+        for name in getattr(config.routes, route):
             if name not in _NAMES:
-                raise InvalidInput(f"alerts.routes.{severity}", name, f"must be one of {', '.join(_NAMES)}")
+                raise InvalidInput(f"alerts.routes.{route}", name, f"must be one of {', '.join(_NAMES)}")
 
 
 def _instant(field: str, text: str) -> float:

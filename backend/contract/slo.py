@@ -41,7 +41,7 @@ FINE_SECONDS: Final = 21600
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Good and all events of one bucket; ``events`` is None where only a ratio is known, not a count."""
+    """Good and all events of one bucket; ``counted`` is False where only a ratio is known, not a count."""
 
     good: float
     total: float
@@ -65,7 +65,10 @@ class BurnRate:
 
 @dataclass(frozen=True, slots=True)
 class SloCard:
-    """Attainment over 30 days, or as much of them as there is data for (``covered_days``)."""
+    """Attainment over 30 days, or as much of them as there is data for (``covered_days``, of 24 hours with data).
+
+    A budget that is not gone is unknown while its source is silent.
+    """
 
     key: str
     title: str
@@ -153,15 +156,17 @@ def slo_card(metric: Metric, minutes: Mapping[float, Tally], hours: Mapping[floa
         state = "critical"
     elif any(b.state == "ticket" for b in burns):
         state = "degraded"
-    covered = (now - min(inside)) / 86400
     detail = next((b.sentence for b in burns if b.state in ("page", "ticket")), "")
+    newest = max((*minutes, *hours))
+    if state == "healthy" and newest < now - FINE_SECONDS:
+        state, detail = "unknown", f"No data for {duration(now - newest)}"
     return SloCard(
         key=metric.key,
         title=slo.title,
         target_percent=slo.target_percent,
         attained_percent=100 * (1 - bad_share),
         budget_left_percent=left,
-        covered_days=min(covered, PERIOD_SECONDS / 86400),
+        covered_days=len(inside) / 24,
         burn=burns,
         state=state,
         detail=detail or f"{max(left, 0):.0f} % of the error budget is left",

@@ -56,19 +56,25 @@ def test_maintenance_windows_of_the_configuration_are_silences() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "field"),
+    ("config", "field", "value"),
     [
-        (Alerting(quiet_hours=QuietHours("late")), "alerts.quiet_hours.hours"),
-        (Alerting(quiet_hours=QuietHours("22:00-06:00", "Berlin")), "alerts.quiet_hours.time_zone"),
-        (Alerting(maintenance=[Maintenance("2026-11-21", "x", "r")]), "alerts.maintenance[0].starts"),
+        (Alerting(quiet_hours=QuietHours("late")), "alerts.quiet_hours.hours", "late"),
+        (Alerting(quiet_hours=QuietHours("22:00-06:00", "Berlin")), "alerts.quiet_hours.time_zone", "Berlin"),
+        (Alerting(maintenance=[Maintenance("2026-11-21", "x", "r")]), "alerts.maintenance[0].starts", "2026-11-21"),
         (
             Alerting(maintenance=[Maintenance("2026-11-22T00:00:00Z", "2026-11-21T00:00:00Z", "r")]),
             "alerts.maintenance[0].ends",
+            "2026-11-21T00:00:00Z",
         ),
-        (Alerting(routes=Routes(low=["pager"])), "alerts.routes.low"),
+        (Alerting(routes=Routes(low=["pager"])), "alerts.routes.low", "pager"),
+        (
+            Alerting(quiet_hours=QuietHours(except_severities=["critical"])),
+            "alerts.quiet_hours.except_severities",
+            "critical",
+        ),
     ],
 )
-def test_what_can_not_be_used_is_named(config: Alerting, field: str) -> None:
+def test_what_can_not_be_used_is_named(config: Alerting, field: str, value: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_config(config)
-    assert caught.value.field == field
+    assert (caught.value.field, value in str(caught.value)) == (field, True)

@@ -181,6 +181,20 @@ def test_a_card_says_how_much_of_the_period_it_covers() -> None:
     assert slo_card(LATENCY, {}, hours(EVEN, 800), NOW).covered_days == pytest.approx(30, abs=0.1)
 
 
+def test_hours_without_data_are_not_covered() -> None:
+    long_ago = {NOW - 29 * 86_400: EVEN}
+    assert slo_card(LATENCY, {}, {**long_ago, **hours(EVEN, 23)}, NOW).covered_days == 1
+
+
+def test_a_budget_of_a_silent_source_is_unknown_unless_it_is_gone() -> None:
+    fine, gone = Tally(1000, 1000), Tally(500, 1000)
+    silent = {t: tally for t, tally in hours(fine).items() if t < NOW - 10 * 86_400}
+    card = slo_card(LATENCY, {}, silent, NOW)
+    assert (card.state, card.attained_percent, card.detail) == ("unknown", 100, "No data for 10 d 1 h")
+    assert slo_card(LATENCY, {}, dict.fromkeys(silent, gone), NOW).state == "critical"
+    assert slo_card(LATENCY, {NOW - 5 * 3600: fine}, silent, NOW).state == "healthy"
+
+
 def test_a_metric_without_a_target_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="has no SLO"):
         slo_card(CATALOGUE["cpu_utilization"], {}, {}, NOW)
