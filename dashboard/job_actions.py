@@ -28,12 +28,9 @@ def retry(services: Services, body: Body, who: str) -> Content:
         if name not in KNOWN:
             raise InvalidInput(name, value, f"is not known; use {', '.join(KNOWN)}")
     job, batches = _job(body), _batches(body)
-    try:
-        if wants_dry_run(body):
-            return _previewed(service.preview(job, batches))
-        replay = service.retry(job, batches, who, body["reason"], confirm=_confirmed(body))
-    except KeyError:
-        raise InvalidInput("job_name", job, "is not a job with batches", "not_found") from None
+    if wants_dry_run(body):
+        return _previewed(service.preview(job, batches))
+    replay = service.retry(job, batches, who, body["reason"], confirm=_confirmed(body))
     go = {"tab": "replays", "replay": replay.replay_id}
     return {
         "message": f"{count(replay.matched, 'batch', 'batches')} of {job} asked to run again",

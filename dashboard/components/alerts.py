@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dash import html
 
-from backend.contract.alerts import COVERED, LOOK_BACK_SECONDS, Alert
+from backend.contract.alerts import COVERED, LOOK_BACK_SECONDS, Alert, Silence
 from backend.contract.verdict import amount, duration
 from dashboard.components.links import set_link
 from dashboard.components.states import badge, note
@@ -68,8 +68,9 @@ def state_badge(alert: Alert) -> html.Span:
     return badge(look, word)
 
 
-def flags(alert: Alert) -> list[tuple[str, str, str]]:
-    """What else is to be said of an alert, as (look, word, sentence)."""
+def flags(alert: Alert, silence: Silence | None = None) -> list[tuple[str, str, str]]:
+    """What else is to be said of an alert, as (look, word, sentence). ``silence`` is the one that keeps it quiet, where
+    it is known."""
     said = []
     if alert.unknown_since is not None and alert.state != "resolved":
         said.append(("unknown", "Source silent", "Its source says nothing at present: it stays open."))
@@ -80,7 +81,8 @@ def flags(alert: Alert) -> list[tuple[str, str, str]]:
         words = f"Recorded only: an alert of {rule} says the same with more words."
         said.append(("silenced", "Told by another", words))
     elif alert.silenced_by:
-        said.append(("silenced", "Silenced", f"Recorded, but nobody is told: {alert.silenced_by}."))
+        why = silence.reason if silence else alert.silenced_by
+        said.append(("silenced", "Silenced", f"Recorded, but nobody is told: {why.rstrip('.')}."))
     if alert.noise:
         said.append(("silenced", "Noise", f"Marked as noise by {alert.noise}."))
     if alert.group and alert.group != alert.fingerprint:
@@ -88,9 +90,12 @@ def flags(alert: Alert) -> list[tuple[str, str, str]]:
     return said
 
 
-def flag_badges(alert: Alert) -> Children:
-    """The flags of an alert, each with its sentence as title."""
-    return [html.Span(badge(look, word), title=sentence, className="flag") for look, word, sentence in flags(alert)]
+def flag_badges(alert: Alert, *, explained: bool = True) -> Children:
+    """The flags of an alert, each with its sentence as title where it may be ``explained``: sentences name people."""
+    return [
+        html.Span(badge(look, word), className="flag", **({"title": sentence} if explained else {}))
+        for look, word, sentence in flags(alert)
+    ]
 
 
 def value_words(alert: Alert) -> str:
@@ -126,8 +131,3 @@ def page_address(alert: Alert) -> str:
         values["to"] = str(round((alert.resolved_at + LOOK_BACK_SECONDS) * 1000))
     values.setdefault("environment", alert.environment)
     return f"{parts.path}?{urlencode(values)}"
-
-
-def runbook_address(key: str) -> str:
-    """Where the dashboard serves a runbook."""
-    return f"/runbooks/{key}"

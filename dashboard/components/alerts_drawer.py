@@ -15,12 +15,11 @@ from dashboard.components.alerts import (
     flags,
     how_long,
     page_address,
-    runbook_address,
     severity_badge,
     state_badge,
     value_words,
 )
-from dashboard.components.links import set_link
+from dashboard.components.links import runbook_address, set_link
 from dashboard.components.replay import choice, field
 from dashboard.components.states import badge, note, shape
 from dashboard.components.text import count
@@ -78,7 +77,7 @@ def props(data: AlertsData) -> dict[str, dict[str, Any]]:
         alert = opened.alert
         parts = {
             "head": _head(alert, data.request),
-            "said": _said(alert, data.at),
+            "said": _said(alert, opened, data.at),
             "action": _actions(alert) if data.acts else [],
             "links": _links(alert, opened, data.request),
             "facts": _facts(alert),
@@ -103,14 +102,14 @@ def _head(alert: Alert, request: ViewRequest) -> Children:
     ]
 
 
-def _said(alert: Alert, at: float) -> Children:
+def _said(alert: Alert, opened: OpenedAlert, at: float) -> Children:
     """The value, the description, and what else is to be said. All of it is text."""
     parts: Children = []
     if words := value_words(alert):
         parts.append(html.P([html.Span(words, className="number")], className="value"))
     if alert.description:
         parts.append(html.P(alert.description, className="alert-description"))
-    told = [html.Li([badge(look, word), html.Span(sentence)]) for look, word, sentence in flags(alert)]
+    told = [html.Li([badge(look, word), html.Span(sentence)]) for look, word, sentence in flags(alert, opened.silence)]
     deadline = alert.acknowledge_by
     if alert.state == "open" and deadline is not None:
         late = at > deadline

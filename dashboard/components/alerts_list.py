@@ -192,7 +192,8 @@ def _wall(found: AlertsList) -> html.Section:
             [
                 severity_badge(alert.severity),
                 html.Span(
-                    [html.Span(alert.title, className="wall-words"), *flag_badges(alert)], className="wall-title"
+                    [html.Span(alert.title, className="wall-words"), *flag_badges(alert, explained=False)],
+                    className="wall-title",
                 ),
                 html.Span(value_words(alert), className="wall-value"),
                 state_badge(alert),

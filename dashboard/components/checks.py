@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from dash import html
 
+from backend.contract.alerts import CRITICAL_TOPIC
 from backend.contract.checks import OVERDUE_INTERVALS, Finding
 from backend.contract.verdict import amount, duration
-from dashboard.components.alerts import Children, runbook_address, severity_badge
+from dashboard.components.alerts import Children, severity_badge
 from dashboard.components.checks_strip import LEGEND
-from dashboard.components.links import set_link
+from dashboard.components.links import runbook_address, set_link
 from dashboard.components.replay import cell, heading, table
 from dashboard.components.states import badge, note
 from dashboard.components.text import count
@@ -43,6 +44,8 @@ def checks(data: AlertsData) -> Children:
 def _row(one: CheckView, request: ViewRequest) -> html.Tr:
     check, result = one.check, one.result
     look, word = LOOKS[one.state]
+    if one.state == "failed" and check.severity not in CRITICAL_TOPIC:
+        look = "degraded"
     value = ""
     if result is not None and one.overdue_seconds is None and result.value is not None:
         value = amount(result.value, result.unit).strip()

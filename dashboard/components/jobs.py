@@ -11,7 +11,7 @@ from backend.contract.checks import WATCH_KINDS, Standing
 from backend.contract.jobs import JOB_TYPES, Watch
 from backend.contract.verdict import duration
 from dashboard.components.jobs_charts import COLOURS, P50, P95, STATUS_WORDS
-from dashboard.components.links import set_link
+from dashboard.components.links import runbook_address, set_link
 from dashboard.components.replay import address_form, choice_field, named, text_field
 from dashboard.components.states import badge, note, shape
 from dashboard.components.text import count, took
@@ -131,7 +131,7 @@ def _watch(watch: Watch, data: JobsData) -> html.Li:
         changes = {"job": watch.job_name, "batch": watch.batch or None, "run_status": None, "text": None,
                    "failure": None, "run": watch.run_key or None}  # fmt: skip
         name = set_link(name, data.request, changes, **({"data-opens": watch.run_key} if watch.run_key else {}))
-        runbook = [html.A("Runbook", href=f"/runbooks/{WATCH_KINDS[watch.state]}", className="watch-runbook")]
+        runbook = [html.A("Runbook", href=runbook_address(WATCH_KINDS[watch.state]), className="watch-runbook")]
     return html.Li(
         [
             badge(state, word),

@@ -8,7 +8,7 @@ from typing import Any, Final
 from backend.contract.jobs import JobStatus
 from backend.contract.verdict import duration
 from dashboard.components.errors_charts import LAYOUT, MOMENT, Trace, threshold
-from dashboard.components.text import count
+from dashboard.components.text import count, plain
 from dashboard.data.jobs_lines import Bar, Timeline, Trend, tidy
 
 STATUS_WORDS: Final[Mapping[JobStatus, str]] = {"STARTED": "Running", "SUCCESS": "Succeeded", "FAILED": "Failed"}
@@ -78,7 +78,7 @@ def _rows(timeline: Timeline, labels: Mapping[str, str]) -> Trace:
     at = _ms(timeline.end)
     return {
         "type": "bar", "orientation": "h", "name": "", "hoverinfo": "skip",
-        "y": [_plain(labels[job]) for job in timeline.jobs],
+        "y": [plain(labels[job]) for job in timeline.jobs],
         "base": [at] * len(timeline.jobs), "x": [0] * len(timeline.jobs),
     }  # fmt: skip
 
@@ -88,7 +88,7 @@ def _bars(timeline: Timeline, status: JobStatus, bars: list[Bar], labels: Mappin
     single = not timeline.slot
     trace: dict[str, Any] = {
         "type": "bar", "orientation": "h", "name": STATUS_WORDS[status],
-        "y": [_plain(labels[bar.job]) for bar in bars],
+        "y": [plain(labels[bar.job]) for bar in bars],
         "base": [_ms(bar.start) for bar in bars],
         "x": [_ms(max(bar.end - bar.start, least)) for bar in bars],
         "text": [bar.batch for bar in bars], "textposition": "inside", "insidetextanchor": "middle",
@@ -107,8 +107,8 @@ def _bars(timeline: Timeline, status: JobStatus, bars: list[Bar], labels: Mappin
 
 
 def _hover(bar: Bar) -> str:
-    what = f", batch {_plain(bar.batch)}" if bar.batch else "" if bar.run else f", {count(bar.runs, 'run')} began"
-    return f"{_plain(bar.job)}{what}<br>{STATUS_WORDS[bar.status]}, {duration(bar.end - bar.start)}"
+    what = f", batch {plain(bar.batch)}" if bar.batch else "" if bar.run else f", {count(bar.runs, 'run')} began"
+    return f"{plain(bar.job)}{what}<br>{STATUS_WORDS[bar.status]}, {duration(bar.end - bar.start)}"
 
 
 def trend_traces(trend: Trend, ends: tuple[float, float]) -> list[Trace]:
@@ -141,11 +141,6 @@ def trend_traces(trend: Trend, ends: tuple[float, float]) -> list[Trace]:
     if trend.limit is not None and trend.limit_near:
         traces.append(threshold(f"limit {duration(trend.limit)}", trend.limit / size, ends, LIMIT))
     return traces
-
-
-def _plain(text: str) -> str:
-    """Plotly reads a few tags in texts: angle brackets are written as entities."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _ms(seconds: float) -> int:

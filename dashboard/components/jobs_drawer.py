@@ -12,7 +12,7 @@ from backend.contract.jobs import LOST_SECONDS, JobRun
 from backend.contract.verdict import duration
 from dashboard.components.jobs import RUN_STATES
 from dashboard.components.jobs_charts import STATUS_WORDS
-from dashboard.components.links import changed, set_link
+from dashboard.components.links import changed, runbook_address, set_link
 from dashboard.components.states import badge, note, shape
 from dashboard.components.text import count, took
 from dashboard.components.times import ago, exact
@@ -128,7 +128,7 @@ def _links(run: JobRun, data: JobsData) -> Children:
         query = changed(wanted, {"correlation_id": run.correlation_id, "from": since}).query()
         links.append(html.A("Trace on Errors", href=f"/errors?{query}", className="button"))
     if run.status == "FAILED":
-        links.append(html.A("Runbook", href="/runbooks/job_failed", className="button"))
+        links.append(html.A("Runbook", href=runbook_address("job_failed"), className="button"))
     if run.correlation_id and data.region:
         end = run.ended_at or data.at
         text = "\n| ".join(

@@ -24,6 +24,11 @@ def set_link(children: Any, request: ViewRequest, changes: Mapping[str, str | No
     )
 
 
+def runbook_address(key: str) -> str:
+    """Where the dashboard serves a runbook."""
+    return f"/runbooks/{key}"
+
+
 def changed(request: ViewRequest, changes: Mapping[str, str | None]) -> ViewRequest:
     """The request with parameters set or, with None, removed."""
     common = {"from": "start", "to": "end", "environment": "environment", "host": "host", "operator": "operator"}

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from backend.contract.alerts import Annotation
 from backend.contract.verdict import duration
-from dashboard.components.text import count
+from dashboard.components.text import count, plain
 from dashboard.data.alerts_marks import ALERT, Marks, lasting
 
 Trace = Mapping[str, Any]
@@ -148,7 +148,7 @@ def _hover(group: Sequence[Annotation]) -> str:
 
 
 def _title(mark: Annotation) -> str:
-    return _plain(mark.title if len(mark.title) <= MOST_CHARACTERS else f"{mark.title[:MOST_CHARACTERS]}…")
+    return plain(mark.title if len(mark.title) <= MOST_CHARACTERS else f"{mark.title[:MOST_CHARACTERS]}…")
 
 
 def _about(mark: Annotation) -> str:
@@ -157,11 +157,7 @@ def _about(mark: Annotation) -> str:
     lasted = "" if mark.until is None else f", {duration(max(mark.until - mark.at, 0.0))}"
     if mark.kind == ALERT and mark.until is None:
         lasted = ", open"
-    return f"{_plain(kind)}{lasted}"
-
-
-def _plain(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f"{plain(kind)}{lasted}"
 
 
 def _ms(seconds: float) -> int:

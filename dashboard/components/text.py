@@ -66,3 +66,8 @@ def took(seconds: float) -> str:
 def masked(ident: str) -> str:
     """An entity's id as displays show it: its first two and last two characters, nothing of a short one."""
     return f"{ident[:MASK_KEEPS]}…{ident[-MASK_KEEPS:]}" if len(ident) > 2 * MASK_KEEPS else "…"
+
+
+def plain(text: str) -> str:
+    """A text for a chart: Plotly reads a few tags in texts, so angle brackets are written as entities."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

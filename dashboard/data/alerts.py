@@ -66,6 +66,8 @@ class OpenedAlert:
     alert_id: str
     alert: Alert | None
     incident: Incident | None = None
+    silence: Silence | None = None
+    """What keeps it quiet, where that is a silence that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def load(sources: Sources, request: ViewRequest, now: float) -> AlertsData:
         data = replace(data, silences=_silences(service, sources, now))
     else:
         data = replace(data, weeks=sources.shared("alert weeks", lambda: service.weeks(WEEKS), SLOW_SECONDS))
-    return replace(data, opened=_opened(service, sources.shared, request))
+    return replace(data, opened=_opened(service, sources.shared, request, now))
 
 
 def open_alerts(service: Alerts, shared: Shared) -> tuple[Alert, ...]:
@@ -205,15 +207,18 @@ def _resolved(service: Alerts, shared: Shared, request: ViewRequest, now: float)
     return shared(f"resolved alerts {request.environment} {request.start} {request.end} {severity} {rule}", read)
 
 
-def _opened(service: Alerts, shared: Shared, request: ViewRequest) -> OpenedAlert | None:
+def _opened(service: Alerts, shared: Shared, request: ViewRequest, now: float) -> OpenedAlert | None:
     """The alert of the drawer; none for displays, which have none."""
     alert_id = request.get("alert")
     if alert_id is None or request.role == "display":
         return None
     alert = service.find(alert_id)
-    if alert is None or not alert.incident_id:
-        return OpenedAlert(alert_id, alert)
-    return OpenedAlert(alert_id, alert, _incident(service, shared, alert.incident_id))
+    if alert is None:
+        return OpenedAlert(alert_id, None)
+    incident = _incident(service, shared, alert.incident_id) if alert.incident_id else None
+    quiet = _read_silences(service, shared, now) if alert.silenced_by else ()
+    silence = next((one for one in quiet if one.silence_id == alert.silenced_by), None)
+    return OpenedAlert(alert_id, alert, incident, silence)
 
 
 def _incident(service: Alerts, shared: Shared, incident_id: str) -> Incident | None:
@@ -229,8 +234,12 @@ def _incidents(service: Alerts, shared: Shared, request: ViewRequest) -> Inciden
     return IncidentsData(recent, chosen, None if chosen else wanted)
 
 
+def _read_silences(service: Alerts, shared: Shared, now: float) -> tuple[Silence, ...]:
+    return shared("silences", lambda: service.silences(now - ENDED_SECONDS))
+
+
 def _silences(service: Alerts, sources: Sources, now: float) -> SilencesData:
-    found = sources.shared("silences", lambda: service.silences(now - ENDED_SECONDS))
+    found = _read_silences(service, sources.shared, now)
     seen = (alert.rule for alert in open_alerts(service, sources.shared))
     rules = {*sources.rules, *seen}
     return SilencesData(

@@ -42,7 +42,7 @@ class Alerts(Protocol):
         """Ends it by hand. Raises KeyError."""
 
     def silences(self, now: float) -> tuple[Silence, ...]:
-        """Those that are not over at ``now``, those of the configuration too."""
+        """Those that were not over at ``now``, which may be past; those of the configuration too."""
 
     def silence(self, silence: Silence, by: str, reason: str) -> Silence:
         """Keeps matching alerts quiet for a while. Raises InvalidInput."""

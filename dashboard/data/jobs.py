@@ -206,8 +206,6 @@ def _retry(retries: Retries | None, request: ViewRequest) -> tuple[RetryPreview 
         return None, ""
     try:
         return retries.preview(job, None), ""
-    except KeyError:
-        return RetryPreview(job, ()), "This job has no batches."
     except InvalidInput as error:
         return RetryPreview(job, ()), str(error)
     except (BotoCoreError, ClientError, TimeoutError) as error:

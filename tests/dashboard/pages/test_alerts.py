@@ -210,11 +210,11 @@ def test_viewers_and_displays_are_offered_no_action(desk: AlertDesk, role: Role,
 
 
 def test_a_display_shows_what_is_open_without_links_and_names_and_as_much_as_fits(desk: AlertDesk) -> None:
-    desk.service.stored += [alert(NOW, f"More {number}") for number in range(20)]
+    desk.service.stored += [alert(NOW, f"More {number}", noise="carl@example.com") for number in range(20)]
     page = desk.html("display", tab="tuning", alert=desk.service.stored[0].alert_id)
     assert page.count('id="wall-') == ON_DISPLAYS
     assert "and 13 more" in page
-    for hidden in ("<a ", "<button", "<input", "ana@example.com"):
+    for hidden in ("<a ", "<button", "<input", "ana@example.com", "carl@example.com"):
         assert hidden not in page, hidden
 
 
@@ -265,6 +265,13 @@ def test_the_view_is_pure(desk: AlertDesk) -> None:
     data = desk.services.load(request())
     first, second = (render(fill(PAGE.layout(), PAGE.view(data, NOW).props), NOW) for _ in range(2))
     assert first == second
+
+
+def test_a_silenced_alert_says_why_not_by_which_id(desk: AlertDesk) -> None:
+    quiet = desk.service.quiet[0]
+    desk.service.stored.append(alert(NOW, "Quiet", silenced_by=quiet.silence_id))
+    said = desk.part("drawer-said", alert=desk.service.stored[-1].alert_id)
+    assert "nobody is told: Known, a fix is on its way." in said
 
 
 def test_an_alarm_that_another_alert_speaks_for_is_not_said_to_be_silenced() -> None:
