@@ -28,8 +28,9 @@ def room() -> Iterator[Desk]:
 
 
 def put(room: Desk, at: float, status: JobStatus = "SUCCESS", dataset: str = "orders", **fields: Any) -> None:
-    ended = None if status == "STARTED" else at + 60
-    run = JobRun("load", f"{at:g}", status, at, dataset=dataset, ended_at=ended, heartbeat_at=room.now, records=100)
+    ended = None if status == "STARTED" else fields.pop("ended_at", at + 60)
+    beat = ended or room.now
+    run = JobRun("load", f"{at:.0f}", status, at, dataset=dataset, ended_at=ended, heartbeat_at=beat, records=100)
     item = run_item(replace(run, **fields))
     room.world.clients.dynamodb.put_item(TableName=room.world.settings.job_runs_table, Item=item)
 
