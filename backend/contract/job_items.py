@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from decimal import Decimal
 from typing import Any, Final, Literal, cast
 
 from backend.contract.events import utc_seconds, utc_text
@@ -124,7 +125,8 @@ def run_of(item: Mapping[str, Any]) -> JobRun:
     found |= {name: item[name]["S"] for name in (*_TEXTS, DATASET) if name in item}
     found |= {name: utc_seconds(item[name]["S"]) for name in _TIMES if name in item}
     found |= {name: float(item[name]["N"]) for name in _NUMBERS if name in item}
-    found |= {name: int(found[name]) for name in _WHOLE if name in found}
+    # Not through a float, which has but 53 bits.
+    found |= {name: int(Decimal(item[name]["N"])) for name in _WHOLE if name in item}
     if "synthetic" in item:
         found["synthetic"] = item["synthetic"]["BOOL"]
     return JobRun(**found)

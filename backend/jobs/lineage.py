@@ -18,13 +18,12 @@ from uuid import UUID
 from backend.contract.errors import InvalidInput
 from backend.contract.events import utc_seconds, utc_text
 from backend.contract.jobs import MAX_ERROR_BYTES, MAX_NAME, JobRun
+from backend.contract.ranges import OLDEST
 from backend.jobs.run import MAX_RECORDS, cut
 
 EVENT_TYPES: Final = ("START", "RUNNING", "COMPLETE", "FAIL", "ABORT", "OTHER")
 _ENDS: Final = ("COMPLETE", "ABORT", "FAIL")
 """The later in this order counts where two come with the same time."""
-_EARLIEST: Final = 946_684_800.0
-"""2000-01-01."""
 _ERROR_CLASS: Final = re.compile(r"(?:[\w$]+\.)*([A-Za-z_$][\w$]*(?:Error|Exception))\b")
 _SHORTENED: Final = 16
 """Hex digits that stand for what a long name loses."""
@@ -232,6 +231,6 @@ def _time(value: object, latest: float) -> float:
         raise InvalidInput("eventTime", value, remedy) from None
     if instant.tzinfo is None:
         raise InvalidInput("eventTime", value, remedy)
-    if not _EARLIEST <= seconds <= latest:
+    if not OLDEST <= seconds <= latest:
         raise InvalidInput("eventTime", value, "must lie between 2000 and now; set the sender's clock right")
     return seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from backend.contract.events import utc_text
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 DAY_SECONDS: Final = 86_400
 KEYS_AT_ONCE: Final = 100
 """What BatchGetItem takes."""
+LONGEST_WAIT_SECONDS: Final = 2.0
+"""Between two tries of what BatchGetItem left out."""
 
 
 class JobReader:
@@ -43,11 +46,18 @@ class JobReader:
     Every method raises what botocore raises where AWS does not answer.
     """
 
-    def __init__(self, dynamodb: DynamoDBClient, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        dynamodb: DynamoDBClient,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._dynamodb = dynamodb
         self._table = settings.job_runs_table
         self._datasets_table = settings.datasets_table
         self._clock = clock
+        self._sleep = sleep
 
     def runs(self, start: float, end: float) -> Iterator[list[JobRun]]:
         """Runs started from ``start`` up to ``end`` (epoch s, exclusive), of any status, a page at a time.
@@ -80,11 +90,15 @@ class JobReader:
         for at in range(0, len(wanted), KEYS_AT_ONCE):
             part = [run_key_of(*key) for key in wanted[at : at + KEYS_AT_ONCE]]
             waiting: dict[str, Any] = {self._table: {"Keys": part, "ConsistentRead": True}}
-            while waiting:
+            for attempt in count():
                 answer = self._dynamodb.batch_get_item(RequestItems=waiting)
                 for run in map(run_of, answer["Responses"].get(self._table, ())):
                     found[run.job_name, run.run_key] = run
                 waiting = dict(answer.get("UnprocessedKeys") or {})
+                if not waiting:
+                    break
+                # The table has no room for more just now, and boto3 does not wait for it here.
+                self._sleep(min(LONGEST_WAIT_SECONDS, 0.05 * 2.0 ** min(attempt, 10)))
         return [found[key] for key in wanted if key in found]
 
     def plans(self) -> tuple[BatchPlan, ...]:

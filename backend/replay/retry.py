@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from backend.contract.jobs import BatchPlan, BatchState
 from backend.contract.replays import ReplayResult
+from backend.contract.tables import JOB_NAME
 from backend.jobs.retry_plan import retry_attributes, retry_body, why_not
 from backend.replay.lease import Held, Part
 from backend.replay.pace import Pace, part_size
@@ -63,7 +64,7 @@ class RetryRun:
 
     def _ask(self, sender: Sender, batches: Sequence[str]) -> None:
         tools, replay = self._tools, self.held.replay
-        began, now, job_name = tools.monotonic(), tools.clock(), str(replay.selection["job_name"])
+        began, now, job_name = tools.monotonic(), tools.clock(), str(replay.selection[JOB_NAME])
         plan = self._plans.plan(job_name)
         states = {} if plan is None else {state.batch: state for state in plan.batches}
         results: dict[str, ReplayResult] = {}
@@ -89,6 +90,6 @@ class RetryRun:
 
     def _message(self, state: BatchState) -> Outgoing:
         replay = self.held.replay
-        job_name = str(replay.selection["job_name"])
+        job_name = str(replay.selection[JOB_NAME])
         body = retry_body(job_name, state, replay.replay_id, replay.requested_by)
         return Outgoing(body, retry_attributes(job_name))

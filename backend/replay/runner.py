@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from backend.audit import AuditLog
 from backend.contract.errors import InvalidInput
 from backend.contract.replays import FINISHED, Replay, ReplayStatus
+from backend.contract.tables import JOB_NAME
 from backend.jobs.retry_plan import retry_url
 from backend.replay.lease import Held, LeaseLost
 from backend.replay.queue_lease import QueueLeases
@@ -110,7 +111,7 @@ class Runner:
                 raise InvalidInput("target", replay.target, "is not connected any more; see replay.targets")
             return ReplayRun(self._tools, held, url, until)
         if replay.kind == "retry":
-            url = retry_url(str(replay.selection["job_name"]), self._settings)
+            url = retry_url(str(replay.selection[JOB_NAME]), self._settings)
             return RetryRun(self._tools, self._plans, held, url, until)
         queue = find_queue(replay.selection.get("queue"), self._settings)
         work = Work(self._tools, self._store, self._events, self._queue_leases, queue, uuid.uuid4().hex)

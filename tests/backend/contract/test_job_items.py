@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backend.contract.job_items import (
@@ -47,6 +47,7 @@ RUNS = st.builds(
 
 
 @given(RUNS)
+@example(JobRun("load", "r1", "SUCCESS", AT, records=2**53 + 1))
 def test_a_run_comes_back_as_it_went_in(run: JobRun) -> None:
     back = run_of(run_item(run))
     assert replace(back, started_at=run.started_at, ended_at=run.ended_at, heartbeat_at=run.heartbeat_at) == run

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
 from backend.contract.errors import InvalidInput
 from backend.contract.job_items import dataset_item, run_item
 from backend.contract.jobs import DatasetStatus, JobRun
-from backend.jobs.reader import KEYS_AT_ONCE
+from backend.jobs.reader import KEYS_AT_ONCE, JobReader
 from backend.jobs.sdk import job, pending
+from backend.settings import Settings
 from tests.backend.jobs.tracking import Tracking
 
 DAY = 86_400.0
@@ -35,6 +38,24 @@ def test_runs_of_a_range_come_of_every_status_and_day_and_of_no_other_time(track
     assert [run.run_id for run in tracking.reader.started(AT + 2 * DAY + 60, days=2)] == ["r3", "r4"]
     assert [run.run_id for run in tracking.reader.of_dataset("ranged", AT, AT + DAY)] == ["r2"]
     assert found[0] == runs[0]
+
+
+class Throttled:
+    """DynamoDB that leaves out what it is asked for, twice."""
+
+    def __init__(self) -> None:
+        self.left = 2
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803 - boto3's
+        self.left -= 1
+        return {"Responses": {}, "UnprocessedKeys": RequestItems if self.left >= 0 else {}}
+
+
+def test_keys_that_a_table_has_no_room_for_are_asked_for_later_and_later() -> None:
+    dynamodb: Any = Throttled()
+    waits: list[float] = []
+    JobReader(dynamodb, Settings(), sleep=waits.append).get_many([("load", "r")])
+    assert waits == [0.05, 0.1]
 
 
 def test_many_runs_are_read_by_their_keys_in_their_order(tracking: Tracking) -> None:
