@@ -11,6 +11,7 @@ import click
 
 from backend.contract.catalogue import Catalogue, load_catalogue
 from backend.contract.errors import InvalidInput
+from backend.jobs.terminated import TermGuard
 from backend.local.state import DIRECTORY, read
 from backend.local.trips import HEARTBEAT, LONGEST_SECONDS, TRIPS, record, trippable
 
@@ -57,14 +58,18 @@ def command(metric: str | None, minutes: float | None, directory: Path) -> None:
 def silence(
     events: EventBridgeClient, seconds: float, say: Callable[[str], object], wait: Callable[[float], None] = time.sleep
 ) -> None:
-    """Switches the alert consumer's schedule off, waits, and switches it on again, however the waiting ends."""
-    events.disable_rule(Name=SWEEP_RULE)
-    say(f"The alert consumer's schedule is off for {seconds / 60:g} min; Ctrl-C switches it on at once")
+    """Switches the alert consumer's schedule off, waits, and switches it on again, however the waiting ends: SIGTERM is
+    an end like any other."""
+    guard = TermGuard()
+    guard.enter()
     try:
+        events.disable_rule(Name=SWEEP_RULE)
+        say(f"The alert consumer's schedule is off for {seconds / 60:g} min; Ctrl-C switches it on at once")
         wait(seconds)
     finally:
-        events.enable_rule(Name=SWEEP_RULE)
-        say("The alert consumer's schedule is on again")
+        with guard.leaving():
+            events.enable_rule(Name=SWEEP_RULE)
+            say("The alert consumer's schedule is on again")
 
 
 def _row(catalogue: Catalogue, name: str, seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,17 @@ class Rules:
         self.calls.append(("on", Name))
 
 
-def test_the_schedule_comes_on_again_when_the_waiting_is_interrupted() -> None:
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_the_schedule_comes_on_again_when_the_waiting_is_interrupted(
+    number: signal.Signals, raised: type[BaseException]
+) -> None:
     rules: Any = Rules()
 
     def interrupted(_seconds: float) -> None:
-        raise KeyboardInterrupt
+        # Left to its default SIGTERM would end the tests themselves.
+        assert signal.getsignal(number) is not signal.SIG_DFL
+        signal.raise_signal(number)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(raised):
         silence(rules, 60, lambda _: None, interrupted)
     assert rules.calls == [("off", SWEEP_RULE), ("on", SWEEP_RULE)]
