@@ -29,7 +29,7 @@
     [...form.elements].filter((box) => box.name && !box.disabled && box.type !== "submit" && !ticks.owns(form, box));
 
   function valueOf(box) {
-    const text = box.value.trim();
+    const text = box.type === "checkbox" || box.type === "radio" ? box.value : box.value.trim();
     if (text === "") return undefined;
     return box.type === "number" ? Number(text) : text;
   }

@@ -4,14 +4,14 @@
 // [data-grid="<id>"] holds an AG Grid of that id. data-rows is the address of its rows: asked with the page's own query,
 // start, count and sort, it answers {rows, matching}. data-version changes with each refresh that may bring other rows:
 // what is shown is fetched again then, in place, so scroll, selection and focus stay. data-opens-row="<parameter>" is
-// what a click or Enter on a row sets, to the row's field of that name.
+// what a click or Enter on a row sets, to the row's field of that name. data-failed says that rows could not be fetched.
 (() => {
   "use strict";
   const { change, query, kiosk, stamp, duration } = window.pulseboard;
   const react = document.getElementById("react-entry-point");
   const TIMEOUT_MS = 10000;
   const SHELL = ["theme", "tz", "rotate", "every", "refresh"]; // what rows do not depend on
-  const grids = new Map(); // region -> { api, key, version }
+  const grids = new Map(); // region -> { api, key, version, usual: the order where the address names none }
 
   // How cells write what they hold; column definitions name these.
   const missing = (value) => value === null || value === undefined;
@@ -45,7 +45,7 @@
         params.successCallback(rows, matching);
         delete region.dataset.failed;
       } catch {
-        region.dataset.failed = "yes"; // the next refresh asks again; what is there stays
+        region.dataset.failed = "These rows can't be read now"; // the next refresh asks again; what is there stays
         params.failCallback();
       }
     },
@@ -57,8 +57,8 @@
     return sorted ? (sorted.sort === "desc" ? "-" : "") + sorted.colId : null;
   }
 
-  function sort(api) {
-    const wanted = query().get("sort");
+  function sort({ api, usual }) {
+    const wanted = query().get("sort") || usual;
     if (!wanted || wanted === sortOf(api)) return;
     const state = [{ colId: wanted.replace(/^-/, ""), sort: wanted.startsWith("-") ? "desc" : "asc" }];
     api.applyColumnState({ state, defaultState: { sort: null } });
@@ -87,8 +87,9 @@
   }
 
   function attach(region, api) {
-    grids.set(region, { api, key: keyOf(region), version: region.dataset.version });
-    sort(api);
+    const known = { api, key: keyOf(region), version: region.dataset.version, usual: sortOf(api) };
+    grids.set(region, known);
+    sort(known);
     api.setGridOption("datasource", source(region));
     api.addEventListener("sortChanged", ({ source: by }) => {
       if (by !== "api") change({ sort: sortOf(api) });
@@ -121,7 +122,7 @@
   document.addEventListener("pulseboard:url", () => {
     for (const [region, known] of grids) {
       if (known.api.isDestroyed()) continue;
-      sort(known.api);
+      sort(known);
       select(region, known.api);
       const key = keyOf(region);
       if (key !== known.key) {
