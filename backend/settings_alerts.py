@@ -17,7 +17,10 @@ class Routes:
 
 @dataclass(frozen=True, slots=True)
 class Renotify:
-    """Minutes after which an alert that is open and not acknowledged is told again."""
+    """Minutes after which an alert that is open and not acknowledged is told again, time after time.
+
+    The first time is when somebody must have acknowledged it (``ACKNOWLEDGE_SECONDS``); of LOW it is this one.
+    """
 
     critical: float = 15.0
     high: float = 60.0

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from backend.contract.alerts import Annotation
+from backend.contract.alerts import MAX_TITLE, Annotation
 from backend.contract.errors import InvalidInput
 from backend.contract.event_items import Item
 from backend.contract.events import utc_text
@@ -23,7 +23,6 @@ from backend.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-MAX_TITLE: Final = 300
 MAX_LINK: Final = 2_000
 BY: Final = "posted_by"
 KIND_PATTERN: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"

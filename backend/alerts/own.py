@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from backend.alerts.routing import DEAD_LETTERS, DELIVERY_FAILED, TRANSPORT, UNDELIVERED
-from backend.contract.alerts import Signal, fingerprint
+from backend.contract.alerts import MAX_TITLE, Signal, fingerprint
 
 LASTS_SECONDS: Final = 3600.0
 """Nobody says that a transport works again: the alert ends so long after the last delivery that failed."""
@@ -51,7 +51,7 @@ def delivery_signal(
         rule=rule,
         state="firing",
         severity="HIGH",
-        title=f"An alert for {transport} {why}: {reason}"[:300],
+        title=f"An alert for {transport} {why}: {reason}"[:MAX_TITLE],
         at=round(now, 3),
         signal_id=f"{delivery_id}.{kind}",
         source=source,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +21,7 @@ from backend.contract.events import utc_text
 from backend.contract.tables import (
     ANNOTATIONS,
     ENVIRONMENT,
+    EXPIRES_AT,
     FINGERPRINT,
     INCIDENTS,
     OPENED_AT,
@@ -29,6 +33,8 @@ from backend.contract.tables import (
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+logger = logging.getLogger(__name__)
+
 MAX_ALERTS: Final = 5_000
 MAX_ANNOTATIONS: Final = 500
 PAGE: Final = 200
@@ -37,11 +43,15 @@ ALL: Final = ("0", ":")
 
 
 class AlertReader:
-    """Reads the table ``Alerts``. Times are epoch seconds. Raises botocore's errors when DynamoDB does not answer."""
+    """Reads the table ``Alerts``. Times are epoch seconds. Raises botocore's errors when DynamoDB does not answer.
 
-    def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
+    Expired items are skipped because TTL deletes late.
+    """
+
+    def __init__(self, dynamodb: DynamoDBClient, table: str, clock: Callable[[], float] = time.time) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._clock = clock
 
     def open_alerts(self, environment: str | None = None) -> tuple[Alert, ...]:
         """Alerts that are open or acknowledged, newest first; of all environments where none is named."""
@@ -94,18 +104,21 @@ class AlertReader:
         return tuple(annotation_of(item) for item in reversed(list(islice(items, MAX_ANNOTATIONS))))
 
     def checks(self, start: float, end: float, check: str | None = None) -> tuple[CheckResult, ...]:
-        """Results from ``start`` up to ``end``, oldest first, of all checks where none is named."""
+        """Results from ``start`` up to ``end``, oldest first, of all checks where none is named.
+
+        One that can't be read, as another version wrote it, is unknown.
+        """
         names = [check] if check else [one.name for one in CHECKS]
         span = utc_text(start), utc_text(end - 0.001)
         found = [
-            check_result(item) for name in names for item in self._query(check_partition(name), *span, forward=True)
+            _result(name, item) for name in names for item in self._query(check_partition(name), *span, forward=True)
         ]
         return tuple(sorted(found, key=lambda result: result.at))
 
     def latest_checks(self) -> dict[str, CheckResult]:
-        """The newest result of each check that ever ran, by its name."""
+        """The newest result of each check that ever ran, by its name; one that can't be read is unknown."""
         newest = {one.name: list(islice(self._query(check_partition(one.name), *ALL, limit=1), 1)) for one in CHECKS}
-        return {name: check_result(items[0]) for name, items in newest.items() if items}
+        return {name: _result(name, items[0]) for name, items in newest.items() if items}
 
     def _by_state(self, state: str, first: str, last: str, equal: Mapping[str, str | None]) -> Iterator[Alert]:
         wanted = {name: text for name, text in equal.items() if text}
@@ -122,7 +135,7 @@ class AlertReader:
         if wanted:
             query["FilterExpression"] = " AND ".join(f"#{name} = :{name}" for name in wanted)
         for page in self._dynamodb.get_paginator("query").paginate(**query):
-            yield from map(alert_of, page["Items"])
+            yield from map(alert_of, self._kept(page["Items"]))
 
     def _query(
         self, partition: str, first: str, last: str, *, forward: bool = False, limit: int = PAGE
@@ -135,7 +148,21 @@ class AlertReader:
             PaginationConfig={"PageSize": min(limit, PAGE)},
         )
         for page in pages:
-            yield from page["Items"]
+            yield from self._kept(page["Items"])
+
+    def _kept(self, items: list[Item]) -> Iterator[Item]:
+        now = self._clock()
+        return (item for item in items if float(item.get(EXPIRES_AT, {}).get("N", "inf")) > now)
+
+
+def _result(check: str, item: Item) -> CheckResult:
+    try:
+        return check_result(item)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        at = item[OPENED_AT]["S"]
+        logger.warning("result of %s from %s can't be read: %s: %s", check, at, type(error).__name__, error)
+        words = "Its result can't be read: another version of Pulseboard wrote it"
+        return CheckResult(check, datetime.fromisoformat(at).timestamp(), "unknown", words)
 
 
 def _newest_first(found: list[Iterator[Alert]]) -> Iterator[Alert]:

@@ -27,6 +27,8 @@ from backend.alerts.store import DAY_SECONDS, AlertStore
 from backend.audit import AuditLog
 from backend.contract.alerts import (
     CONFIGURED,
+    LONGEST_SILENCE,
+    MAX_FOLLOW_UP,
     SEVERITIES,
     Alert,
     AlertEvent,
@@ -46,9 +48,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sns import SNSClient
 
-LONGEST_SILENCE: Final = 90 * DAY_SECONDS
 MAX_REASON: Final = 500
-MAX_FOLLOW_UP: Final = 10_000
 MAX_TEXT: Final = 300
 MOST_MARKED: Final = 500
 """Alerts of a range that become marks, and as many that began before it."""
@@ -75,7 +75,7 @@ class AlertService:
         self._audit = audit
         self._clock = clock
         self._store = AlertStore(dynamodb, settings)
-        self._reader = AlertReader(dynamodb, settings.alerts_table)
+        self._reader = AlertReader(dynamodb, settings.alerts_table, clock)
         # Actions only tell whom an alert was told before, so nobody needs to be connected here.
         self._keeper = Keeper(self._store, settings, frozenset(), clock)
 

@@ -45,14 +45,18 @@ LEFT_OUT: Final = "left_out"
 """Detail that names those that were left out of a message that was too large."""
 _NOT_SENT: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
 """What is no character in UTF-8, or none that SQS takes."""
+LONGEST_SILENCE: Final = 90 * 86_400
+"""Seconds: what is silenced for longer is a rule that should not be."""
+MAX_FOLLOW_UP: Final = 10_000
+"""Characters of each answer of an incident's follow-up."""
 LOOK_BACK_SECONDS: Final = 900
 """A link from an alert opens its page from so long before the alert began."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What one message says. ``rule`` is what fired: an alarm's name, ``job:<name>``, ``check:<name>``, or a
-    ``<source>:<kind>`` of Pulseboard's own.
+    """What one message says. ``rule`` is what fired: an alarm's name, or the ``<source>:<kind>`` of any
+    other message (``jobs:job_failed``, ``checks:burn_rate``).
 
     ``at`` is when the state began at its source, ``signal_id`` tells a second delivery from a second signal.
     ``page`` is where to look, with its filters and without a range (``/errors?error_type=timeout``).
@@ -98,8 +102,8 @@ class AlertEvent:
 class Delivery:
     """What one transport knows of an alert. ``reference`` is the message there: a Slack ts, a PagerDuty dedup_key.
 
-    ``delivered_at`` is when something last arrived, ``failed_at`` when something after that was given up. ``problem`` is
-    why, or, without ``failed_at``, what went wrong beside what arrived.
+    ``delivered_at`` is when something last arrived, ``failed_at`` when something after that was given up. ``problem``
+    is why, or, without ``failed_at``, what went wrong beside what arrived.
     """
 
     transport: str

@@ -8,7 +8,8 @@ from typing import Any, Final
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from backend.alerts.alertmanager import MOST_ALERTS
-from backend.alerts.annotations import KIND_PATTERN, MAX_LINK, MAX_TITLE
+from backend.alerts.annotations import KIND_PATTERN, MAX_LINK
+from backend.contract.alerts import MAX_TITLE
 from backend.contract.events import ERROR_TYPES, STATUSES
 from backend.contract.jobs import JOB_STATUSES
 from backend.events.fields import MAX_TEXT, NAME_PATTERN

@@ -60,7 +60,8 @@ class TransportError(RuntimeError):
 
 
 class Transport(Protocol):
-    """One way to tell people. Thread-safe; one call takes at most ten seconds."""
+    """One way to tell people. Thread-safe. Each request has a time limit of seconds; ``delivery.SEND_SECONDS`` are kept
+    for a call. One that looks for an earlier message page by page may need more: cut off, it is made again."""
 
     @property
     def name(self) -> str:

@@ -19,7 +19,7 @@ from backend.alerts.transports.retry_after import retry_after
 from backend.alerts.transports.secret import Secret
 
 TIMEOUT_SECONDS: Final = 3
-"""Of one call; a delivery is at most four."""
+"""Of one call; a delivery is a few, a repeat up to ``PAGES`` more for each list it looks through."""
 PAGES: Final = 5
 """Of a listing that are looked through; 5 pages of 200 messages are more than a channel of alerts gets in an hour."""
 MORE_PAGES: Final = "more_pages"

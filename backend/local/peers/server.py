@@ -32,9 +32,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request, its path without the query."""
+    """One POST, its path without the query."""
 
-    method: str
     path: str
     headers: dict[str, str]
     body: bytes
@@ -104,7 +103,7 @@ class _Request(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_GET(self) -> None:
-        """What people and tests look at; Slack's methods may be asked so too."""
+        """What people and tests look at."""
         path = self.path.partition("?")[0]
         if self._forbidden(self.headers.get("Host", ""), None, None):
             return
@@ -122,7 +121,7 @@ class _Request(BaseHTTPRequestHandler):
             self._send(as_json(413, {"error": {"code": "too_large", "message": f"at most {BODY_BYTES} bytes"}}))
             return
         names = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked("POST", self.path.partition("?")[0], names, self.rfile.read(int(length)))
+        asked = Asked(self.path.partition("?")[0], names, self.rfile.read(int(length)))
         if asked.path == MISBEHAVE:
             self._send(self._misbehave(asked.body))
         else:

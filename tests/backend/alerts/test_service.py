@@ -241,3 +241,16 @@ def test_results_of_checks_are_read_by_range_and_newest(world: World) -> None:
     assert [result.check for result in world.service.checks(START, START + 60, "canary")] == ["canary"]
     newest = world.service.latest_checks()
     assert {name: result.at - START for name, result in newest.items()} == {"canary": 60, "quality": 30}
+
+
+def test_results_of_another_version_are_unknown_and_expired_ones_are_none(world: World) -> None:
+    for check, lasts in (("canary", 86_400), ("quality", 86_400), ("jobs", -1)):
+        item: Any = check_item(CheckResult(check, START, "passed", "fine"), int(START) + lasts)
+        if check == "quality":
+            item["data"]["S"] = '{"findings": [], "verdict": "fine"}'
+        world.clients.dynamodb.put_item(TableName=world.settings.alerts_table, Item=item)
+    newest = world.service.latest_checks()
+    assert {name: (result.status, result.at) for name, result in newest.items()} == {
+        "canary": ("passed", START), "quality": ("unknown", START),
+    }  # fmt: skip
+    assert len(world.service.checks(START, START + 1)) == 2
