@@ -123,7 +123,7 @@ def small_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_answers")
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=some_events(), query=queries(), named=st.sampled_from([False, False, True]), limit=st.integers(1, 5))
 def test_it_finds_exactly_what_a_look_at_every_event_finds(
     world: Index, records: list[EventRecord], query: EventQuery, named: bool, limit: int

@@ -88,9 +88,9 @@ def test_a_second_run_has_nothing_to_do_and_an_hour_closes_once(pipeline: Pipeli
 
 
 def test_run_by_run_gives_what_one_run_gives(pipeline: Pipeline) -> None:
-    for start in range(0, 4200, 420):
-        pipeline.deliver(counter(start, start + 420, 20), at=HOUR + start + 420)
-        pipeline.merge(HOUR + start + 420)
+    for start in range(0, 4200, 700):
+        pipeline.deliver(counter(start, start + 700, 20), at=HOUR + start + 700)
+        pipeline.merge(HOUR + start + 700)
     pipeline.merge(HOUR + 4400)
     stepwise = {level: pipeline.stored(level) for level in ("1m", "1h")}
     for item in pipeline.world.items():

@@ -143,7 +143,8 @@ def selects(one: EventRecord, filters: dict[str, str]) -> bool:
 
 
 def test_killed_at_any_write_it_goes_on_without_a_gap(world: World) -> None:
-    for step in [*range(-14, 0), *range(1, 15)]:
+    # To die before a call leaves what dying after the one before it does, but for the first.
+    for step in [-1, *range(1, 15)]:
         entity = f"order-of-step-{step}"
         chosen = world.put([record(1_000 * step + n, entity_id=entity) for n in range(6)])
         replay = world.create(selection=world.query(entity_id=entity), rate_per_second=3.0)
