@@ -24,6 +24,8 @@ LEASE_SECONDS: Final = 60.0
 """A batch is free again so long after its worker's last heartbeat."""
 LOST_SECONDS: Final = 60.0
 """A run without a heartbeat for so long has lost its worker."""
+RETRY_CONFIRM_ABOVE: Final = 100
+"""A retry of more batches than this needs their number as confirmation: a batch is hours of work, not an event."""
 MAX_NAME: Final = 200
 MOST_BATCHES: Final = 10_000
 """Of one retry."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from backend.audit import AuditLog
 from backend.contract.errors import InvalidInput
-from backend.contract.jobs import BatchPlan, RetryPreview
+from backend.contract.jobs import RETRY_CONFIRM_ABOVE, BatchPlan, RetryPreview
 from backend.contract.replays import Replay
 from backend.contract.tables import JOB_NAME
 from backend.jobs.asked import asked_at, is_waiting
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-CONFIRM_ABOVE: Final = 100
-"""A retry of more batches than this needs their number as confirmation: a batch is hours of work, not an event."""
 ACTION: Final = "job.retry"
 
 
@@ -79,9 +77,9 @@ class Retries:
     ) -> Replay:
         """Records a replay of kind ``retry`` and starts it: what a preview would show now, frozen.
 
-        ``confirm`` is the number of batches that the person saw; needed above ``CONFIRM_ABOVE``, and if given it must
-        be right. ``rate_per_second`` None is the configured one, 0 without a limit. Raises InvalidInput, with nothing
-        asked for, and the refusal in the audit log.
+        ``confirm`` is the number of batches that the person saw; needed above ``RETRY_CONFIRM_ABOVE``, and if given it
+        must be right. ``rate_per_second`` None is the configured one, 0 without a limit. Raises InvalidInput, with
+        nothing asked for, and the refusal in the audit log.
         """
         replay_id = uuid.uuid4().hex
         details = {JOB_NAME: job_name, "batches": None if batches is None else list(batches), "confirm": confirm}
@@ -123,6 +121,6 @@ def _check_count(preview: RetryPreview, confirm: int | None) -> None:
         first = next(iter(preview.left_out.items()), None)
         remedy = "leave nothing to retry" + (f": {first[0]} {first[1]}" if first else "")
         raise InvalidInput("batches", list(preview.left_out), remedy, "no_match")
-    if confirm != count and (confirm is not None or count > CONFIRM_ABOVE):
+    if confirm != count and (confirm is not None or count > RETRY_CONFIRM_ABOVE):
         remedy = f"must be the number of batches: {count} would be asked for now; look again"
         raise InvalidInput("confirm", confirm, remedy, "confirmation_needed")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dash import html
 
-from backend.contract.jobs import BatchPlan, BatchState, RetryPreview
+from backend.contract.jobs import RETRY_CONFIRM_ABOVE, BatchPlan, BatchState, RetryPreview
 from dashboard.components.jobs import ignored
 from dashboard.components.links import set_link
 from dashboard.components.replay import heading, reason_field
@@ -74,7 +74,7 @@ def retry_panel(data: JobsData) -> Children:
         "data-confirm": "Run {would_send} batches of " + preview.job_name + " again?",
         "data-confirm-label": "Run {would_send} again",
         "data-counts": "0",
-        "data-type-above": "100",
+        "data-type-above": str(RETRY_CONFIRM_ABOVE),
     }
     to = f" They are asked for through {preview.target}." if preview.target else ""
     form = html.Form(
