@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from backend.contract.alerts import SEVERITIES, Alert, Silence
+from backend.contract.alerts import LONGEST_SILENCE, MAX_FOLLOW_UP, SEVERITIES, Alert, Silence
 from backend.contract.errors import InvalidInput
 from backend.contract.event_query import MAX_TEXT
 from backend.contract.verdict import duration
@@ -18,11 +18,8 @@ from dashboard.services import Services
 
 LEAST_MINUTES: Final = 1
 MOST_MINUTES: Final = 7 * 24 * 60
-MOST_SECONDS: Final = 90 * 86400
-"""A silence that is longer than this is a rule that should not be."""
 MATCHERS: Final = ("rule", "environment", "severity")
 ANSWERS: Final = ("summary", "root_cause", "prevention")
-MAX_ANSWER: Final = 4_000
 REMEDY: Final = "must be a time like 2026-11-21T14:05, in UTC"
 
 
@@ -135,7 +132,7 @@ def _of_matchers(body: Body, who: str, now: float) -> Silence:
     end = _time(body, "to")
     if end <= max(begin, now):
         raise InvalidInput("to", body.get("to"), "must lie after the beginning, and ahead of now")
-    if end - begin > MOST_SECONDS:
+    if end - begin > LONGEST_SILENCE:
         raise InvalidInput("to", body.get("to"), "makes a silence of more than 90 days; change the rule instead")
     kind: Literal["silence", "maintenance"] = "maintenance" if begin > now else "silence"
     return Silence("", kind, begin, end, body["reason"], who, now, **matchers)
@@ -183,8 +180,8 @@ def _text(body: Body, name: str) -> str:
 def _answer(body: Body, name: str) -> str:
     """Several lines of text."""
     value = body.get(name)
-    if not isinstance(value, str) or not 0 < len(value.strip()) <= MAX_ANSWER:
-        raise InvalidInput(name, value, f"must be text of 1 to {MAX_ANSWER:,} characters")
+    if not isinstance(value, str) or not 0 < len(value.strip()) <= MAX_FOLLOW_UP:
+        raise InvalidInput(name, value, f"must be text of 1 to {MAX_FOLLOW_UP:,} characters")
     return value.strip()
 
 

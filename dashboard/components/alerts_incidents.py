@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from dash import html
 
-from backend.contract.alerts import LOOK_BACK_SECONDS, Incident
+from backend.contract.alerts import LOOK_BACK_SECONDS, MAX_FOLLOW_UP, Incident
 from backend.contract.verdict import duration
 from dashboard.components.alerts import Children
 from dashboard.components.alerts_drawer import ACTIONS, timeline
@@ -31,8 +31,6 @@ QUESTIONS: Final = {
 WORDS: Final = {"page": "Page of its alert", "runbook": "Runbook"}
 SAID: Final = ("alert",)
 """Links that messages need and the page has by itself, as it knows its own alert."""
-MAX_ANSWER: Final = 4_000
-"""Characters of each answer."""
 
 
 def incidents(data: AlertsData) -> Children:
@@ -152,5 +150,5 @@ def _follow_up(incident: Incident, data: AlertsData) -> Children:
 def _question(name: str, text: str) -> html.Div:
     label, hint = QUESTIONS[name]
     ident = f"follow-up-{name.replace('_', '-')}"
-    box = html.Textarea(text, id=ident, name=name, rows=4, required=True, maxLength=MAX_ANSWER)
+    box = html.Textarea(text, id=ident, name=name, rows=4, required=True, maxLength=MAX_FOLLOW_UP)
     return field(ident, label, box, hint)
