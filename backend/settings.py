@@ -30,7 +30,6 @@ from backend.settings_alerts import Alerting, Checks, Maintenance, Renotify
 from backend.settings_jobs import Calendar, DatasetConfig, JobConfig
 
 CONFIG_NAME: Final = "pulseboard.toml"
-CLOUDWATCH_NAMESPACE: Final = "Pulseboard"
 
 
 @dataclass(frozen=True, slots=True)

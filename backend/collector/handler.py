@@ -17,9 +17,10 @@ from backend.collector.build import DEFAULT_SEED, DEMO_VARIABLE, SCHEDULE_SECOND
 from backend.collector.core import Outgoing, encode, pack
 from backend.collector.sources.base import Source
 from backend.contract.catalogue import Catalogue
+from backend.contract.catalogue import CLOUDWATCH_NAMESPACE
 from backend.contract.errors import InvalidInput
 from backend.contract.records import make_sample
-from backend.settings import CLOUDWATCH_NAMESPACE, load_settings
+from backend.settings import load_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

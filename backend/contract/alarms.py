@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from backend.contract.alerts import CRITICAL_TOPIC, VERDICT_ALARM, alarm_name
-from backend.contract.catalogue import Alarm, Catalogue, Metric, load_catalogue
+from backend.contract.catalogue import CLOUDWATCH_NAMESPACE, Alarm, Catalogue, Metric, load_catalogue
 
 TARGET: Final = Path("infra/template.yaml")
 BEGIN: Final = "  # ---- Alarms: rendered from the catalogue by `python -m backend.contract.alarms`; begin "
@@ -23,7 +23,6 @@ END: Final = "  # ---- Alarms: end "
 WIDTH: Final = 119
 """Length of the template's ruled lines."""
 
-NAMESPACE: Final = "Pulseboard"
 VERDICT: Final = (
     "consumer_lag_records",
     "dlq_records",
@@ -82,7 +81,7 @@ def _alarm(metric: Metric, alarm: Alarm) -> str:
         f"    AlarmName: {alarm_name(metric.key)}",
         "    AlarmDescription: >-",
         *_folded(f"{alarm.meaning} Runbook: {metric.runbook}", "      "),
-        f"    Namespace: {NAMESPACE}",
+        f"    Namespace: {CLOUDWATCH_NAMESPACE}",
         f"    MetricName: {metric.cloudwatch}",
         f"    {kind}: {_STATISTICS.get(alarm.statistic, alarm.statistic)}",
         f"    Period: {'!Ref LevelAlarmPeriod' if alarm.follows_collection else alarm.period_seconds}",
@@ -190,7 +189,7 @@ def _line(metric: Metric, *, second: bool, functions: Sequence[str]) -> list[Any
         expression = f"SUM(SEARCH('{search}', '{metric.aws.statistic}', {period}))"
         return [{"expression": expression, "id": "total", "label": metric.title, "period": period}]
     options: dict[str, Any] = {"label": f"{metric.title}, {metric.unit}"}
-    return [NAMESPACE, metric.cloudwatch, {**options, "yAxis": "right"} if second else options]
+    return [CLOUDWATCH_NAMESPACE, metric.cloudwatch, {**options, "yAxis": "right"} if second else options]
 
 
 def _thresholds(metric: Metric) -> list[dict[str, Any]]:

@@ -28,6 +28,8 @@ Section = Literal[
     "host", "kafka", "stream", "delivery", "application", "resources", "state", "debug", "pulseboard", "aws"
 ]
 Statistic = Literal["avg", "sum", "min", "max", "p50", "p95", "p99"]
+CLOUDWATCH_NAMESPACE: Final = "Pulseboard"
+"""Where in CloudWatch the metrics are that have a name there."""
 
 
 @dataclass(frozen=True, slots=True)

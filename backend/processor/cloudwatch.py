@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
+from backend.contract.catalogue import CLOUDWATCH_NAMESPACE
 from backend.processor.published import DATA_LIMIT
-from backend.settings import CLOUDWATCH_NAMESPACE
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

@@ -10,6 +10,7 @@ import pytest
 from cfnlint.api import lint_file
 
 from backend.aws import Clients
+from backend.contract.catalogue import CLOUDWATCH_NAMESPACE
 from backend.contract.tables import (
     ERRORS_PREFIX,
     EVENTS_PREFIX,
@@ -24,7 +25,7 @@ from backend.contract.tables import (
 from backend.events.api import build
 from backend.local.api_server import Context, event_of
 from backend.local.template import load_template, properties, template_path
-from backend.settings import CLOUDWATCH_NAMESPACE, VARIABLES, Events, Settings
+from backend.settings import VARIABLES, Events, Settings
 
 TEMPLATE = load_template()
 FUNCTIONS = tuple(name for name, entry in TEMPLATE["Resources"].items() if entry["Type"] == "AWS::Lambda::Function")
