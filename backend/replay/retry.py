@@ -6,6 +6,7 @@ says in the results that it may be the second time: workers take a batch's lease
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -20,6 +21,8 @@ from backend.replay.sending import Outgoing, Sender
 
 PART: Final = 10
 """Messages of one request: a run that dies leaves no more in doubt."""
+PLAN_SECONDS: Final = 5.0
+"""A plan is read as a whole, so not for each request; leases keep what was taken up since from running twice."""
 TWICE: Final = "asked for again: the run before was gone, and whether it had asked is not known"
 
 
@@ -40,6 +43,8 @@ class RetryRun:
         self._until = until
         self._in_doubt: set[str] = set()
         """Batches that a run that died was about to ask for, without a result."""
+        self._states: dict[str, BatchState] = {}
+        self._read_again = -math.inf
         self.held = held
 
     @property
@@ -64,9 +69,7 @@ class RetryRun:
 
     def _ask(self, sender: Sender, batches: Sequence[str]) -> None:
         tools, replay = self._tools, self.held.replay
-        began, now, job_name = tools.monotonic(), tools.clock(), str(replay.selection[JOB_NAME])
-        plan = self._plans.plan(job_name)
-        states = {} if plan is None else {state.batch: state for state in plan.batches}
+        began, now, states = tools.monotonic(), tools.clock(), self._now()
         results: dict[str, ReplayResult] = {}
         askable: list[BatchState] = []
         for batch in batches:
@@ -87,6 +90,14 @@ class RetryRun:
             )
         part = Part([results[batch] for batch in batches], now, tools.monotonic() - began)
         self.held = tools.leases.checkpoint(self.held, part, replay.done + len(batches), tools.clock())
+
+    def _now(self) -> dict[str, BatchState]:
+        """Where the plan's batches stand, as of the last seconds."""
+        if (at := self._tools.monotonic()) >= self._read_again:
+            plan = self._plans.plan(str(self.held.replay.selection[JOB_NAME]))
+            self._states = {} if plan is None else {state.batch: state for state in plan.batches}
+            self._read_again = at + PLAN_SECONDS
+        return self._states
 
     def _message(self, state: BatchState) -> Outgoing:
         replay = self.held.replay

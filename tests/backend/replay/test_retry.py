@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from backend.contract.errors import InvalidInput
-from backend.contract.jobs import BatchPlan, BatchState, BatchStatus
+from backend.contract.jobs import RETRY_CONFIRM_ABOVE, BatchPlan, BatchState, BatchStatus
 from backend.contract.replays import Replay
 from backend.jobs.asked import ASKED_SECONDS
-from backend.jobs.retries import CONFIRM_ABOVE, Retries
+from backend.jobs.retries import Retries
 from backend.replay.records import IDS_KEPT
 from backend.replay.retry import TWICE
 from tests.backend.replay.world import LEASE, World
@@ -25,11 +25,13 @@ class Plans:
     """Batches that tests move on."""
 
     states: dict[str, BatchState] = field(default_factory=dict)
+    reads: int = 0
 
     def put(self, **statuses: BatchStatus) -> None:
         self.states |= {name: BatchState(name, status, 1) for name, status in statuses.items()}
 
     def plan(self, job_name: str) -> BatchPlan | None:
+        self.reads += 1
         return BatchPlan(job_name, tuple(self.states.values())) if job_name == "backfill" else None
 
 
@@ -167,6 +169,14 @@ def test_a_retry_keeps_its_rate_and_stops_when_it_is_cancelled(case: Case) -> No
     assert case.world.replays.get(replay.replay_id).status == "cancelled"
 
 
+def test_the_plan_is_not_read_for_every_request(case: Case) -> None:
+    case.plans.put(**dict.fromkeys([f"b{number:02}" for number in range(25)], "failed"))
+    replay = case.retry(rate_per_second=0.0)
+    case.plans.reads = 0
+    case.run(replay)
+    assert (case.plans.reads, len(case.results(replay))) == (1, 25)
+
+
 def test_a_retry_of_nothing_is_refused_and_says_why(case: Case) -> None:
     case.plans.put(feb="succeeded")
     with pytest.raises(InvalidInput, match="leave nothing to retry: feb has succeeded") as caught:
@@ -183,7 +193,7 @@ def test_the_number_that_somebody_saw_must_be_that_of_now(case: Case) -> None:
     with pytest.raises(InvalidInput, match="2 would be asked for now") as caught:
         case.retry(confirm=3)
     assert caught.value.code == "confirmation_needed"
-    case.plans.put(**dict.fromkeys([f"b{number}" for number in range(CONFIRM_ABOVE)], "failed"))
+    case.plans.put(**dict.fromkeys([f"b{number}" for number in range(RETRY_CONFIRM_ABOVE)], "failed"))
     with pytest.raises(InvalidInput, match=r"^confirm: None must be the number of batches: 102"):
         case.retry()
     assert case.world.take(case.world.settings.replay_queue_url) == []
