@@ -16,8 +16,7 @@ from backend.aws import Clients
 from backend.collector.build import DEFAULT_SEED, DEMO_VARIABLE, SCHEDULE_SECONDS, SEED_VARIABLE, make_source, s3_put
 from backend.collector.core import Outgoing, encode, pack
 from backend.collector.sources.base import Source
-from backend.contract.catalogue import Catalogue
-from backend.contract.catalogue import CLOUDWATCH_NAMESPACE
+from backend.contract.catalogue import CLOUDWATCH_NAMESPACE, Catalogue
 from backend.contract.errors import InvalidInput
 from backend.contract.records import make_sample
 from backend.settings import load_settings

@@ -13,9 +13,10 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from backend.aws import Clients
 from backend.collector.build import make_source
+from backend.contract.catalogue import CLOUDWATCH_NAMESPACE
 from backend.contract.errors import InvalidInput
 from backend.contract.tables import EXPIRES_AT, METRIC_TYPE, METRIC_TYPE_INDEX, METRICS_PREFIX, TIMESTAMP
-from backend.settings import CLOUDWATCH_NAMESPACE, CONFIG_NAME, Settings, load_settings
+from backend.settings import CONFIG_NAME, Settings, load_settings
 from pulseboard.event_checks import event_checks
 from pulseboard.findings import Finding, messages, waiting_messages
 
