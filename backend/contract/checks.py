@@ -120,15 +120,20 @@ class Standing:
     at: float | None = None
 
 
+def overdue(check: Check, latest: CheckResult, now: float) -> float | None:
+    """How old (s) the newest result is, where that is more than three of the check's intervals; else None."""
+    age = now - latest.at
+    return age if age > OVERDUE_INTERVALS * check.every_seconds else None
+
+
 def standing(check: Check, latest: CheckResult | None, now: float) -> Standing:
     """How a check stands at ``now`` (epoch s): a check that never ran, or not of late, is unknown."""
     if latest is None:
         return Standing(check, "unknown", "Has not run yet")
-    if now - latest.at > OVERDUE_INTERVALS * check.every_seconds:
-        overdue = (
-            f"Has not run for {duration(now - latest.at)}, although it is due every {duration(check.every_seconds)}"
-        )
-        return Standing(check, "unknown", overdue, latest.at)
+    late = overdue(check, latest, now)
+    if late is not None:
+        sentence = f"Has not run for {duration(late)}, although it is due every {duration(check.every_seconds)}"
+        return Standing(check, "unknown", sentence, latest.at)
     return Standing(check, latest.status, latest.sentence, latest.at)
 
 

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from backend.contract.checks import (
     CHECKS,
-    OVERDUE_INTERVALS,
     STAGES,
     Check,
     CheckResult,
     CheckStatus,
     HourCounts,
     Standing,
+    overdue,
     standing,
 )
 from backend.contract.errors import InvalidInput
@@ -96,10 +96,8 @@ def view_of(check: Check, result: CheckResult | None, environment: str, now: flo
         return CheckView(check, "unknown", None)
     if result.environment != environment:
         return CheckView(check, "unknown", None, elsewhere=result.environment)
-    age = now - result.at
-    if age > OVERDUE_INTERVALS * check.every_seconds:
-        return CheckView(check, "unknown", result, age)
-    return CheckView(check, result.status, result)
+    late = overdue(check, result, now)
+    return CheckView(check, result.status if late is None else "unknown", result, late)
 
 
 def strip_of(results: Iterable[CheckResult], hours: int, now: float) -> Strip | None:

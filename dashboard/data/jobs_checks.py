@@ -38,7 +38,8 @@ def dataset_freshness(
 def state_as_of(status: DatasetStatus, looked: Standing | None) -> DatasetState:
     """A dataset's state is as good as the look at it: where nobody looked of late, or who did can't be asked, nobody
     knows."""
-    return "unknown" if looked is None or looked.status == "unknown" else status.state
+    blind = looked is None or looked.status == "unknown" or status.state not in DATASET_STATES
+    return "unknown" if blind else status.state
 
 
 def watches_of(result: CheckResult) -> tuple[Watch, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
     from dashboard.data.request import ViewRequest
     from dashboard.services import Services
 
+logger = logging.getLogger(__name__)
+
 GOLDEN: Final = ("consumer_lag_records", "dlq_records", "latency_ms", "window_completeness")
 EXPLAINED: Final = {"dlq_records": "/errors"}
 """Signals whose cards lead to the page that explains them."""
 STALE_INTERVALS: Final = 3
 LEAST_STALE_SECONDS: Final = 180.0
+UNREADABLE: Final = (BotoCoreError, ClientError, TimeoutError, LookupError, TypeError, ValueError)
+"""What keeps a panel from being read: AWS does not answer, or a record is of another version. The verdict stands
+without it."""
 _PANELS: Final = ("checkpoints", "slos", "selfcheck", "days", "incidents", "alerts", "datasets")
 
 
@@ -63,9 +69,8 @@ def load(services: Services, request: ViewRequest, now: float) -> HealthData:
         return data
     try:
         alerts = open_alerts(services.alerts, services.shared)
-    except (BotoCoreError, ClientError, TimeoutError) as error:
-        # The verdict stands without them.
-        return replace(data, alerts_problem=f"The alerts' table does not answer ({type(error).__name__}).")
+    except UNREADABLE as error:
+        return replace(data, alerts_problem=_unread("alerts", error))
     return replace(data, open_alerts=by_severity(alerts, request.environment))
 
 
@@ -74,9 +79,14 @@ def _with_datasets(services: Services, data: HealthData, environment: str, now: 
         counts: Mapping[str, int] | None = dataset_freshness(
             services.jobs, services.alerts, services.shared, environment, now
         )
-    except (BotoCoreError, ClientError, TimeoutError) as error:
-        return replace(data, datasets_problem=f"The datasets' table does not answer ({type(error).__name__}).")
+    except UNREADABLE as error:
+        return replace(data, datasets_problem=_unread("datasets", error))
     return replace(data, dataset_freshness=counts or data.dataset_freshness)
+
+
+def _unread(what: str, error: Exception) -> str:
+    logger.warning("%s can't be read", what, exc_info=error)
+    return f"The {what} can't be read ({type(error).__name__})."
 
 
 def view(data: HealthData, now: float) -> View:

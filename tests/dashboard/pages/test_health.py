@@ -16,6 +16,7 @@ from dashboard.pages.health import GOLDEN, PAGE, layout, stale_after, view
 from tests.dashboard import fakes
 from tests.dashboard.alert_fakes import FakeAlerts
 from tests.dashboard.fakes import NOW
+from tests.dashboard.job_fakes import FakeReader
 
 
 def drawn(data: HealthData, part: str = "") -> str:
@@ -61,6 +62,18 @@ def test_open_alerts_lead_to_their_list_and_are_unknown_where_they_cant_be_read(
     assert "Can't be read now" in drawn(data, "card-alerts")
     assert "None open" not in drawn(data, "card-alerts")
     assert 'data-status="healthy"' in drawn(data)
+
+
+@pytest.mark.parametrize("error", [KeyError("state"), TypeError("an unexpected keyword argument"), ValueError("time")])
+def test_a_record_of_another_version_takes_a_panel_but_not_the_verdict(error: Exception) -> None:
+    services: Any = fakes.services(pages=(PAGE,), now=lambda: NOW)
+    services.alerts, services.jobs = FakeAlerts(NOW, error=error), FakeReader(error=error)
+    data = services.load(ViewRequest("health", "production"))
+    assert (
+        data.verdict == fakes.services(pages=(PAGE,), now=lambda: NOW).load(ViewRequest("health", "production")).verdict
+    )
+    assert f"The alerts can't be read ({type(error).__name__})" in drawn(data, "card-alerts")
+    assert f"The datasets can't be read ({type(error).__name__})" in drawn(data, "card-datasets")
 
 
 def test_a_display_counts_open_alerts_without_links() -> None:
