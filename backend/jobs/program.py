@@ -47,6 +47,8 @@ def execute(program: Sequence[str], run: Run, write: Callable[[bytes], object], 
     started = _Program(program, {**environ, FENCE: str(run.fence), RUN_ID: run.run_id})
     output = _Output(started.stdout, run, write)
     try:
+        # Within: an interruption may come while the thread is being started.
+        output.start()
         while not started.ended.wait(LOOK_SECONDS):
             if output.problem is not None:
                 raise output.problem
@@ -137,13 +139,18 @@ class _Output:
         self._line = b""
         self._stop, self._stopper = os.pipe()
         self._thread = Thread(target=self._pass_on, name="pulseboard-output", daemon=True)
+
+    def start(self) -> None:
+        """Begins to read."""
         self._thread.start()
 
     def finish(self) -> None:
         """Waits for the pipe's end for DRAIN_SECONDS; then takes what is there."""
-        self._thread.join(DRAIN_SECONDS)
+        if self._thread.ident is not None:
+            self._thread.join(DRAIN_SECONDS)
         os.close(self._stopper)
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         os.close(self._stop)
 
     def _pass_on(self) -> None:

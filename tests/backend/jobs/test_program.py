@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,3 +125,18 @@ def test_a_program_does_not_outlive_a_wrapper_that_is_killed() -> None:
         wrapper.kill()
         # The program has the same standard error: it ends when both are gone.
         wrapper.communicate(timeout=20)
+
+
+def test_an_interruption_while_the_program_is_started_ends_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[program._Program] = []
+
+    class Remembered(program._Program):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            made.append(self)
+
+    monkeypatch.setattr(program, "_Program", Remembered)
+    monkeypatch.setattr(program._Output, "start", lambda _: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        execute(["sleep", "60"], run, lambda _: None, os.environ)
+    assert made[0].ended.is_set()
