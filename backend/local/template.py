@@ -12,7 +12,7 @@ _PLACES: Final = (Path(__file__).parents[2] / "infra", Path(__file__).parent / "
 """In the repository, and inside an installed wheel."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads CloudFormation's short forms as the long ones: ``!Ref X`` becomes ``{"Ref": "X"}``."""
 
 
