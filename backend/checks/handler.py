@@ -63,7 +63,7 @@ class Checks:
             fields = {"check": check.name, "error_type": type(error).__name__, "error_message": str(error)}
             self._world.logger.exception("check could not look", extra=fields)
             result = CheckResult(check.name, at, "unknown", f"Could not look ({reason})")
-        return _as_of(result, at, self._world.environment)
+        return replace(result, at=at, looked_at=now, environment=self._world.environment)
 
     def _tell(self, check: Check, result: CheckResult, now: float) -> None:
         """Sends what the result says. Without knowing what fired before, nothing can be resolved or forgotten."""
@@ -81,10 +81,6 @@ class Checks:
 def window_of(check: Check, now: float) -> float:
     """The beginning of the check's interval that ``now`` lies in, epoch seconds."""
     return now // check.every_seconds * check.every_seconds
-
-
-def _as_of(result: CheckResult, at: float, environment: str) -> CheckResult:
-    return replace(result, at=at, environment=environment)
 
 
 def build(settings: Settings, clients: Clients, logger: Logger, clock: Callable[[], float] = time.time) -> Checks:

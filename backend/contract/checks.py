@@ -86,7 +86,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a check found at ``at``. ``window_start`` and ``window_end`` are the time it looked at.
+    """What a check found in its interval that begins at ``at``, looking at ``looked_at`` (epoch s).
+
+    ``window_start`` and ``window_end`` are the time that it looked at the data of.
 
     ``value`` is the published number, None where there is none to tell. ``details`` is JSON, for instance the
     reconciliation's counts per hour and stage.
@@ -103,6 +105,12 @@ class CheckResult:
     findings: tuple[Finding, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     environment: str = "production"
+    looked_at: float | None = None
+
+    @property
+    def when(self) -> float:
+        """When it looked, for people; of results that don't say so the beginning of their interval."""
+        return self.at if self.looked_at is None else self.looked_at
 
 
 CANARY_SOURCE: Final = "pulseboard-canary"
@@ -122,7 +130,7 @@ class Standing:
 
 def overdue(check: Check, latest: CheckResult, now: float) -> float | None:
     """How old (s) the newest result is, where that is more than three of the check's intervals; else None."""
-    age = now - latest.at
+    age = now - latest.when
     return age if age > OVERDUE_INTERVALS * check.every_seconds else None
 
 
@@ -133,8 +141,8 @@ def standing(check: Check, latest: CheckResult | None, now: float) -> Standing:
     late = overdue(check, latest, now)
     if late is not None:
         sentence = f"Has not run for {duration(late)}, although it is due every {duration(check.every_seconds)}"
-        return Standing(check, "unknown", sentence, latest.at)
-    return Standing(check, latest.status, latest.sentence, latest.at)
+        return Standing(check, "unknown", sentence, latest.when)
+    return Standing(check, latest.status, latest.sentence, latest.when)
 
 
 STAGES: Final = ("ingested", "stored", "indexed", "processed", "dead_lettered")

@@ -56,7 +56,7 @@ def _row(one: CheckView, request: ViewRequest) -> html.Tr:
             cell("State", badge(look, word)),
             cell("Value", value, "number-cell"),
             cell("Result", _said(one, request), "words-cell"),
-            cell("Looked", "" if result is None else [ago(result.at), _every(check.every_seconds)], "when"),
+            cell("Looked", "" if result is None else [ago(result.when), _every(check.every_seconds)], "when"),
             cell("Runbook", html.A("Runbook", href=runbook_address(check.name))),
         ],
         id=f"check-{check.name}",

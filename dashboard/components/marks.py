@@ -39,7 +39,8 @@ MOST_CHARACTERS: Final = 120
 
 def over_marks(axis: Mapping[str, Any]) -> dict[str, Any]:
     """A chart's vertical axis, whose traces are drawn over the marks and whose ticks stay its own."""
-    return {"overlaying": AXIS, "tickmode": "linear" if "dtick" in axis else "auto", **axis}
+    ticks = "linear" if "dtick" in axis else "array" if "tickvals" in axis else "auto"
+    return {"overlaying": AXIS, "tickmode": ticks, **axis}
 
 
 def with_marks(traces: Sequence[Trace], marks: Marks) -> list[Trace]:

@@ -70,7 +70,7 @@ def test_each_check_has_a_schedule_as_often_as_it_says() -> None:
 def test_a_result_is_kept_measured_and_told(at_desk: Desk) -> None:
     checks(at_desk, failing)("reconciliation")
     (kept,) = at_desk.results("reconciliation")
-    assert (kept.status, kept.at) == ("failed", window_of(RECONCILIATION, at_desk.now))
+    assert (kept.status, kept.at, kept.when) == ("failed", window_of(RECONCILIATION, at_desk.now), at_desk.now)
     assert at_desk.ingest.measured("reconciliation_match_percent") == {"": 99.0}
     (signal,) = at_desk.told.sent
     assert (signal["severity"], signal["kind"], signal["state"]) == ("HIGH", "reconciliation", "firing")

@@ -46,6 +46,8 @@ def test_alerts_and_deploys_are_lines_on_an_axis_of_their_own_and_alerts_last_al
     figure: Any = chart("x", "X", {"yaxis": {"nticks": 5}}).figure
     assert figure["layout"]["yaxis"] == {"overlaying": AXIS, "tickmode": "auto", "nticks": 5}
     assert figure["layout"][f"yaxis{AXIS[1:]}"]["range"] == [0, 1]
+    named: Any = chart("x", "X", {"yaxis": {"tickvals": [0.5], "ticktext": ["Indexed"]}}).figure
+    assert named["layout"]["yaxis"]["tickmode"] == "array"
 
 
 def test_what_began_before_the_range_lasts_into_it_without_a_line() -> None:
