@@ -89,7 +89,8 @@ def _bars(timeline: Timeline, status: JobStatus, bars: list[Bar], labels: Mappin
     trace: dict[str, Any] = {
         "type": "bar", "orientation": "h", "name": STATUS_WORDS[status],
         "y": [plain(labels[bar.job]) for bar in bars],
-        "base": [_ms(bar.start) for bar in bars],
+        # A short run at the end is drawn to the end, not beyond.
+        "base": [_ms(min(bar.start, max(bar.end, timeline.end) - least)) for bar in bars],
         "x": [_ms(max(bar.end - bar.start, least)) for bar in bars],
         "text": [bar.batch for bar in bars], "textposition": "inside", "insidetextanchor": "middle",
         "hovertext": [_hover(bar) for bar in bars], "hovertemplate": "%{hovertext}<extra></extra>",

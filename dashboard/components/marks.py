@@ -31,6 +31,8 @@ FAINT: Final = 0.4
 """Opacity of the lines: a chart is about its data."""
 NEAR: Final = 1 / 150
 """Of the range: alerts that begin closer together would be one mark to the eye, so they are one."""
+STEPS: Final = 120
+"""Of the range: as exactly its ends are shown."""
 MOST_LINES: Final = 10
 """Of more marks than these only the shapes at the top are drawn."""
 MOST_TITLES: Final = 3
@@ -44,8 +46,9 @@ def over_marks(axis: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_marks(traces: Sequence[Trace], marks: Marks) -> list[Trace]:
-    """A chart's traces with the marks behind its data; an empty chart stays empty, as it says so itself."""
-    return [*mark_traces(marks), *traces] if traces else list(traces)
+    """A chart's traces with the range and the marks behind its data; an empty chart stays empty, as it says so
+    itself."""
+    return [_range(marks), *mark_traces(marks), *traces] if traces else list(traces)
 
 
 def mark_traces(marks: Marks) -> list[Trace]:
@@ -61,6 +64,17 @@ def mark_traces(marks: Marks) -> list[Trace]:
         if groups:
             traces.append(_begun(groups, colour, severity, lines=len(begun) <= MOST_LINES))
     return traces
+
+
+def _range(marks: Marks) -> Trace:
+    """Nothing to be seen: the chart shows the whole range, not only where there is data. Its ends are rounded, so that
+    a chart does not change with each second."""
+    step = (marks.end - marks.start) / STEPS
+    start, end = marks.start // step * step, -(-marks.end // step) * step
+    return {
+        "type": "scatter", "mode": "lines", "x": [_ms(start), _ms(end)], "y": [0, 0], "yaxis": AXIS, "opacity": 0,
+        "hoverinfo": "skip", "showlegend": False,
+    }  # fmt: skip
 
 
 def left_out(marks: Marks) -> str:

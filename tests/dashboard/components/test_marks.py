@@ -90,7 +90,7 @@ def test_marks_that_cant_be_read_are_said_and_cost_no_chart() -> None:
     service = FakeAlerts(NOW, error=EndpointConnectionError(endpoint_url="http://dynamodb"))
     found = read(service)
     assert left_out(found) == "marks of alerts can't be read now"
-    assert with_marks([LINE], found) == [LINE]
+    assert with_marks([LINE], found)[1:] == [LINE]
 
 
 def test_what_is_left_out_is_said_below_the_charts_and_not_in_them() -> None:
@@ -122,7 +122,16 @@ def test_many_marks_are_shapes_without_lines(number: int, mode: str) -> None:
 
 def test_an_empty_chart_stays_empty() -> None:
     assert with_marks([], read(FakeAlerts(NOW, marks=marks(NOW)))) == []
-    assert with_marks([LINE], read(None)) == [LINE]
+    assert with_marks([LINE], read(None))[1:] == [LINE]
+
+
+def test_a_time_chart_shows_its_whole_range_whatever_data_there_is() -> None:
+    first, second = (with_marks([LINE], Marks(at - 3600, at))[0] for at in (NOW + 1, NOW + 29))
+    assert first == second
+    assert (first["yaxis"], first["opacity"]) == (AXIS, 0)
+    start, end = first["x"]
+    assert start <= 1000 * (NOW + 1 - 3600)
+    assert 1000 * (NOW + 29) <= end <= 1000 * (NOW + 60)
 
 
 def test_the_time_charts_of_a_page_get_them_and_no_others_in_one_read_for_all() -> None:

@@ -82,6 +82,16 @@ def test_the_timeline_has_a_bar_for_each_run_that_a_click_opens(desk: Desk) -> N
     assert view.props["plot-timeline"]["data-click"] == "run"
 
 
+def test_a_run_too_short_to_be_seen_is_drawn_wider_but_not_into_the_future() -> None:
+    runs = [JobRun("load", f"r{at}", "SUCCESS", NOW - at - 2, ended_at=NOW - at) for at in (0, 40_000)]
+    view = Desk(reader=FakeReader(runs)).view(from_="now-24h")
+    (bars,) = (trace for trace in view.charts["chart-timeline"] if trace["name"] == "Succeeded")
+    drawn = dict(zip(bars["base"], bars["x"], strict=True))
+    assert all(width > 100_000 for width in drawn.values())
+    assert {round(base / 1000 - NOW) for base in drawn} >= {-40_002}
+    assert max(base + width for base, width in drawn.items()) <= 1000 * NOW
+
+
 def test_many_runs_are_joined_by_the_worst_and_it_is_said() -> None:
     at = NOW - 86_000
     stored = [
