@@ -45,6 +45,10 @@ HOST_METRICS: Final = {
 
 FILLED_BY: Final[Mapping[str, Kind]] = {"cpu_utilization": "cpu_saturation", "memory_usage": "memory_pressure"}
 
+ZEROS_SECONDS: Final = 3600.0
+"""A counter that was tripped says 0 for so long. CloudWatch judges by the last periods that have data, so after
+silence the alarm would come and go with what failed before."""
+
 LATENCY_SHAPE: Final = (
     (0.42, 0.06), (0.55, 0.10), (0.66, 0.12), (0.78, 0.12), (0.90, 0.12), (1.0, 0.12), (1.15, 0.11),
     (1.35, 0.10), (1.65, 0.075), (2.1, 0.04), (2.7, 0.02), (3.3, 0.015),
@@ -171,9 +175,11 @@ class SyntheticSource:
             labels = {TRIP_LABEL: TRIP}
             if metric.group_by not in (None, "hostname"):
                 labels[str(metric.group_by)] = TRIP
-            if metric.alarm is None or self._timeline.area(kind, at) == self._timeline.area(kind, since):
+            counted = metric.kind == "counter"
+            begin = since - ZEROS_SECONDS if counted else since
+            if metric.alarm is None or self._timeline.area(kind, at) == self._timeline.area(kind, begin):
                 continue
-            if metric.kind == "counter":
+            if counted:
                 # A minute alone is enough: three times what the alarm bears within its whole window.
                 yield self._sample(kind, at, self._new(kind, at, since, 3 * max(1.0, metric.alarm.threshold)), **labels)
             else:

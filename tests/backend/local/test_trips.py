@@ -92,6 +92,17 @@ def test_what_is_tripped_says_so_and_is_not_left_out() -> None:
     assert [sample.labels for sample in during] == [{"synthetic": "trip", "error_type": "trip"}]
 
 
+def test_a_counter_that_was_tripped_says_zero_afterwards_so_that_its_alarm_ends() -> None:
+    schedules = (trip("s3_upload_failures", AT, 120), trip("lambda_error_rate", AT, 120))
+    source = SyntheticSource(CATALOGUE, trips=lambda: schedules)
+    told = {
+        at - AT: {s.metric_type: s.value for s in source.collect(at, at - STEP).samples if s.labels.get("synthetic")}
+        for at in (AT + 60, AT + 600, AT + 4000)
+    }
+    assert told[60]["s3_upload_failures"] > 0
+    assert (told[600], told[4000]) == ({"s3_upload_failures": 0}, {})
+
+
 def _dead(sample: Sample) -> bool:
     return sample.metric_type == "dlq_records"
 
