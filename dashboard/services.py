@@ -28,6 +28,7 @@ from dashboard.data.flight import SingleFlight
 from dashboard.data.health import HealthService
 from dashboard.data.hot import HotStore
 from dashboard.data.jobs_store import RunStore
+from dashboard.data.ranged import RangedSeries
 from dashboard.data.reader import MetricsReader
 from dashboard.data.request import ViewRequest
 from dashboard.data.series import SeriesService
@@ -63,6 +64,7 @@ class Services:
     hot: HotStore
     health: HealthService
     series: SeriesService
+    ranged: RangedSeries
     views: ViewCache
     answers: ViewCache
     loads: SingleFlight[Any]
@@ -173,6 +175,7 @@ class Services:
             "as_of": None if view.as_of is None else round(view.as_of, 3),
             "refresh_ms": int((view.refresh_seconds or self.refresh_seconds(page)) * 1000),
             "live": wanted.live,
+            "source": view.source.as_json(),
             "props": props,
             "charts": charts,
         }
@@ -202,6 +205,7 @@ def build_services(
 ) -> Services:
     """All services over one reader and one cache."""
     hot = HotStore(reader, settings.config.hot_refresh_seconds, clock)
+    series = SeriesService(hot, clock)
     return Services(
         settings=settings,
         pages=pages,
@@ -210,7 +214,8 @@ def build_services(
         reader=reader,
         hot=hot,
         health=HealthService(hot, settings.catalogue),
-        series=SeriesService(hot, clock),
+        series=series,
+        ranged=RangedSeries(series),
         views=ViewCache(store, clock),
         answers=ViewCache(store, clock),
         loads=SingleFlight(),

@@ -112,7 +112,24 @@ def day_partition(name: str, day: str, shard: int) -> str:
     return f"{name}#{day}#{shard}" if name else f"{day}#{shard}"
 
 
-# S3: history that Athena reads
+# S3 and Athena: history
+HISTORY_PREFIX: Final = "history/metrics/"
+"""Closed days as Parquet, ``year=2026/month=11/day=21/generation=0/`` below it."""
+LEDGER_PREFIX: Final = "history/ledger/"
+"""Which generation of a day is read, and which objects are in it: ``backend.history.ledger``."""
+RESULTS_PREFIX: Final = "athena-results/"
+WORKGROUP: Final = "pulseboard"
+METRICS_DATABASE: Final = "infra_monitoring_db"
+METRICS_JSON: Final = "metrics"
+"""Athena's table of metric objects as they were collected, one JSON object a line."""
+METRICS_PARQUET: Final = "metrics_parquet"
+"""Athena's table of compacted days; its partition ``generation`` is told by the ledger."""
+EVENTS_JSON: Final = "events"
+MONITORING_DATABASE: Final = "monitoring"
+JOB_RUNS_HISTORY: Final = "job_runs"
+DATASET_STATUS_HISTORY: Final = "dataset_status"
+
+# S3: job runs and dataset status, which Athena reads too
 JOB_RUNS_PREFIX: Final = "monitoring/job_runs/"
 DATASET_STATUS_PREFIX: Final = "monitoring/dataset_status/"
 

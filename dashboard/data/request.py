@@ -16,6 +16,9 @@ Role = Literal["viewer", "operator", "display"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 MAX_NAME: Final = 256
 DEFAULT_FROM: Final = "now-1h"
+COMPARE: Final = "compare"
+PREVIOUS: Final = "previous"
+"""The one thing that a range can be compared with: the period before it, of the same length."""
 STEP_SECONDS: Final = 15
 """Absolute ends are widened to this grid, so that hostile or drifting URLs can't make endless cache keys."""
 
@@ -34,6 +37,8 @@ class ViewRequest:
     """The page's own parameters, sorted by name."""
     role: Role = "viewer"
     """Viewer on pages that look the same to everybody (``Page.by_role``)."""
+    compare: bool = False
+    """Whether the period before is drawn as well."""
 
     def get(self, name: str) -> str | None:
         """One of the page's own parameters, None where the URL does not carry it."""
@@ -43,16 +48,22 @@ class ViewRequest:
         """The range at ``now``. Raises InvalidInput naming ``from`` or ``to``."""
         return parse_range(self.start, self.end, now, DEFAULT_FROM)
 
+    def previous(self, now: float) -> TimeRange:
+        """The range before, of the same length, which ends where the range begins. Raises as ``range`` does."""
+        wanted = self.range(now)
+        return TimeRange(wanted.start - wanted.seconds, wanted.start, live=False)
+
     @property
     def key(self) -> str:
         """The same for every viewer who sees the same thing; themes, kiosks and time zones share it."""
-        names = ("page", "environment", "start", "end", "host", "operator", "role")
+        names = ("page", "environment", "start", "end", "host", "operator", "role", "compare")
         return urlencode([*((name, getattr(self, name) or "") for name in names), *self.parameters])
 
     def query(self) -> str:
         """The canonical query string of the filters, defaults left out."""
         pairs = [("from", self.start), ("to", self.end), ("environment", self.environment)]
         pairs += [("host", self.host), ("operator", self.operator), *self.parameters]  # type: ignore[list-item]
+        pairs += [("compare", PREVIOUS)] if self.compare else []
         return urlencode([(name, value) for name, value in pairs if value])
 
 
@@ -80,7 +91,16 @@ def parse_view_request(
         operator=names["operator"],
         parameters=tuple((name, value) for name in sorted(parameters) if (value := parse_name(args, name))),
         role=role,
+        compare=parse_compare(args),
     )
+
+
+def parse_compare(args: Mapping[str, str]) -> bool:
+    """Whether a URL asks for the period before as well. Raises InvalidInput naming ``compare``."""
+    value = args.get(COMPARE) or None
+    if value not in (None, PREVIOUS):
+        raise InvalidInput(COMPARE, value, f"must be {PREVIOUS}, or left out")
+    return value is not None
 
 
 def parse_name(args: Mapping[str, str], field: str) -> str | None:

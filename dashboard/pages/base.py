@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dash
 
 from dashboard.data.request import ViewRequest
+from dashboard.data.source import LIVE, Source
 
 if TYPE_CHECKING:
     from dashboard.services import Services
@@ -27,6 +28,8 @@ class View:
     charts: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     refresh_seconds: float | None = None
     """How soon to ask again, where this view wants another pace than the page's: a running replay is watched."""
+    source: Source = LIVE
+    """Where its range was read; the shell says it beside the time picker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class Page:
     second is made anew each second, by its own reader's rules."""
     by_role: bool = False
     """Whether the page looks different to operators: then ``request.role`` says who looks."""
+    compares: bool = False
+    """Whether the page draws the period before beside the range, where the URL asks for it."""
     time_charts: tuple[str, ...] = ()
     """Ids of the charts whose horizontal axis is the shown time range: they get the marks of alerts and deploys."""
 

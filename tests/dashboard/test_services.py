@@ -35,6 +35,7 @@ def test_a_view_carries_what_the_page_needs(dashboard: Dashboard) -> None:
         "as_of": NOW,
         "refresh_ms": 60_000,
         "live": True,
+        "source": {"kind": "live", "state": "done"},
         "props": {"verdict": {"children": "healthy"}},
         "charts": {},
     }

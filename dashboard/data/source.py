@@ -1,0 +1,52 @@
+"""Where what a page shows was read, and what the look cost: live from DynamoDB, or history from Athena."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+Kind = Literal["live", "history", "both"]
+Progress = Literal["done", "running", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Of one view. ``state`` is that of its history: while it is not done, the view holds what DynamoDB has alone.
+
+    ``scanned_bytes`` and ``dollars`` are what Athena bills for this look, None where nothing was asked of it yet or
+    what it scanned is not known; ``reused``: the answer was there already, this look cost nothing. ``days`` says which
+    UTC days came from history ("24 Oct to 20 Nov"), ``error`` in one line why it failed, ``note`` what a reader must
+    know of a part that is missing. ``key`` names the reading for a cancel.
+    """
+
+    kind: Kind = "live"
+    state: Progress = "done"
+    scanned_bytes: int | None = None
+    dollars: float | None = None
+    reused: bool = False
+    days: str = ""
+    error: str = ""
+    note: str = ""
+    key: str = ""
+    since: float | None = None
+    """Epoch second from which history has been asked, while it runs."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What a view carries of it; what is not known or empty is left out."""
+        every = {
+            "kind": self.kind,
+            "state": self.state,
+            "bytes": self.scanned_bytes,
+            "dollars": self.dollars,
+            "reused": self.reused or None,
+            "days": self.days,
+            "error": self.error,
+            "note": self.note,
+            "key": self.key,
+            "since": self.since,
+        }
+        return {name: value for name, value in every.items() if value not in (None, "")}
+
+
+LIVE: Final = Source()
+"""Everything from DynamoDB, as most looks are."""
