@@ -27,7 +27,9 @@ from backend.contract.tables import (
 )
 from backend.jobs.config import check_config
 from backend.settings_alerts import Alerting, Checks, Maintenance, Renotify
+from backend.settings_history import History
 from backend.settings_jobs import Calendar, DatasetConfig, JobConfig
+from backend.settings_prices import Prices
 
 CONFIG_NAME: Final = "pulseboard.toml"
 
@@ -144,6 +146,8 @@ class Config:
     datasets: dict[str, DatasetConfig] = field(default_factory=dict)
     alerts: Alerting = field(default_factory=Alerting)
     checks: Checks = field(default_factory=Checks)
+    history: History = field(default_factory=History)
+    prices: Prices = field(default_factory=Prices)
     refresh_seconds: float = 60.0
     hot_refresh_seconds: float = 5.0
 

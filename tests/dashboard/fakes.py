@@ -296,7 +296,8 @@ def services(
     answering: Any = fake or FakeHealth()
     return Services(
         settings=settings, pages=pages, build_id=build_id, now=now, reader=nothing, hot=hot, health=answering,
-        series=nothing, ranged=nothing, views=ViewCache(DictStore(), now), answers=ViewCache(DictStore(), now), loads=SingleFlight(),
+        series=nothing, ranged=nothing, views=ViewCache(DictStore(), now), answers=ViewCache(DictStore(), now),
+        loads=SingleFlight(),
     )  # fmt: skip
 
 
