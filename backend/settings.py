@@ -29,7 +29,7 @@ from backend.jobs.config import check_config
 from backend.settings_alerts import Alerting, Checks, Maintenance, Renotify
 from backend.settings_history import History
 from backend.settings_jobs import Calendar, DatasetConfig, JobConfig
-from backend.settings_prices import Prices
+from backend.settings_prices import Prices, check_prices
 
 CONFIG_NAME: Final = "pulseboard.toml"
 
@@ -261,6 +261,7 @@ def load_config(path: Path | None) -> Config:
         _check_positive(source, f"collect[{index}]")
     check_config(config.jobs, config.datasets)
     check_alerting(config.alerts)
+    check_prices(config.prices)
     return config
 
 
