@@ -23,17 +23,27 @@ class Levels:
         self._hot = hot
 
     def merged(
-        self, metrics: Sequence[Metric], environment: str, level: str, start: float, now: float
+        self,
+        metrics: Sequence[Metric],
+        environment: str,
+        level: str,
+        start: float,
+        now: float,
+        *,
+        settled: bool = False,
     ) -> BucketsByMetric:
-        """The buckets of ``level`` (1m or 1h) from ``start`` to the newest sample, by metric."""
+        """The buckets of ``level`` (1m or 1h) from ``start`` to the newest sample, by metric.
+
+        ``settled``: fleets end with what the merge has closed, their samples are not read.
+        """
         if level == MINUTE:
-            return self.minutes(metrics, environment, start, now)
+            return self.minutes(metrics, environment, start, now, settled=settled)
         stored = self._columns(metrics, environment, HOUR, start)
         result: BucketsByMetric = {}
         step = LEVEL_SECONDS[HOUR]
         after = {m.key: max(stored[m.key].merged, default=start // step * step - step) + step for m in metrics}
         reach = now // step * step - 3 * step
-        finer = self.minutes(metrics, environment, max(min(after.values(), default=now), reach), now)
+        finer = self.minutes(metrics, environment, max(min(after.values(), default=now), reach), now, settled=settled)
         for metric in metrics:
             hours: dict[float, list[Merged]] = {}
             for minute, bucket in finer[metric.key].items():
@@ -44,16 +54,20 @@ class Levels:
             result[metric.key] = _from(start - step, joined)
         return result
 
-    def minutes(self, metrics: Sequence[Metric], environment: str, start: float, now: float) -> BucketsByMetric:
-        """The 1-minute buckets from ``start`` to the newest sample, by metric."""
+    def minutes(
+        self, metrics: Sequence[Metric], environment: str, start: float, now: float, *, settled: bool = False
+    ) -> BucketsByMetric:
+        """The 1-minute buckets from ``start`` to the newest sample, by metric; ``settled`` as ``merged`` has it."""
         stored = self._columns(metrics, environment, MINUTE, start)
         newest = {m.key: max(stored[m.key].merged, default=None) for m in metrics}
-        live = self._live(metrics, environment, {key: start if t is None else t for key, t in newest.items()}, now)
+        open_ended = [m for m in metrics if not (settled and _is_fleet(stored[m.key].merged))]
+        live = self._live(open_ended, environment, {key: start if t is None else t for key, t in newest.items()}, now)
         result: BucketsByMetric = {}
         for metric in metrics:
             last = newest[metric.key]
             after = last + LEVEL_SECONDS[MINUTE] if last is not None else start
-            tail = buckets(metric, live[metric.key].samples, after, now + LEVEL_SECONDS[LIVE])
+            samples = live[metric.key].samples if metric.key in live else {}
+            tail = buckets(metric, samples, after, now + LEVEL_SECONDS[LIVE])
             joined = {**self.with_late(metric, environment, MINUTE, stored[metric.key].merged, start, now), **tail}
             result[metric.key] = _from(start, joined)
         return result
@@ -67,8 +81,7 @@ class Levels:
         """
         spans = [(max(a, start), min(b, end)) for a, b in self._hot.unmerged(metric.key, environment)]
         spans = [(a, b) for a, b in spans if a <= b]
-        newest = stored[max(stored)] if stored else None
-        if not spans or (newest is not None and newest.group_count > WORST_GROUPS):
+        if not spans or _is_fleet(stored):
             return stored
         step = LEVEL_SECONDS[level]
         first = min(a for a, _ in spans) // step * step
@@ -99,6 +112,11 @@ class Levels:
     def _columns(self, metrics: Iterable[Metric], environment: str, level: str, start: float) -> dict[str, Column]:
         columns = self._hot.columns(Wanted(metric.key, environment, level, start) for metric in metrics)
         return {metric: column for (metric, _level), column in columns.items()}
+
+
+def _is_fleet(merged: Mapping[float, Merged]) -> bool:
+    """Whether the newest bucket has more groups than it keeps apart."""
+    return bool(merged) and merged[max(merged)].group_count > WORST_GROUPS
 
 
 def _from(start: float, merged: Mapping[float, Merged]) -> Mapping[float, Merged]:

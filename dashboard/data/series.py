@@ -12,6 +12,7 @@ from backend.contract.errors import InvalidInput
 from backend.contract.ranges import TimeRange, level_for, parse_range
 from backend.contract.rollup import OTHER, WORST_GROUPS, Merged, Stats, in_parallel
 from backend.contract.tables import HOUR, LEVEL_SECONDS, LIVE, LIVE_RETENTION_SECONDS, MINUTE
+from dashboard.data.bands import Bands, bands_of, inside
 from dashboard.data.hot import KEEP_SECONDS, HotStore, Wanted
 from dashboard.data.levels import Levels
 from dashboard.data.points import (
@@ -38,6 +39,8 @@ class SeriesRequest:
     """A checked question. ``group`` None: a line per group; "all": one line; else that group's line only.
 
     ``finest`` is the level that is fine enough: who draws minutes has no use for samples, which are kept shorter.
+    ``settled``: of a fleet, what the merge has closed is enough. Its newest two or three minutes are samples of each
+    host, and reading them costs what the fleet is.
     """
 
     metric: Metric
@@ -46,6 +49,7 @@ class SeriesRequest:
     stat: Stat
     group: str | None
     finest: str = LIVE
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,21 @@ class SeriesService:
         step = _usual_step(shown) if level == LIVE else float(LEVEL_SECONDS[level])
         return SeriesAnswer(request, level, step, tuple(shown), max(times, default=None))
 
+    def bands(self, request: SeriesRequest) -> Bands | None:
+        """How the groups of a fleet spread over the range; None where lines show each of them.
+
+        Read at the level that ``answer`` reads. Raises as ``answer`` does.
+        """
+        now = self._clock()
+        first = self._level(request, now)
+        for level in (first, *FINER[first]):
+            if level != LIVE:
+                step = float(LEVEL_SECONDS[level])
+                found = bands_of(self._merged(request, level, now), level, step)
+                if found := inside(found, request.range.start, request.range.end):
+                    return found
+        return None
+
     def _level(self, request: SeriesRequest, now: float) -> str:
         level = level_for(request.range.seconds)
         if level != LIVE:
@@ -150,22 +169,30 @@ class SeriesService:
     def _lines(self, request: SeriesRequest, level: str, now: float) -> dict[str, Points]:
         metric, environment = request.metric, request.environment
         start, end = request.range.start, request.range.end
-        recent = end > now - KEEP_SECONDS[LIVE] and start > now - KEEP_SECONDS[level]
         if level == LIVE:
             reach = start - LOOKBACK_SECONDS
             column = (
                 self._hot.columns([Wanted(metric.key, environment, LIVE, reach)])[metric.key, LIVE]
-                if recent
+                if self._recent(request, LIVE, now)
                 else self._hot.closed(metric.key, environment, LIVE, reach, end)
             )
             lines = _live_lines(request, column.samples)
-        elif recent:
-            lines = _merged_lines(request, self._levels.merged([metric], environment, level, start, now)[metric.key])
         else:
-            stored = self._hot.closed(metric.key, environment, level, start, end).merged
-            lines = _merged_lines(request, self._levels.with_late(metric, environment, level, stored, start, end))
-        inside = {name: [(t, v) for t, v in points if start <= t <= end] for name, points in lines.items()}
-        return {name: points for name, points in inside.items() if points}
+            lines = _merged_lines(request, self._merged(request, level, now))
+        within = {name: [(t, v) for t, v in points if start <= t <= end] for name, points in lines.items()}
+        return {name: points for name, points in within.items() if points}
+
+    def _recent(self, request: SeriesRequest, level: str, now: float) -> bool:
+        """Whether the range is one that columns in memory are kept for."""
+        return request.range.end > now - KEEP_SECONDS[LIVE] and request.range.start > now - KEEP_SECONDS[level]
+
+    def _merged(self, request: SeriesRequest, level: str, now: float) -> Mapping[float, Merged]:
+        metric, environment = request.metric, request.environment
+        start, end = request.range.start, request.range.end
+        if self._recent(request, level, now):
+            return self._levels.merged([metric], environment, level, start, now, settled=request.settled)[metric.key]
+        stored = self._hot.closed(metric.key, environment, level, start, end).merged
+        return self._levels.with_late(metric, environment, level, stored, start, end)
 
 
 def _live_lines(request: SeriesRequest, samples: Samples) -> dict[str, Points]:
