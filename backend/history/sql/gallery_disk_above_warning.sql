@@ -1,0 +1,27 @@
+SELECT
+    host,
+    min(CASE WHEN value > %(warning)s AND (last_within IS NULL OR sampled_at > last_within) THEN sampled_at END)
+        AS above_since,
+    max(value) AS highest_percent,
+    max_by(sampled_at, value) AS highest_at,
+    max_by(value, sampled_at) AS latest_percent,
+    avg(CASE WHEN value > %(warning)s THEN 1e2 ELSE 0e0 END) AS share_percent,
+    CASE WHEN max(last_within) IS NULL THEN 'yes' ELSE 'no' END AS unbroken
+FROM (
+    SELECT
+        host,
+        sampled_at,
+        value,
+        max(CASE WHEN value <= %(warning)s THEN sampled_at END) OVER (PARTITION BY host) AS last_within
+    FROM (
+        SELECT hostname AS host, "timestamp" AS sampled_at, max(value) AS value
+        FROM {metrics}
+        WHERE metric_type = %(disk)s
+          AND environment = %(environment)s
+          AND (%(host)s = '' OR hostname = %(host)s)
+        GROUP BY hostname, "timestamp"
+    ) AS fullest
+) AS samples
+GROUP BY host
+HAVING max(value) > %(warning)s
+ORDER BY highest_percent DESC, host
