@@ -1,0 +1,87 @@
+"""UTC days: which of them Athena reads as Parquet, which as JSON, which objects came too late for Parquet. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from backend.contract.errors import InvalidInput
+
+DAY_SECONDS: Final = 86_400
+MOST_DAYS: Final = 401
+"""Days that one query reads at most: 400 days from any time of a day touch one more."""
+MOST_NAMED: Final = 20
+"""Late objects of one day that a statement names; of a day with more, all objects are read."""
+MOST_NAMED_IN_ALL: Final = 400
+"""Late objects that one statement names; Athena takes 256 KB."""
+
+
+def day_of(at: float) -> date:
+    """The UTC day of an instant, epoch seconds."""
+    return datetime.fromtimestamp(at, UTC).date()
+
+
+def day_start(day: date) -> int:
+    """The beginning of a UTC day, epoch seconds."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+def day_path(day: date) -> str:
+    """The folder of a day as every table's partitions have it: ``year=2026/month=11/day=03/``."""
+    return f"year={day.year:04}/month={day.month:02}/day={day.day:02}/"
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """Every day from ``first`` to ``last``, both included. Raises InvalidInput for none, and for too many."""
+    count = (last - first).days + 1
+    if count < 1:
+        raise InvalidInput("from", first.isoformat(), f"must not lie after to ({last.isoformat()})")
+    if count > MOST_DAYS:
+        raise InvalidInput("from", first.isoformat(), f"makes a range of {count} days; history takes {MOST_DAYS}")
+    return [first + timedelta(days=number) for number in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """What is known of days. ``generations`` are those in Parquet, ``empty`` are closed and had no object.
+
+    Every other day is read as JSON.
+    """
+
+    generations: Mapping[date, int] = field(default_factory=dict)
+    empty: frozenset[date] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class LateObjects:
+    """Keys of objects that came after their day was compacted; ``whole`` are days with too many to name them."""
+
+    keys: Mapping[date, tuple[str, ...]] = field(default_factory=dict)
+    whole: frozenset[date] = frozenset()
+
+    @classmethod
+    def of(cls, objects: Iterable[tuple[date, str]], unread_from: date | None = None) -> LateObjects:
+        """Of pairs of day and key; days from ``unread_from`` on may have more than were read."""
+        found: dict[date, set[str]] = {}
+        for day, key in objects:
+            found.setdefault(day, set()).add(key)
+        crowded = sum(map(len, found.values())) > MOST_NAMED_IN_ALL
+        cut = {day for day in found if unread_from is not None and day >= unread_from}
+        whole = {day for day, keys in found.items() if crowded or day in cut or len(keys) > MOST_NAMED}
+        named = {day: tuple(sorted(keys)) for day, keys in found.items() if day not in whole}
+        return cls(named, frozenset(whole))
+
+    def days(self) -> frozenset[date]:
+        """The days with late objects."""
+        return self.whole | self.keys.keys()
+
+
+def by_month(days: Iterable[date]) -> Iterator[tuple[int, int, list[int]]]:
+    """Year, month and the days in it, ascending: what one predicate names."""
+    months: dict[tuple[int, int], list[int]] = {}
+    for day in sorted(days):
+        months.setdefault((day.year, day.month), []).append(day.day)
+    for (year, month), numbers in months.items():
+        yield year, month, numbers
