@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from backend.contract.events import utc_seconds
+
+Value = str | float | int | None
 Kind = Literal["text", "number", "count", "time"]
 """``time``: epoch seconds, or a text of ``contract.events.utc_text``. ``count`` is whole, ``number`` is not."""
 Subject = Literal["metrics", "job runs", "dataset status"]
@@ -132,7 +137,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     Question(
         "job_history",
         "Job history",
-        "Runs of each job by how they ended, and how long they took.",
+        "Runs that began in the range, by how they ended, and how long they took.",
         (
             Column("job", "Job", "text"),
             Column("status", "Status", "text"),
@@ -167,3 +172,51 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     ),
 )
 BY_NAME: Final = {question.name: question for question in QUESTIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with its range (epoch seconds) and its filters. ``host`` "" for all hosts."""
+
+    question: Question
+    start: float
+    end: float
+    environment: str
+    host: str = ""
+
+    def follows(self, name: str) -> bool:
+        """Whether the question is narrowed by ``environment`` or ``host``."""
+        return name in self.question.filters
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The rows of an answer: a value per column of the question, None where there is none, times as epoch seconds."""
+
+    asked: Asked
+    rows: tuple[tuple[Value, ...], ...]
+
+
+def rows_of(
+    question: Question, names: Sequence[str], rows: Iterable[Sequence[object]]
+) -> tuple[tuple[Value, ...], ...]:
+    """The rows as Athena gave them, in the order of the question's columns and of their kinds.
+
+    Raises ValueError when a column is missing, or holds what its kind can't.
+    """
+    places = [names.index(column.name) for column in question.columns]
+    pairs = list(zip(question.columns, places, strict=True))
+    return tuple(tuple(_value(row[at], column.kind) for column, at in pairs) for row in rows)
+
+
+def _value(raw: object, kind: Kind) -> Value:
+    """None stays None, and so does a number that is none (NaN)."""
+    if raw is None or (isinstance(raw, float) and math.isnan(raw)):
+        return None
+    if kind == "text":
+        return str(raw)
+    if kind == "count":
+        return int(str(raw))
+    if kind == "time" and isinstance(raw, str):
+        return utc_seconds(raw)
+    return float(str(raw))

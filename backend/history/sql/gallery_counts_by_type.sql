@@ -5,7 +5,6 @@ SELECT
     count(DISTINCT hostname) AS hosts,
     min("timestamp") AS first_at,
     max("timestamp") AS last_at
-FROM {metrics}
-WHERE (%(host)s = '' OR hostname = %(host)s)
+FROM ({samples}) AS measured
 GROUP BY environment, metric_type
 ORDER BY environment, samples DESC, metric_type

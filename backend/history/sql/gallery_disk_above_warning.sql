@@ -15,13 +15,10 @@ FROM (
         max(CASE WHEN value <= %(warning)s THEN sampled_at END) OVER (PARTITION BY host) AS last_within
     FROM (
         SELECT hostname AS host, "timestamp" AS sampled_at, max(value) AS value
-        FROM {metrics}
-        WHERE metric_type = %(disk)s
-          AND environment = %(environment)s
-          AND (%(host)s = '' OR hostname = %(host)s)
+        FROM ({samples}) AS measured
         GROUP BY hostname, "timestamp"
     ) AS fullest
-) AS samples
+) AS measured
 GROUP BY host
 HAVING max(value) > %(warning)s
 ORDER BY highest_percent DESC, host

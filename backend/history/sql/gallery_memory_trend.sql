@@ -9,10 +9,7 @@ FROM (
         floor("timestamp" / 3600) * 3600 AS hour_start,
         hostname AS host,
         avg(value) AS average
-    FROM {metrics}
-    WHERE metric_type = %(memory)s
-      AND environment = %(environment)s
-      AND (%(host)s = '' OR hostname = %(host)s)
+    FROM ({samples}) AS measured
     GROUP BY 1, 2
 ) AS hours
 GROUP BY hour_start

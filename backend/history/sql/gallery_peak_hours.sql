@@ -27,11 +27,8 @@ FROM (
                 lag(value) OVER (PARTITION BY metric_type, hostname, labels ORDER BY "timestamp") AS previous,
                 "timestamp" - lag("timestamp") OVER (PARTITION BY metric_type, hostname, labels ORDER BY "timestamp")
                     AS gap
-            FROM {metrics}
-            WHERE metric_type IN (%(cpu)s, %(records)s)
-              AND environment = %(environment)s
-              AND (%(host)s = '' OR hostname = %(host)s)
-        ) AS samples
+            FROM ({samples}) AS measured
+        ) AS measured
         GROUP BY 1, metric_type, line, hostname, labels
     ) AS by_series
     GROUP BY hour_of_day, metric_type, line
