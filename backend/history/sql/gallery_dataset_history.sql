@@ -11,11 +11,7 @@ FROM (
     SELECT
         *,
         CASE WHEN state = 'late' THEN freshness_minutes - sla_minutes END AS late_minutes
-    FROM {dataset_status}
-    WHERE {days}
-      AND checked_at >= %(start_text)s
-      AND checked_at < %(end_text)s
-      AND environment = %(environment)s
+    FROM ({dataset_status}) AS records
 ) AS looks
 GROUP BY dataset
 ORDER BY fresh_percent, dataset

@@ -7,10 +7,6 @@ SELECT
     max(duration_seconds) AS longest_seconds,
     max(started_at) AS last_started,
     CASE WHEN bool_or(synthetic) THEN 'synthetic' ELSE '' END AS origin
-FROM {job_runs}
-WHERE {days}
-  AND started_at >= %(start_text)s
-  AND started_at < %(end_text)s
-  AND environment = %(environment)s
+FROM ({job_runs}) AS records
 GROUP BY job_name, status
 ORDER BY job, status
