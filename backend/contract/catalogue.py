@@ -117,7 +117,7 @@ class Metric:
     ``group_by`` is the label whose values become lines on a chart (``hostname`` is the sample's own field).
     ``combine`` says how several series become one value, both inside a group and across groups.
     ``group_critical`` is the critical threshold of a single group where it differs from the whole's.
-    ``limit`` is the hard ceiling that capacity forecasts run against.
+    ``limit`` is where a capacity ends, a floor where lower is worse: what forecasts run against.
     """
 
     key: str
