@@ -29,6 +29,7 @@ FUNCTIONS: Final[Mapping[str, int]] = MappingProxyType(
         "replay-runner": 900,
         "alert-consumer": 60,
         "pipeline-checks": 300,
+        "history-compactor": 900,
     }
 )
 """The stack's functions and their time-outs in seconds, as the template has them."""

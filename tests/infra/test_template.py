@@ -63,6 +63,7 @@ def test_it_is_clean_for_cfn_lint() -> None:
         ("ApiFunction", "ingest-api", 512, 29, "backend.events.api.handler"),
         ("EventProcessorFunction", "event-processor", 512, 60, "backend.events.processor_handler.handler"),
         ("ReplayRunnerFunction", "replay-runner", 512, 900, "backend.replay.handler.handler"),
+        ("CompactorFunction", "history-compactor", 512, 900, "backend.history.handler.handler"),
     ],
 )
 def test_functions(resource: str, name: str, memory: int, timeout: int, handler: str) -> None:
@@ -182,7 +183,7 @@ def test_roles_name_resources_wherever_the_service_knows_them(role: str) -> None
 
 
 def test_every_function_has_a_role_and_a_log_group_of_its_own() -> None:
-    assert len({of(resource)["Role"]["Fn::GetAtt"] for resource in FUNCTIONS}) == len(FUNCTIONS) == 8
+    assert len({of(resource)["Role"]["Fn::GetAtt"] for resource in FUNCTIONS}) == len(FUNCTIONS) == 9
     for resource in FUNCTIONS:
         logs = of(of(resource)["LoggingConfig"]["LogGroup"]["Ref"])
         assert logs["LogGroupName"] == f"/aws/lambda/{of(resource)['FunctionName']}"
@@ -239,7 +240,7 @@ def test_a_producer_may_send_events_and_nothing_else() -> None:
     assert statement["Resource"]["Fn::Sub"].endswith("/$default/POST/ingest")
 
 
-@pytest.mark.parametrize("policy", ["DashboardReadPolicy", "DashboardActPolicy"])
+@pytest.mark.parametrize("policy", ["DashboardReadPolicy", "DashboardHistoryPolicy", "DashboardActPolicy"])
 def test_the_dashboards_policies_name_actions_and_resources(policy: str) -> None:
     for statement in of(policy)["PolicyDocument"]["Statement"]:
         actions = as_list(statement["Action"])
