@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from backend.local.deploy import deploy
 from backend.local.engine import Engine
+from tests.athena_engine import athena, athena_environment  # noqa: F401 - fixtures
 from tests.aws_pace import quick_aws
 from tests.local_stack import LocalStack
 
