@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any, Final
 
@@ -130,7 +131,7 @@ def reach(found: Forecast, limit: float, now: float, *, falls: bool = False) -> 
 
 def median_spacing(points: Points) -> float:
     """The usual distance of two points, seconds; 0 for fewer than two."""
-    return median(b[0] - a[0] for a, b in zip(points, points[1:], strict=False)) if len(points) > 1 else 0.0
+    return median(b[0] - a[0] for a, b in pairwise(points)) if len(points) > 1 else 0.0
 
 
 def without_steps(points: Points) -> Points:
@@ -140,7 +141,7 @@ def without_steps(points: Points) -> Points:
     line that jumps more often than ``MOST_STEPS`` times does so by nature and is left as it is.
     """
     values = [value for _, value in points]
-    changes = [b - a for a, b in zip(values, values[1:], strict=False)]
+    changes = [b - a for a, b in pairwise(values)]
     if len(changes) < _AROUND:
         return points
     usual = median(changes)

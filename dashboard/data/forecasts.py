@@ -1,0 +1,200 @@
+"""Forecasts of every limited resource, made in the background once an hour and shared by all views.
+
+A look never waits for them: it gets the last ones, or none yet. What is fitted is bounded whatever the fleet: of each
+metric the few groups nearest to their limit, all together, and the fleet's 95th percentile.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from backend.contract.catalogue import Catalogue
+from backend.contract.ranges import TimeRange
+from backend.contract.tables import HOUR as HOURS
+from dashboard.data.bands import QUANTILES, Bands
+from dashboard.data.capacity_costs import Amounts, amounts, cost_requests
+from dashboard.data.forecast import DAY, HOUR, Forecast, Shortage, forecast
+from dashboard.data.limits import FLEET, WATCHED, Prospect, Watched, limit_of, pressing
+from dashboard.data.points import Points
+from dashboard.data.ranged import RangedAnswers
+from dashboard.data.series import ALL, SeriesAnswer, SeriesRequest
+from dashboard.data.source import LIVE, Source
+
+logger = logging.getLogger(__name__)
+
+HISTORY_DAYS: Final = 30
+"""What forecasts are made from: long enough for the week's rhythm, hot as hours."""
+MOST_OUTLOOKS: Final = 32
+AGAIN_SECONDS: Final = 30.0
+"""How soon after a failure the next look tries again."""
+LONGEST_WAIT: Final = 180
+"""Seconds for which history is waited for, in the background."""
+
+
+class Ranged(Protocol):
+    """Where lines of any range are read: ``dashboard.data.ranged.RangedSeries``."""
+
+    def read(self, requests: Sequence[SeriesRequest], now: float) -> RangedAnswers:
+        """The answers in the order of the requests."""
+
+
+class BandSource(Protocol):
+    """Where a fleet's bands are read: ``dashboard.data.series.SeriesService``."""
+
+    def bands(self, request: SeriesRequest) -> Bands | None:
+        """The bands, None where there is no fleet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """As of the hour that ended at ``at``, epoch s. ``amounts`` is what a month uses, for its cost.
+
+    ``error`` in one line why there is none; ``source`` says whether history is in it.
+    """
+
+    at: float = 0.0
+    prospects: tuple[Prospect, ...] = ()
+    amounts: Amounts = field(default_factory=Amounts)
+    source: Source = LIVE
+    error: str = ""
+
+
+@dataclass(slots=True)
+class _Slot:
+    outlook: Outlook | None = None
+    key: tuple[float, frozenset[str]] = (0.0, frozenset())
+    running: bool = False
+    tried_at: float = 0.0
+
+
+class ForecastService:
+    """Outlooks by environment and host; thread-safe, one thread of its own."""
+
+    def __init__(
+        self,
+        ranged: Ranged,
+        bands: BandSource,
+        seen: Callable[[], frozenset[tuple[str, str]]],
+        catalogue: Catalogue,
+        clock: Callable[[], float],
+    ) -> None:
+        self._ranged = ranged
+        self._bands = bands
+        self._seen = seen
+        self._catalogue = catalogue
+        self._clock = clock
+        self._slots: OrderedDict[tuple[str, str | None], _Slot] = OrderedDict()
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="forecast")
+
+    def outlook(self, environment: str, host: str | None = None) -> tuple[Outlook | None, bool]:
+        """The last outlook, None before the first one is there, and whether a newer one is being made. Never waits.
+
+        Raises the reader's error where it was never read which metrics there are.
+        """
+        now = self._clock()
+        connected = frozenset(name for place, name in self._seen() if place == environment)
+        key = now // HOUR * HOUR, connected
+        with self._lock:
+            slot = self._slots.setdefault((environment, host), _Slot())
+            self._slots.move_to_end((environment, host))
+            while len(self._slots) > MOST_OUTLOOKS:
+                self._slots.popitem(last=False)
+            failed = slot.outlook is not None and bool(slot.outlook.error)
+            due = slot.key != key or (failed and now - slot.tried_at >= AGAIN_SECONDS)
+            if due and not slot.running and not self._closing.is_set():
+                slot.running, slot.key, slot.tried_at = True, key, now
+                self._pool.submit(self._make, slot, environment, host, connected, now)
+            return slot.outlook, slot.running
+
+    def close(self) -> None:
+        """Ends the thread; what it is fitting is given up after the line it is at."""
+        self._closing.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _make(self, slot: _Slot, environment: str, host: str | None, connected: frozenset[str], now: float) -> None:
+        try:
+            made = self._outlook(environment, host, connected, now)
+        except Exception as error:
+            logger.warning("can't make forecasts for %s; trying again", environment, exc_info=True)
+            made = Outlook(error=f"{type(error).__name__}: {error}")
+        with self._lock:
+            if not made.error or slot.outlook is None:
+                slot.outlook = made
+            slot.running = False
+
+    def _outlook(self, environment: str, host: str | None, connected: frozenset[str], now: float) -> Outlook:
+        end = now // HOUR * HOUR
+        wanted = TimeRange(end - HISTORY_DAYS * DAY, end, live=False)
+        limited = limit_requests(self._catalogue, connected, environment, wanted, host)
+        priced = cost_requests(self._catalogue, connected, environment, wanted)
+        found = self._read([*limited, *priced], now)
+        by_key: dict[str, list[SeriesAnswer]] = {}
+        for answer in found.answers[: len(limited)]:
+            by_key.setdefault(answer.request.metric.key, []).append(answer)
+        return Outlook(
+            at=end,
+            prospects=tuple(self._prospects(by_key, end)),
+            amounts=amounts(found.answers[len(limited) :], self._catalogue, connected, end),
+            source=found.source,
+        )
+
+    def _read(self, requests: Sequence[SeriesRequest], now: float) -> RangedAnswers:
+        """The answers, waiting for history where it is asked for: nobody waits for this thread."""
+        found = self._ranged.read(requests, now)
+        for _ in range(LONGEST_WAIT):
+            if found.source.state != "running" or self._closing.wait(1.0):
+                break
+            found = self._ranged.read(requests, now)
+        return found
+
+    def _prospects(self, answers: Mapping[str, Sequence[SeriesAnswer]], end: float) -> Iterator[Prospect]:
+        for watched in WATCHED:
+            for name, points in self._lines(watched, answers.get(watched.key, ())):
+                if points and not self._closing.is_set():
+                    metric = self._catalogue[watched.key]
+                    yield Prospect(metric, name, points[-1], _forecast(points, end, falls=limit_of(metric).falls))
+
+    def _lines(self, watched: Watched, answers: Sequence[SeriesAnswer]) -> Iterator[tuple[str, Points]]:
+        """The lines of a metric that are worth a forecast. All hosts together are left out where there is one host."""
+        several = not any(answer.request.group is None and len(answer.lines) < 2 for answer in answers)
+        for answer in answers:
+            lines = dict(answer.lines)
+            if answer.request.group is not None:
+                yield from answer.lines if several else ()
+                continue
+            chosen = pressing(answer.lines, limit_of(answer.request.metric))
+            yield from ((name, lines[name]) for name in chosen)
+            if watched.per_host and (bands := self._bands.bands(answer.request)) is not None:
+                yield FLEET, bands.lines[QUANTILES.index(0.95)]
+
+
+def limit_requests(
+    catalogue: Catalogue, connected: frozenset[str], environment: str, wanted: TimeRange, host: str | None
+) -> list[SeriesRequest]:
+    """What forecasts are made from, at the level of hours."""
+    asked = []
+    for watched in WATCHED:
+        if watched.key in connected:
+            groups = [(host if watched.per_host else None) if watched.grouped else ALL]
+            if watched.per_host and host is None:
+                groups.append(ALL)
+            metric = catalogue[watched.key]
+            asked += [SeriesRequest(metric, environment, wanted, "avg", group, HOURS, settled=True) for group in groups]
+    return asked
+
+
+def _forecast(points: Points, end: float, *, falls: bool) -> Forecast | Shortage | None:
+    """None, and a line in the log, where the model can't be fitted to what is there."""
+    try:
+        return forecast(points, end, falls=falls)
+    except (ValueError, ArithmeticError) as error:
+        logger.warning("no forecast of %d points: %s", len(points), error)
+        return None

@@ -1,0 +1,186 @@
+"""Which resources end somewhere, and how near each of them is. Pure.
+
+Limits come from the catalogue: a metric's ``limit``, or where it has no hard one its critical or warning threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from backend.contract.catalogue import Catalogue, Metric
+from backend.contract.rollup import OTHER
+from dashboard.data.forecast import DAY, HOUR, Forecast, Reach, Shortage, median_spacing, reach
+from dashboard.data.points import Points
+from dashboard.data.series import ALL
+
+RowState = Literal["reached", "reaches", "may", "clear", "shortage", "silent", "failed", "pending", "not_connected"]
+KIND: Final = {"limit": "limit", "critical": "critical threshold", "warning": "warning threshold"}
+FLEET: Final = "95th percentile"
+"""The group that stands for a fleet's upper end: one host of twenty is past it."""
+SILENT_HOURS: Final = 3
+MOST_GROUPS: Final = 5
+"""Groups of a metric that are forecast: those nearest to its limit."""
+_LOOK_AHEAD_DAYS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A metric whose limit is watched; ``grouped``: each of its groups has the limit, not all together.
+
+    ``per_host`` ones follow the page's host filter.
+    """
+
+    key: str
+    grouped: bool = False
+    per_host: bool = False
+
+
+WATCHED: Final = (
+    Watched("disk_usage", grouped=True, per_host=True),
+    Watched("memory_usage", grouped=True, per_host=True),
+    Watched("cpu_utilization", grouped=True, per_host=True),
+    Watched("task_slots_available"),
+    Watched("s3_bucket_bytes"),
+    Watched("lambda_concurrent_executions"),
+    Watched("dynamodb_capacity_percent", grouped=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """``falls``: it is met from above, as free slots are."""
+
+    value: float
+    kind: str
+    falls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """One line and where it goes. ``newest`` is its last hourly value and that hour's start; ``outcome`` None: the
+    model could not be fitted."""
+
+    metric: Metric
+    group: str
+    newest: tuple[float, float]
+    outcome: Forecast | Shortage | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """One resource against its limit. ``at`` is when ``value`` was measured, epoch s; ``reach`` where there is a
+    forecast, ``shortage`` where there is too little to make one."""
+
+    metric: Metric
+    group: str
+    limit: Limit
+    state: RowState
+    value: float | None = None
+    at: float | None = None
+    reach: Reach | None = None
+    shortage: Shortage | None = None
+    forecast: Forecast | None = None
+
+    @property
+    def key(self) -> str:
+        """What the URL calls it."""
+        return f"{self.metric.key}/{self.group}"
+
+
+def limit_of(metric: Metric) -> Limit:
+    """Where the metric's capacity ends. Raises ValueError for one that has neither limit nor threshold."""
+    for kind in KIND:
+        value = getattr(metric, kind)
+        if value is not None:
+            return Limit(float(value), kind, metric.direction == "lower_is_worse")
+    raise ValueError(f"{metric.key} has no limit in the catalogue")
+
+
+def pressing(lines: Sequence[tuple[str, Points]], limit: Limit, most: int = MOST_GROUPS) -> list[str]:
+    """The groups nearest to their limit a month from now, by plain growth: which of them to look at closely.
+
+    Lines that a fleet's rollups hold only now and then come after those that are whole.
+    """
+    longest = max((len(points) for _, points in lines), default=0)
+
+    def rank(line: tuple[str, Points]) -> tuple[bool, float, str]:
+        name, points = line
+        first, last = _peak(points[:24], falls=limit.falls), _peak(points[-24:], falls=limit.falls)
+        days = max((points[-1][0] - points[0][0]) / DAY, 1.0)
+        ahead = last + (last - first) / days * _LOOK_AHEAD_DAYS
+        return len(points) < longest / 2, ahead - limit.value if limit.falls else limit.value - ahead, name
+
+    named = [line for line in lines if line[0] not in (OTHER, ALL) and line[1]]
+    return [name for name, _ in sorted(named, key=rank)[:most]]
+
+
+def _peak(points: Points, *, falls: bool) -> float:
+    values = [value for _, value in points]
+    return min(values) if falls else max(values)
+
+
+def limit_rows(
+    catalogue: Catalogue,
+    seen: frozenset[str],
+    prospects: Iterable[Prospect],
+    newest: Mapping[tuple[str, str], tuple[float, float]],
+    now: float,
+    *,
+    pending: bool,
+) -> tuple[LimitRow, ...]:
+    """Every watched resource, the most urgent first; of each metric at least one row.
+
+    ``newest`` has fresher values by (metric, group) than the hourly ones; ``pending``: forecasts are still being made.
+    """
+    rows = [_row(prospect, newest.get((prospect.metric.key, prospect.group)), now) for prospect in prospects]
+    told = {row.metric.key for row in rows}
+    for watched in WATCHED:
+        metric = catalogue[watched.key]
+        if metric.key not in told:
+            waiting: RowState = "pending" if pending else "shortage"
+            state: RowState = waiting if metric.key in seen else "not_connected"
+            rows.append(LimitRow(metric, ALL, limit_of(metric), state))
+    return tuple(sorted(rows, key=_urgency))
+
+
+def _row(prospect: Prospect, fresher: tuple[float, float] | None, now: float) -> LimitRow:
+    metric, limit, outcome = prospect.metric, limit_of(prospect.metric), prospect.outcome
+    at, value = prospect.newest
+    at += HOUR
+    if fresher is not None and fresher[0] >= prospect.newest[0]:
+        at, value = fresher
+    found = reach(outcome, limit.value, now, falls=limit.falls) if isinstance(outcome, Forecast) else None
+    return LimitRow(
+        metric, prospect.group, limit, _state(value, limit, outcome, found, now, at), value, min(at, now), found,
+        outcome if isinstance(outcome, Shortage) else None, outcome if isinstance(outcome, Forecast) else None,
+    )  # fmt: skip
+
+
+def _state(
+    value: float, limit: Limit, outcome: Forecast | Shortage | None, found: Reach | None, now: float, at: float
+) -> RowState:
+    spacing = median_spacing(list(outcome.history[-24:])) if isinstance(outcome, Forecast) else HOUR
+    if now - at > SILENT_HOURS * max(spacing, HOUR):
+        return "silent"
+    if value <= limit.value if limit.falls else value >= limit.value:
+        return "reached"
+    if found is None:
+        return "shortage" if outcome is not None else "failed"
+    if found.likely is not None:
+        return "reaches"
+    return "clear" if found.earliest is None else "may"
+
+
+_ORDER: Final[Mapping[str, int]] = {
+    "reached": 0, "reaches": 1, "may": 2, "clear": 3, "silent": 4, "failed": 5, "shortage": 6, "pending": 7,
+    "not_connected": 8,
+}  # fmt: skip
+
+
+def _urgency(row: LimitRow) -> tuple[int, float, float, str, str]:
+    found = row.reach
+    days = None if found is None else found.likely if found.likely is not None else found.earliest
+    left = 0.0 if row.value is None else abs(row.limit.value - row.value) / max(abs(row.limit.value), 1.0)
+    return _ORDER[row.state], days if days is not None else float("inf"), left, row.metric.title, row.group
