@@ -25,6 +25,7 @@ from dashboard.components.marks import left_out, noted, with_marks
 from dashboard.data.alerts_marks import read_marks
 from dashboard.data.alerts_sources import Alerts
 from dashboard.data.flight import SingleFlight
+from dashboard.data.gallery import Gallery
 from dashboard.data.health import HealthService
 from dashboard.data.hot import HotStore
 from dashboard.data.jobs_store import RunStore
@@ -78,6 +79,7 @@ class Services:
     jobs: JobReader | None = None
     runs: RunStore | None = None
     retries: Retries | None = None
+    gallery: Gallery | None = None
     recent: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     readings: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     actions: int = 0

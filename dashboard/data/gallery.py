@@ -1,0 +1,107 @@
+"""The query gallery: what the address asks of history, and how far the answer is. Pure but for ``load``.
+
+A question is asked once, of a range that stands still: ``ask`` names it, ``asked`` is when it was chosen. A page that
+is left open asks Athena nothing again, and whoever is sent the link sees the same answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from backend.contract.errors import InvalidInput
+from backend.contract.questions import BY_NAME, Answer, Asked
+from backend.contract.ranges import LONGEST_SECONDS
+from dashboard.data.request import STEP_SECONDS, ViewRequest
+from dashboard.data.source import Source
+
+if TYPE_CHECKING:
+    from dashboard.services import Services
+
+ASK: Final = "ask"
+ASKED: Final = "asked"
+PARAMETERS: Final = (ASK, ASKED)
+ASKED_STEP: Final = 60
+"""Seconds: links to a question are the same for all who look within a minute."""
+WATCH_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far a question is. ``answer`` is there when ``source.state`` is done; ``cut``: it has more rows than these.
+
+    ``sql`` is the text as Athena gets it, values and all.
+    """
+
+    asked: Asked
+    source: Source
+    sql: str = ""
+    answer: Answer | None = None
+    cut: bool = False
+
+
+class Gallery(Protocol):
+    """Where questions are asked: ``backend.history``'s reader, wired in ``dashboard.services``."""
+
+    def ask(self, asked: Asked, wait: float = 0.0) -> Reading:
+        """How far the question is, after at most ``wait`` seconds; it is asked in the background where nobody has
+        asked it yet."""
+
+    def limits(self) -> tuple[int, float]:
+        """What one question may scan at most, bytes, and what that costs, US dollars."""
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryData:
+    """What the section shows. ``reading`` None: nothing is asked. ``limit_bytes`` None: history can't be asked."""
+
+    request: ViewRequest
+    asked_at: int
+    """What links to questions carry: now, by the minute."""
+    reading: Reading | None = None
+    limit_bytes: int | None = None
+    limit_dollars: float = 0.0
+
+    @property
+    def refresh_seconds(self) -> float | None:
+        """How soon the page asks again: soon while a question is being answered."""
+        running = self.reading is not None and self.reading.source.state == "running"
+        return WATCH_SECONDS if running else None
+
+
+def asked_of(request: ViewRequest, now: float) -> Asked | None:
+    """The question of the address with its range, None where it has none.
+
+    Raises InvalidInput naming ``ask``, ``asked``, ``from`` or ``to``.
+    """
+    name = request.get(ASK)
+    if name is None:
+        return None
+    if name not in BY_NAME:
+        raise InvalidInput(ASK, name, f"is not a question; use {', '.join(BY_NAME)}", "unknown_question")
+    wanted = request.range(_asked_at(request, now))
+    # On the same grid as a fixed range's ends, so that a download by fixed ends finds the answer.
+    start = wanted.start // STEP_SECONDS * STEP_SECONDS
+    end = -(-wanted.end // STEP_SECONDS) * STEP_SECONDS
+    return Asked(BY_NAME[name], start, end, request.environment, request.host or "")
+
+
+def load(services: Services, request: ViewRequest, now: float) -> GalleryData:
+    """The question of the address and how far its answer is. Raises as ``asked_of`` does."""
+    asked_at = int(now // ASKED_STEP * ASKED_STEP)
+    asked = asked_of(request, now)
+    gallery = services.gallery
+    if gallery is None:
+        return GalleryData(request, asked_at)
+    size, dollars = gallery.limits()
+    return GalleryData(request, asked_at, gallery.ask(asked) if asked else None, size, dollars)
+
+
+def _asked_at(request: ViewRequest, now: float) -> float:
+    """When the question was chosen; an address written by hand means the last full hour."""
+    text = request.get(ASKED)
+    if text is None:
+        return now // 3600 * 3600
+    if not (text.isascii() and text.isdigit() and now - LONGEST_SECONDS <= int(text) <= now + ASKED_STEP):
+        raise InvalidInput(ASKED, text, "must be the epoch second at which the question was asked, not yet to come")
+    return float(text)
