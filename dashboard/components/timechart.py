@@ -66,7 +66,8 @@ def frame(axis_title: str, *, stacked: bool = False, many: bool = False) -> Mapp
     return {
         "showlegend": not many,
         "legend": {
-            "orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "reversed" if stacked else "normal",
+            "orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom",
+            "traceorder": "reversed" if stacked else "normal",
         },
         "margin": {"l": 58, "r": 12, "t": 30, "b": 30},
         "xaxis": {

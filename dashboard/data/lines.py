@@ -9,6 +9,8 @@ from typing import Final
 from dashboard.data.models import Line
 
 SPARK_POINTS: Final = 90
+CHART_POINTS: Final = 500
+"""Of a line on a time chart: one for about two pixels of a wide one."""
 SIGNIFICANT: Final = 4
 
 
