@@ -13,11 +13,11 @@ from typing import Final, Self
 
 RELATIVE_ERROR: Final = 0.01
 _GAMMA: Final = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
-_LOG_GAMMA: Final = math.log(_GAMMA)
+LOG_GAMMA: Final = math.log(_GAMMA)
 _MIDDLE: Final = 2 / (1 + _GAMMA)
-_ZERO: Final = -100_000
-"""Bin of values up to ``_SMALLEST``."""
-_SMALLEST: Final = 1e-9
+ZERO_BIN: Final = -100_000
+"""Bin of values up to ``SMALLEST``."""
+SMALLEST: Final = 1e-9
 
 
 class Sketch:
@@ -30,7 +30,7 @@ class Sketch:
 
     def add(self, value: float, count: float = 1) -> None:
         """Counts ``value`` ``count`` times."""
-        index = math.ceil(math.log(value) / _LOG_GAMMA) if value > _SMALLEST else _ZERO
+        index = math.ceil(math.log(value) / LOG_GAMMA) if value > SMALLEST else ZERO_BIN
         self.bins[index] = self.bins.get(index, 0) + count
 
     def merge(self, other: Self) -> None:
@@ -79,4 +79,4 @@ class Sketch:
 
 
 def _value(index: int) -> float:
-    return 0.0 if index == _ZERO else _MIDDLE * _GAMMA**index
+    return 0.0 if index == ZERO_BIN else _MIDDLE * _GAMMA**index
