@@ -1,0 +1,116 @@
+-- Gauges: one row per metric, group and step; rows of all groups together have whole = 1.
+-- As backend.contract.rollup does it: inside a series, series side by side, then one bucket after the other.
+WITH samples AS (
+    -- Each instant of a series counts once, however many objects hold it.
+    SELECT
+        read.metric_type,
+        asked.combine,
+        asked.badness,
+        asked.by_group,
+        CASE asked.group_by
+            WHEN '' THEN ''
+            WHEN 'hostname' THEN read.hostname
+            ELSE coalesce(element_at(read.labels, asked.group_by), '')
+        END AS line,
+        read.hostname,
+        CASE WHEN cardinality(read.labels) > 0 THEN read.labels END AS labels,
+        read."timestamp" AS sampled_at,
+        max(read."value") AS sample
+    FROM ({samples}) AS read
+    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts)
+        ON asked.metric_type = read.metric_type
+    WHERE abs(read."value") < 1e38
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+),
+series AS (
+    SELECT
+        metric_type, combine, badness, by_group, line, hostname, labels,
+        floor(sampled_at / %(base)s) * %(base)s AS slot,
+        count(*) AS n,
+        avg(sample) AS average,
+        min(sample) AS low,
+        max(sample) AS high,
+        max_by(sample, sampled_at) AS newest
+    FROM samples
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+),
+side_by_side AS (
+    SELECT
+        metric_type, combine, badness, by_group, slot, line,
+        grouping(line) AS whole,
+        count(DISTINCT line) AS lines,
+        sum(n) AS n,
+        CASE combine
+            WHEN 'sum' THEN sum(average)
+            WHEN 'max' THEN max(average)
+            WHEN 'min' THEN min(average)
+            ELSE sum(average * n) / sum(n)
+        END AS average,
+        CASE combine WHEN 'sum' THEN sum(low) WHEN 'max' THEN max(low) ELSE min(low) END AS low,
+        CASE combine WHEN 'sum' THEN sum(high) WHEN 'min' THEN min(high) ELSE max(high) END AS high,
+        CASE combine
+            WHEN 'sum' THEN sum(newest)
+            WHEN 'max' THEN max(newest)
+            WHEN 'min' THEN min(newest)
+            ELSE avg(newest)
+        END AS newest
+    FROM series
+    GROUP BY GROUPING SETS (
+        (metric_type, combine, badness, by_group, slot, line),
+        (metric_type, combine, badness, by_group, slot)
+    )
+),
+steps AS (
+    SELECT
+        metric_type, combine, badness, whole, line,
+        floor(slot / %(step)s) * %(step)s AS bucket,
+        max(lines) AS lines,
+        sum(n) AS n,
+        sum(average * n) / sum(n) AS average,
+        min(low) AS low,
+        max(high) AS high,
+        max_by(newest, slot) AS newest
+    FROM side_by_side
+    WHERE whole = 1 OR by_group = 1
+    GROUP BY 1, 2, 3, 4, 5, 6
+),
+scored AS (
+    SELECT *, max(average * badness) OVER (PARTITION BY metric_type, whole, line) AS score
+    FROM steps
+),
+ranked AS (
+    SELECT
+        *,
+        dense_rank() OVER (
+            PARTITION BY metric_type, whole
+            ORDER BY CASE WHEN {pinned} THEN 0 ELSE 1 END, score DESC, line
+        ) AS place
+    FROM scored
+),
+named AS (
+    SELECT *, CASE WHEN whole = 0 AND place > %(kept)s THEN %(rest)s ELSE line END AS name
+    FROM ranked
+)
+SELECT
+    metric_type,
+    bucket,
+    whole,
+    name,
+    max(lines) AS lines,
+    sum(n) AS n,
+    CASE combine
+        WHEN 'sum' THEN sum(average)
+        WHEN 'max' THEN max(average)
+        WHEN 'min' THEN min(average)
+        ELSE sum(average * n) / sum(n)
+    END AS average,
+    CASE combine WHEN 'sum' THEN sum(low) WHEN 'max' THEN max(low) ELSE min(low) END AS low,
+    CASE combine WHEN 'sum' THEN sum(high) WHEN 'min' THEN min(high) ELSE max(high) END AS high,
+    CASE combine
+        WHEN 'sum' THEN sum(newest)
+        WHEN 'max' THEN max(newest)
+        WHEN 'min' THEN min(newest)
+        ELSE avg(newest)
+    END AS newest
+FROM named
+GROUP BY metric_type, combine, bucket, whole, name

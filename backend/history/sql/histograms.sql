@@ -1,0 +1,80 @@
+-- Histograms: one row per metric, group and step with the counts of its observations in the bins of
+-- backend.contract.sketch, as "bin:count bin:count". Bins add up, percentiles are taken from the sums alone.
+WITH samples AS (
+    -- Each instant of a series counts once, however many objects hold it.
+    SELECT
+        read.metric_type,
+        asked.by_group,
+        CASE
+            WHEN asked.by_group = 0 OR asked.group_by = '' THEN ''
+            WHEN asked.group_by = 'hostname' THEN read.hostname
+            ELSE coalesce(element_at(read.labels, asked.group_by), '')
+        END AS line,
+        read.hostname,
+        CASE WHEN cardinality(read.labels) > 0 THEN read.labels END AS labels,
+        read."timestamp" AS sampled_at,
+        max(read."value") AS sample,
+        max_by(read.observations, read."value") AS observations
+    FROM ({samples}) AS read
+    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts)
+        ON asked.metric_type = read.metric_type
+    WHERE abs(read."value") < 1e38
+    GROUP BY 1, 2, 3, 4, 5, 6
+),
+observed AS (
+    -- A sample without observations is one observation of its value.
+    SELECT metric_type, line, sampled_at, pair[1] AS seen, pair[2] AS times
+    FROM samples
+    CROSS JOIN UNNEST(
+        CASE WHEN cardinality(observations) > 0 THEN observations ELSE ARRAY[ARRAY[sample, 1e0]] END
+    ) AS one (pair)
+),
+bins AS (
+    SELECT
+        metric_type,
+        line,
+        floor(sampled_at / %(step)s) * %(step)s AS bucket,
+        CASE WHEN seen > %(smallest)s THEN CAST(ceil(ln(seen) / %(log_gamma)s) AS bigint) ELSE %(zero_bin)s END AS bin,
+        sum(times) AS times,
+        sum(seen * times) AS total,
+        max(seen) AS high
+    FROM observed
+    GROUP BY 1, 2, 3, 4
+),
+scored AS (
+    SELECT *, max(high) OVER (PARTITION BY metric_type, line) AS score
+    FROM bins
+),
+ranked AS (
+    SELECT
+        *,
+        dense_rank() OVER (
+            PARTITION BY metric_type
+            ORDER BY CASE WHEN {pinned} THEN 0 ELSE 1 END, score DESC, line
+        ) AS place
+    FROM scored
+),
+named AS (
+    SELECT
+        metric_type,
+        bucket,
+        CASE WHEN place > %(kept)s THEN %(rest)s ELSE line END AS name,
+        count(DISTINCT line) AS lines,
+        bin,
+        sum(times) AS times,
+        sum(total) AS total,
+        max(high) AS high
+    FROM ranked
+    GROUP BY 1, 2, 3, bin
+)
+SELECT
+    metric_type,
+    bucket,
+    name,
+    max(lines) AS lines,
+    sum(times) AS n,
+    sum(total) AS total,
+    max(high) AS high,
+    array_join(array_agg(CAST(bin AS varchar) || ':' || CAST(times AS varchar)), ' ') AS bins
+FROM named
+GROUP BY 1, 2, 3

@@ -1,0 +1,143 @@
+"""Past days in the embedded engine: tables as the template makes them, objects of samples, and Athena beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from backend.aws import Clients
+from backend.contract.bucket import buckets, longer
+from backend.contract.catalogue import Metric
+from backend.contract.history import HistoryQuestion, MetricWanted
+from backend.contract.records import Sample, group_and_series, make_sample
+from backend.contract.rollup import Merged
+from backend.contract.sketch import Sketch
+from backend.contract.tables import (
+    HISTORY_PREFIX,
+    METRICS_DATABASE,
+    METRICS_JSON,
+    METRICS_PARQUET,
+    METRICS_PREFIX,
+    WORKGROUP,
+)
+from backend.history.athena import Athena
+from backend.history.days import Days, LateObjects, day_of, day_path, day_start
+from backend.history.series import Place, merged_series, series_statements
+from backend.settings import Settings
+from tests.athena_engine import DAYS, METRIC_COLUMNS, AthenaEngine, projection
+
+DAY = date(2026, 12, 31)
+"""The last day of a year, and the one that ends with its samples."""
+START = day_start(DAY)
+SETTINGS = Settings(bucket="athena-tests")
+
+
+def make_tables(athena: AthenaEngine, columns: Mapping[str, str] = METRIC_COLUMNS) -> None:
+    """The two tables of samples, and the workgroup."""
+    client = athena.engine.client("athena")
+    if WORKGROUP not in [entry["Name"] for entry in client.list_work_groups()["WorkGroups"]]:
+        results = {"ResultConfiguration": {"OutputLocation": athena.staging}}
+        client.create_work_group(Name=WORKGROUP, Configuration=results)
+    generation = {**DAYS, "generation": "int"}
+    athena.table(METRICS_DATABASE, METRICS_JSON, columns, DAYS, METRICS_PREFIX, parameters=projection())
+    athena.table(
+        METRICS_DATABASE,
+        METRICS_PARQUET,
+        columns,
+        generation,
+        HISTORY_PREFIX,
+        parquet=True,
+        parameters=projection(tuple(generation)),
+    )
+
+
+def put_lines(athena: AthenaEngine, name: str, lines: Iterable[Mapping[str, Any] | str], day: date = DAY) -> str:
+    """One object of a day; returns its key."""
+    key = f"{METRICS_PREFIX}{day_path(day)}metrics-{name}.json"
+    athena.put(key, "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+    return key
+
+
+def put_samples(athena: AthenaEngine, name: str, samples: Iterable[Sample]) -> None:
+    """Objects of the days that the samples are of."""
+    by_day: dict[date, list[dict[str, Any]]] = {}
+    for sample in samples:
+        by_day.setdefault(day_of(sample.timestamp), []).append(sample.as_json())
+    for day, lines in by_day.items():
+        put_lines(athena, name, lines, day)
+
+
+def clear(athena: AthenaEngine) -> None:
+    """Removes every object of samples."""
+    s3 = athena.engine.client("s3")
+    for prefix in (METRICS_PREFIX, HISTORY_PREFIX):
+        for entry in s3.list_objects_v2(Bucket=athena.bucket, Prefix=prefix).get("Contents", ()):
+            s3.delete_object(Bucket=athena.bucket, Key=entry["Key"])
+
+
+def series(
+    metric: str,
+    values: Mapping[float, float],
+    *,
+    host: str = "host-1",
+    observations: list[list[float]] | None = None,
+    environment: str = "production",
+    **labels: str,
+) -> list[Sample]:
+    """Samples of one series; times are seconds from ``START``."""
+    return [
+        make_sample(
+            timestamp=START + t,
+            metric_type=metric,
+            value=value,
+            hostname=host,
+            environment=environment,
+            labels=labels,
+            observations=observations,
+        )
+        for t, value in values.items()
+    ]
+
+
+def as_merged(metric: Metric, samples: Iterable[Sample], start: float, end: float, step: int) -> dict[float, Merged]:
+    """What DynamoDB's merge stores of the same samples: minutes, and hours made of minutes."""
+
+    gathered: dict[tuple[str, str], dict[float, Any]] = {}
+    for sample in samples:
+        if sample.metric_type == metric.key and sample.environment == "production":
+            value: Any = sample.value if metric.kind != "histogram" else packed(sample)
+            gathered.setdefault(group_and_series(sample, metric.group_by), {})[sample.timestamp] = value
+    minutes = buckets(metric, gathered, start, end)
+    if step == 60:
+        return minutes
+    steps: dict[float, list[Merged]] = {}
+    for minute, merged in minutes.items():
+        steps.setdefault(minute // step * step, []).append(merged)
+    return {at: longer(metric, parts) for at, parts in steps.items()}
+
+
+def packed(sample: Sample) -> list[float]:
+    """A histogram's sample as live items hold it."""
+
+    seen = sample.observations or [[sample.value, 1]]
+    return [sum(v * n for v, n in seen), max(v for v, _ in seen), *Sketch.of(seen).flat()]
+
+
+def question(*metrics: MetricWanted, days: int = 1, step: int = 60, before: int = 0) -> HistoryQuestion:
+    """Of ``days`` days from ``DAY`` on."""
+    return HistoryQuestion("production", tuple(sorted(metrics)), START - before * 86400, START + days * 86400, step)
+
+
+def ask(
+    asked: HistoryQuestion, *, days: Days = Days(), late: LateObjects = LateObjects(), athena: Athena | None = None
+) -> dict[str, dict[float, Merged]]:
+    """The buckets that Athena gives."""
+    runner = athena or Athena(SETTINGS, Clients(SETTINGS.region).s3, poll_seconds=0.01)
+    place = Place(days, late, SETTINGS.bucket)
+    found: dict[str, dict[float, Merged]] = {}
+    for name, made in series_statements(asked, SETTINGS.catalogue, place).items():
+        for metric, merged in merged_series(name, runner.run(made).rows(), SETTINGS.catalogue).items():
+            found[metric] = merged
+    return found
