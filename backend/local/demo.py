@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from backend.aws import Clients
 from backend.collector.sources.synthetic import SyntheticSource
 from backend.contract.errors import InvalidInput
+from backend.contract.tables import RESULTS_PREFIX, WORKGROUP
 from backend.local import prune, sooner, state
 from backend.local.configuration import WatchedConfig, apply_change
 from backend.local.demo_config import demo_config
@@ -47,7 +48,6 @@ RESTARTS: Final = 5
 FIRST_CHECKS_SECONDS: Final = 60.0
 """After the start: the hour of orders that was seeded has been processed by then."""
 _TICK_SECONDS: Final = 0.5
-ATHENA_PREFIX: Final = "athena-results/"
 
 _PARAMETERS: Final = {"CollectorEnabled": "DISABLED"}
 """The agent collects, every few seconds; the function would do the same again every five minutes."""
@@ -78,7 +78,7 @@ def run(options: Options, say: Say) -> None:
         logs.mkdir(exist_ok=True)
         (options.directory / CONFIG_NAME).write_text(config, "utf-8")
         watched = WatchedConfig(options.directory / CONFIG_NAME)
-        engine = stack.enter_context(_engine(options, logs))
+        engine = stack.enter_context(_engine(options, logs, ports))
         say("Engine is up; creating the stack of infra/template.yaml")
         parameters = {**_PARAMETERS, "IngestApiUrl": api_url(ports.api), **told(engine.client, ports)}
         outputs = deploy(engine.client, config=config, parameters=parameters)
@@ -101,10 +101,10 @@ def run(options: Options, say: Say) -> None:
 
 
 @contextmanager
-def _engine(options: Options, logs: Path) -> Iterator[Engine]:
+def _engine(options: Options, logs: Path, ports: Ports) -> Iterator[Engine]:
     log = logs / "engine.log"
     log.unlink(missing_ok=True)
-    with Engine(port=options.engine_port, log=log) as engine:
+    with Engine(port=options.engine_port, athena_port=ports.athena, log=log) as engine:
         yield engine
 
 
@@ -122,8 +122,9 @@ def _exports(options: Options, engine: Engine, environment: Mapping[str, str], p
         **engine.environment(),
         **outputs,
         "REGION": environment["AWS_REGION"],
-        "AWS_ATHENA_S3_STAGING_DIR": f"s3://{environment['S3_BUCKET']}/{ATHENA_PREFIX}",
-        "AWS_ATHENA_WORK_GROUP": "primary",
+        "AWS_ENDPOINT_URL_S3": engine.endpoint,
+        "AWS_ATHENA_S3_STAGING_DIR": f"s3://{environment['S3_BUCKET']}/{RESULTS_PREFIX}",
+        "AWS_ATHENA_WORK_GROUP": WORKGROUP,
         "PULSEBOARD_URL": options.url,
         "PULSEBOARD_API_URL": api_url(ports.api),
     }

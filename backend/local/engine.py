@@ -30,6 +30,8 @@ HOST: Final = "127.0.0.1"
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
 _SECRET: Final = "test"
+ATHENA_VARIABLE: Final = "AWS_ENDPOINT_URL_ATHENA"
+"""boto3's variable for where Athena is; ``AWS_ENDPOINT_URL`` says it for every other service."""
 START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.02
@@ -47,6 +49,7 @@ class Engine:
 
     ``port`` is a free one by default. ``log`` is where its output goes, by default a file in its work directory, and
     ``level`` how much of it: INFO has every function's own log.
+    ``athena_port`` is where the local Athena endpoint will listen, if there is to be one: functions are told.
     ``enforce_permissions`` makes it evaluate roles and policies as AWS does; by default every call is allowed.
     Raises InvalidInput when ``port`` is taken, EngineError when it does not become ready.
     """
@@ -55,11 +58,13 @@ class Engine:
         self,
         *,
         port: int | None = None,
+        athena_port: int | None = None,
         log: Path | None = None,
         enforce_permissions: bool = False,
         level: str = "WARNING",
     ) -> None:
         self._wanted_port = port
+        self._athena_port = athena_port
         self._enforce_permissions = enforce_permissions
         self._level = level
         self._log = log
@@ -92,8 +97,10 @@ class Engine:
 
     def environment(self) -> dict[str, str]:
         """Variables that point boto3 and the AWS command line at this engine."""
+        athena = {} if self._athena_port is None else {ATHENA_VARIABLE: f"http://{HOST}:{self._athena_port}"}
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
+            **athena,
             "AWS_ACCESS_KEY_ID": ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": _SECRET,
             "AWS_DEFAULT_REGION": REGION,

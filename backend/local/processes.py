@@ -1,4 +1,4 @@
-"""The demo's processes beside the engine: dashboard, agent, API, order stream, jobs, stand-ins."""
+"""The demo's processes beside the engine: dashboard, agent, API, order stream, jobs, stand-ins, Athena."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from backend.local.trips import TRIPS, TRIPS_VARIABLE
 API_PORT: Final = 8051
 SLACK_PORT: Final = 8052
 PAGERDUTY_PORT: Final = 8053
+ATHENA_PORT: Final = 8054
 READY_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.1
 _COMMAND: Final = (sys.executable, "-c", "from pulseboard.cli import main; main()")
@@ -67,18 +68,19 @@ def api_url(port: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the API and the stand-ins for Slack and PagerDuty listen on loopback."""
+    """Where the API, the stand-ins for Slack and PagerDuty, and the Athena endpoint listen on loopback."""
 
     api: int
     slack: int
     pagerduty: int
+    athena: int
 
 
 def chosen_ports(options: Options) -> Ports:
     """The usual ports, or free ones where those are taken. Raises InvalidInput for a taken one that was asked for."""
     taken = {options.port, api := checked_api_port(options)}
     found = []
-    for usual in (SLACK_PORT, PAGERDUTY_PORT):
+    for usual in (SLACK_PORT, PAGERDUTY_PORT, ATHENA_PORT):
         found.append(usual if usual not in taken and port_is_free(usual) else free_port())
         taken.add(found[-1])
     return Ports(api, *found)
@@ -94,11 +96,12 @@ class Processes:
     orders: Child
     stand_ins: Child
     jobs: Child
+    athena: Child
 
     @property
     def all(self) -> tuple[Child, ...]:
         """In the order in which they start."""
-        return (self.dashboard, self.agent, self.api, self.orders, self.stand_ins, self.jobs)
+        return (self.dashboard, self.agent, self.api, self.orders, self.stand_ins, self.jobs, self.athena)
 
 
 def make_processes(
@@ -131,6 +134,7 @@ def make_processes(
         child("orders", [sys.executable, "-m", "backend.local.orders", *orders], {}),
         child("stand-ins", [sys.executable, "-m", "backend.local.peers", *peers], {}),
         child("jobs", [sys.executable, "-m", "backend.local.workload", "--seed", str(options.seed)], kept),
+        child("athena", [sys.executable, "-m", "backend.local.athena", "--port", str(ports.athena)], {}),
     )
 
 
@@ -145,6 +149,7 @@ def places(options: Options, ports: Ports) -> Places:
         "api": (ports.api, "/openapi.json"),
         "Slack's stand-in": (ports.slack, "/messages"),
         "PagerDuty's stand-in": (ports.pagerduty, "/incidents"),
+        "Athena's endpoint": (ports.athena, "/_ready"),
     }
 
 

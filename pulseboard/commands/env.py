@@ -22,8 +22,8 @@ from backend.local.state import DIRECTORY, read
 def command(directory: Path) -> None:
     """Print exports for the running demo: eval "$(pulseboard env)".
 
-    PULSEBOARD_URL is the dashboard, PULSEBOARD_API_URL takes events at /ingest. The Athena variables are of use once
-    the demo has history through Athena.
+    PULSEBOARD_URL is the dashboard, PULSEBOARD_API_URL takes events at /ingest. AWS_ENDPOINT_URL_ATHENA and the
+    AWS_ATHENA variables are for clients of Athena, such as PyAthena.
     """
     environment = read(directory)
     # The semicolon serves an unquoted eval, which joins the lines; exports need none and stay easy to parse.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlglot import exp
@@ -26,6 +26,30 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
+class Domain:
+    """The values one column may have, as texts in the object keys: ``texts``, or the numbers of a range."""
+
+    column: Column
+    texts: Sequence[str] = ()
+    numbers: range | None = None
+    digits: str = ""
+
+    @property
+    def relation(self) -> str:
+        """A SELECT of every text as ``x``."""
+        if self.numbers is None:
+            return f"SELECT x FROM (VALUES {', '.join(f'({_sql(text)})' for text in self.texts)}) v(x)"
+        text = f"format('{{:0{int(self.digits)}d}}', n)" if self.digits else "CAST(n AS VARCHAR)"
+        return f"SELECT {text} AS x FROM range({self.numbers.start}, {self.numbers.stop}, {self.numbers.step}) r(n)"
+
+    def holds(self, text: str) -> bool:
+        """Whether an object's key may have this text."""
+        if self.numbers is None:
+            return text in self.texts
+        return text.isascii() and text.isdigit() and int(text) in self.numbers and _padded(text, self.digits) == text
+
+
+@dataclass(frozen=True, slots=True)
 class Prefix:
     """A place to list: ``values`` is the text of each partition column that is certain there, by name.
 
@@ -38,6 +62,7 @@ class Prefix:
     pattern: re.Pattern[str] | None = None
     order: Sequence[str] = ()
     kept: frozenset[tuple[str, ...]] | None = None
+    domains: Mapping[str, Domain] = field(default_factory=dict)
 
     def values_of(self, uri: str) -> Mapping[str, str] | None:
         """Each partition column's text for an object that was listed here; None when it is in none that is wanted."""
@@ -47,16 +72,10 @@ class Prefix:
         if match is None:
             return None
         values = {**self.values, **match.groupdict()}
+        if not all(self.domains[name].holds(text) for name, text in match.groupdict().items()):
+            return None
         wanted = self.kept is None or tuple(values[name] for name in self.order) in self.kept
         return values if wanted else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Domain:
-    """The values one column may have, as texts in the object keys."""
-
-    column: Column
-    texts: Sequence[str]
 
 
 def prefixes(table: Table, catalog: Catalog, predicate: exp.Expr | None, ask: Ask) -> list[Prefix]:
@@ -101,7 +120,7 @@ def _projected(table: Table, predicate: exp.Expr | None, ask: Ask) -> list[Prefi
     return [_prefix(template, dict(zip(order, row, strict=False)), domains, order[:depth], kept) for row in rows]
 
 
-def _combinations(domains: Sequence[_Domain], predicate: exp.Expr | None, ask: Ask) -> list[tuple[str, ...]]:
+def _combinations(domains: Sequence[Domain], predicate: exp.Expr | None, ask: Ask) -> list[tuple[str, ...]]:
     """Texts of the combinations that satisfy what the predicate says of partitions. Column by column, so that what a
     year excludes is not multiplied by every month and day."""
     if not domains or predicate is None:
@@ -109,10 +128,9 @@ def _combinations(domains: Sequence[_Domain], predicate: exp.Expr | None, ask: A
     sql = ""
     for place, domain in enumerate(domains):
         name = domain.column.name
-        values = ", ".join(f"({exp.Literal.string(text).sql('duckdb')})" for text in domain.texts)
-        own = (
-            f'SELECT x AS "{name}|text", CAST(x AS {domain.column.duckdb_type}) AS "{name}" FROM (VALUES {values}) v(x)'
-        )
+        typed = f'CAST(x AS {domain.column.duckdb_type}) AS "{name}"'
+        alone = weaken(predicate, [name]).sql("duckdb")
+        own = f'SELECT * FROM (SELECT x AS "{name}|text", {typed} FROM ({domain.relation})) WHERE {alone}'
         both = f"({sql}) a CROSS JOIN ({own}) b" if sql else f"({own}) a"
         known = weaken(predicate, [done.column.name for done in domains[: place + 1]])
         sql = f"SELECT * FROM {both} WHERE {known.sql('duckdb')}"
@@ -123,7 +141,7 @@ def _combinations(domains: Sequence[_Domain], predicate: exp.Expr | None, ask: A
 def _prefix(
     template: str,
     values: Mapping[str, str],
-    domains: Mapping[str, _Domain],
+    domains: Mapping[str, Domain],
     order: Sequence[str],
     kept: frozenset[tuple[str, ...]] | None,
 ) -> Prefix:
@@ -132,26 +150,24 @@ def _prefix(
     if open_from is None:
         return Prefix(filled, values)
     pattern = re.escape(filled)
-    for name, domain in domains.items():
+    for name in domains:
         if name in values:
             continue
         place = re.escape(f"${{{name}}}")
-        one_of = "|".join(re.escape(text) for text in domain.texts) or r"(?!)"
-        pattern = pattern.replace(place, f"(?P<{name}>{one_of})", 1).replace(place, f"(?P={name})")
-    return Prefix(filled[: open_from.start()], values, re.compile(pattern), order, kept)
+        pattern = pattern.replace(place, f"(?P<{name}>[^/]+)", 1).replace(place, f"(?P={name})")
+    return Prefix(filled[: open_from.start()], values, re.compile(pattern), order, kept, domains)
 
 
-def _domain(table: Table, key: Column, predicate: exp.Expr | None) -> _Domain:
+def _domain(table: Table, key: Column, predicate: exp.Expr | None) -> Domain:
     def option(name: str) -> str:
         return table.parameters.get(f"projection.{key.name}.{name}", "").strip()
 
     kind = option("type").lower()
     if kind == "integer":
         first, last = (int(part) for part in option("range").split(","))
-        every = range(first, last + 1, int(option("interval") or 1))
-        texts: Iterable[str] = [_padded(str(number), option("digits")) for number in every]
-    elif kind == "enum":
-        texts = [value.strip() for value in option("values").split(",")]
+        return Domain(key, (), range(first, last + 1, int(option("interval") or 1)), option("digits"))
+    if kind == "enum":
+        texts: Iterable[str] = [value.strip() for value in option("values").split(",")]
     elif kind == "date":
         texts = _dates(option("range"), option("format"), option("interval") or "1", option("interval.unit") or "DAYS")
     elif kind == "injected":
@@ -163,7 +179,7 @@ def _domain(table: Table, key: Column, predicate: exp.Expr | None) -> _Domain:
             )
     else:
         raise QueryError(f"INVALID_TABLE_PROPERTY: projection.{key.name}.type: {kind or 'nothing'} is not known")
-    return _Domain(key, list(dict.fromkeys(texts)))
+    return Domain(key, list(dict.fromkeys(texts)))
 
 
 def _dates(limits: str, form: str, interval: str, unit: str) -> list[str]:
@@ -200,10 +216,7 @@ def _registered(
     known = weaken(predicate, names) if predicate is not None else exp.true()
     if not entries:
         return []
-    texts = ", ".join(
-        f"({place}, " + ", ".join(exp.Literal.string(value).sql("duckdb") for value in values) + ")"
-        for place, (values, _) in enumerate(entries)
-    )
+    texts = ", ".join(f"({place}, {', '.join(map(_sql, values))})" for place, (values, _) in enumerate(entries))
     cast = ", ".join(f'CAST(v{i} AS {key.duckdb_type}) AS "{key.name}"' for i, key in enumerate(table.keys))
     fields = ", ".join(f"v{i}" for i in range(len(names)))
     rows = ask(
@@ -211,6 +224,10 @@ def _registered(
         f"WHERE {known.sql('duckdb')} ORDER BY place"
     )
     return [Prefix(_folder(entries[place][1]), dict(zip(names, entries[place][0], strict=True))) for (place,) in rows]
+
+
+def _sql(text: str) -> str:
+    return str(exp.Literal.string(text).sql("duckdb"))
 
 
 def _folder(location: str) -> str:

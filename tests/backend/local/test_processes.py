@@ -44,9 +44,9 @@ def test_without_a_wish_some_free_port_is_taken() -> None:
 
 
 def test_no_two_parts_of_the_demo_get_one_port() -> None:
-    for port in (8050, 8051, 8052, 8053):
+    for port in (8050, 8051, 8052, 8053, 8054):
         ports = chosen_ports(Options(port=port))
-        assert len({port, ports.api, ports.slack, ports.pagerduty}) == 4
+        assert len({port, ports.api, ports.slack, ports.pagerduty, ports.athena}) == 5
 
 
 def test_a_process_that_ends_at_once_is_named_with_its_last_words(tmp_path: Path) -> None:
@@ -56,12 +56,12 @@ def test_a_process_that_ends_at_once_is_named_with_its_last_words(tmp_path: Path
     stay = "import time; time.sleep(60)"
     processes = Processes(
         child("dashboard", stay), child("agent", stay), child("api", "raise SystemExit('port is taken')"),
-        child("orders", stay), child("stand-ins", stay), child("jobs", stay),
+        child("orders", stay), child("stand-ins", stay), child("jobs", stay), child("athena", stay),
     )  # fmt: skip
     for process in processes.all:
         process.start()
     try:
-        ports = Ports(free_port(), free_port(), free_port())
+        ports = Ports(free_port(), free_port(), free_port(), free_port())
         with pytest.raises(DemoError, match=r"^the api ended at once \(port is taken\); see .*api\.log"):
             wait_until_ready(places(Options(port=free_port()), ports), processes.all)
     finally:
