@@ -91,5 +91,5 @@ class HistoryAnswer:
     cost: Cost = Cost()
     rows: int = 0
     """How many rows came, a measure of what the answer takes in memory."""
-    partial: str = ""
-    """In words what is missing, where the answer is not whole."""
+    bands: Mapping[str, Mapping[float, Merged]] = field(default_factory=dict)
+    """The same for what was asked with ``bands``: how groups spread, no groups."""

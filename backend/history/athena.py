@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,17 +37,6 @@ LEAST_BYTES: Final = 10_000_000
 TERABYTE: Final = 1e12
 CONNECT_SECONDS: Final = 3.0
 READ_SECONDS: Final = 20.0
-
-
-@dataclass(slots=True)
-class Stop:
-    """Asks running statements to end; thread-safe."""
-
-    asked: threading.Event = field(default_factory=threading.Event)
-
-    def __call__(self) -> None:
-        """Ends them soon."""
-        self.asked.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +81,23 @@ class Athena:
         self._clock = clock
         self._connecting = threading.Lock()
 
-    def run(self, asked: Statement, stop: Stop | None = None, *, reuse: bool = True) -> Result:
-        """The answer of a statement. Raises HistoryError for whatever keeps it from coming."""
+    def run(self, asked: Statement, stop: threading.Event | None = None, *, reuse: bool = True) -> Result:
+        """The answer of a statement; it ends soon once ``stop`` is set.
+
+        Raises HistoryError for whatever keeps the answer from coming.
+        """
         from pyathena.error import Error
 
-        stop = stop or Stop()
+        stop = stop or threading.Event()
         watch = _Watch(stop, self._clock() + self._history.timeout_seconds, self._clock)
-        if stop.asked.is_set():
+        if stop.is_set():
             raise cancelled("")
         cursor = self._cursor(watch, reuse=reuse and self._history.reuse_minutes > 0)
         watch.cursor = cursor
         try:
             cursor.execute(asked.sql, dict(asked.values))
         except _StoppedError:
-            raise (cancelled if stop.asked.is_set() else self._timed_out)(watch.query_id) from None
+            raise (cancelled if stop.is_set() else self._timed_out)(watch.query_id) from None
         except Error as error:
             raise _explained(error, watch) from error
         return self._result(cursor)
@@ -192,7 +184,7 @@ class _StoppedError(Exception):
 class _Watch:
     """Looks at a statement each time PyAthena does, and stops it when it is asked to or takes too long."""
 
-    stop: Stop
+    stop: threading.Event
     deadline: float
     clock: Callable[[], float]
     cursor: Any = None
@@ -203,14 +195,14 @@ class _Watch:
         self.query_id, self.reason = execution.query_id or "", execution.state_change_reason or ""
         if execution.state in execution.TERMINAL_STATES:
             return
-        if self.stop.asked.is_set() or self.clock() > self.deadline:
+        if self.stop.is_set() or self.clock() > self.deadline:
             self.cursor.cancel()
             raise _StoppedError
 
 
 def _explained(error: BaseException, watch: _Watch) -> HistoryError:
     """Athena's own reason where it ended the query, else what the request met."""
-    if watch.stop.asked.is_set():
+    if watch.stop.is_set():
         return cancelled(watch.query_id)
     if watch.reason and watch.reason in str(error):
         if "cancelled by user" in watch.reason:

@@ -131,13 +131,12 @@ def question(*metrics: MetricWanted, days: int = 1, step: int = 60, before: int 
 
 
 def ask(
-    asked: HistoryQuestion, *, days: Days = Days(), late: LateObjects = LateObjects(), athena: Athena | None = None
+    asked: HistoryQuestion, *, days: Days | None = None, late: LateObjects | None = None, athena: Athena | None = None
 ) -> dict[str, dict[float, Merged]]:
     """The buckets that Athena gives."""
     runner = athena or Athena(SETTINGS, Clients(SETTINGS.region).s3, poll_seconds=0.01)
-    place = Place(days, late, SETTINGS.bucket)
+    place = Place(days or Days(), late or LateObjects(), SETTINGS.bucket)
     found: dict[str, dict[float, Merged]] = {}
     for name, made in series_statements(asked, SETTINGS.catalogue, place).items():
-        for metric, merged in merged_series(name, runner.run(made).rows(), SETTINGS.catalogue).items():
-            found[metric] = merged
+        found |= merged_series(name, runner.run(made).rows(), SETTINGS.catalogue)
     return found
