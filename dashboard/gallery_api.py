@@ -50,7 +50,7 @@ def _file(services: Services, name: str, ending: str) -> Response:
         return answer
     if reading.answer is None:
         return error_answer(503, state, reading.source.error or "Athena was stopped before it had answered; ask again")
-    return _attachment(reading.answer, ending, cut=reading.cut)
+    return _attachment(reading.answer, ending)
 
 
 def _asked(services: Services, name: str) -> Asked:
@@ -64,11 +64,11 @@ def _asked(services: Services, name: str) -> Asked:
     return asked
 
 
-def _attachment(answer: Answer, ending: str, *, cut: bool) -> Response:
+def _attachment(answer: Answer, ending: str) -> Response:
     media_type, write = FORMS[ending]
     response = Response(write(answer), content_type=media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{file_name(answer, ending)}"'
     response.headers["Cache-Control"] = "no-store"
-    if cut:
+    if answer.cut:
         response.headers["X-Pulseboard-Cut"] = str(len(answer.rows))
     return response

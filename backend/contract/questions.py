@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from backend.contract.events import utc_seconds
+from backend.contract.history import Cost
 
 Value = str | float | int | None
 Kind = Literal["text", "number", "count", "time"]
@@ -191,10 +192,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The rows of an answer: a value per column of the question, None where there is none, times as epoch seconds."""
+    """The rows of an answer: a value per column of the question, None where there is none, times as epoch seconds.
+
+    ``cut``: there are more rows than these.
+    """
 
     asked: Asked
     rows: tuple[tuple[Value, ...], ...]
+    cut: bool = False
+    cost: Cost = field(default_factory=Cost)
 
 
 def rows_of(

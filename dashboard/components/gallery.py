@@ -14,7 +14,6 @@ from dash import html
 from backend.contract.questions import QUESTIONS, Answer, Asked, Column, Question, Value
 from dashboard.components.links import set_link
 from dashboard.components.states import note, skeleton
-from dashboard.components.text import count
 from dashboard.components.times import lasting, stamp
 from dashboard.data.gallery import ASK, ASKED, PARAMETERS, GalleryData, Reading, load
 
@@ -58,18 +57,18 @@ def props(data: GalleryData) -> dict[str, dict[str, Any]]:
 
 
 def _aside(data: GalleryData) -> str:
-    if data.limit_bytes is None:
+    if not data.connected:
         return ""
-    return (
-        f"Athena reads S3 for the range and the filters of this page: at most {size(data.limit_bytes)} a question, "
-        f"{price(data.limit_dollars)}"
-    )
+    words = "Athena reads S3 for the range and the filters of this page"
+    if data.limit_bytes is None:
+        return f"{words}, up to the workgroup's limit"
+    return f"{words}: at most {size(data.limit_bytes)} a question, {price(data.limit_dollars)}"
 
 
 def _entry(question: Question, data: GalleryData) -> html.Li:
     here = data.reading is not None and data.reading.asked.question.name == question.name
     words: Children = [html.Strong(question.title), html.Span(question.purpose, className="label")]
-    if data.limit_bytes is None:
+    if not data.connected:
         return html.Li(html.Div(words, className="gallery-question"))
     chosen = {"aria-current": "true"} if here else {}
     changes = {ASK: question.name, ASKED: str(data.asked_at)}
@@ -77,7 +76,7 @@ def _entry(question: Question, data: GalleryData) -> html.Li:
 
 
 def _answer(data: GalleryData) -> Children:
-    if data.limit_bytes is None:
+    if not data.connected:
         return [note("Not connected yet", "No Athena workgroup is configured.", "not-connected")]
     reading = data.reading
     if reading is None:
@@ -158,15 +157,16 @@ def _rows(reading: Reading, data: GalleryData) -> Children:
     box = html.Div(
         table, className="answers-box", tabIndex=0, role="region", **{"aria-label": answer.asked.question.title}
     )
-    return [box, html.P([_shown(answer, cut=reading.cut), *_files(answer, data)], className="answer-foot")]
+    return [box, html.P([_shown(answer), *_files(answer, data)], className="answer-foot")]
 
 
-def _shown(answer: Answer, *, cut: bool) -> html.Span:
+def _shown(answer: Answer) -> html.Span:
     rows = len(answer.rows)
     if rows <= MOST_ROWS:
         return html.Span("1 row" if rows == 1 else f"All {rows:,} rows")
-    words = f"{MOST_ROWS} of {'more than ' if cut else ''}{count(rows, 'row')}"
-    return html.Span(f"{words}, {'the files have' if not cut else 'the files have the first'} {rows:,}")
+    if answer.cut:
+        return html.Span(f"{MOST_ROWS} of more than {rows:,} rows; the files have the first {rows:,}")
+    return html.Span(f"{MOST_ROWS} of {rows:,} rows; the files have all")
 
 
 def _files(answer: Answer, data: GalleryData) -> Children:

@@ -21,43 +21,47 @@ if TYPE_CHECKING:
 ASK: Final = "ask"
 ASKED: Final = "asked"
 PARAMETERS: Final = (ASK, ASKED)
-ASKED_STEP: Final = 60
-"""Seconds: links to a question are the same for all who look within a minute."""
 WATCH_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How far a question is. ``answer`` is there when ``source.state`` is done; ``cut``: it has more rows than these.
+    """How far a question is. ``answer`` is there when ``source.state`` is done, and only then.
 
-    ``sql`` is the text as Athena gets it, values and all.
+    ``sql`` is the text as Athena gets it, values and all; "" where it was never made.
     """
 
     asked: Asked
     source: Source
     sql: str = ""
     answer: Answer | None = None
-    cut: bool = False
 
 
 class Gallery(Protocol):
-    """Where questions are asked: ``backend.history``'s reader, wired in ``dashboard.services``."""
+    """Where questions are asked: ``dashboard.data.gallery_desk``."""
 
-    def ask(self, asked: Asked, wait: float = 0.0) -> Reading:
+    def ask(self, asked: Asked, since: float = 0.0, wait: float = 0.0) -> Reading:
         """How far the question is, after at most ``wait`` seconds; it is asked in the background where nobody has
-        asked it yet."""
+        asked it yet, or where somebody asks again (``since``, epoch s) what can have another answer now."""
 
-    def limits(self) -> tuple[int, float]:
-        """What one question may scan at most, bytes, and what that costs, US dollars."""
+    def limits(self) -> tuple[int | None, float]:
+        """What one question may scan at most, bytes, and what that costs, US dollars; None where it is not known."""
+
+    def cancel(self, key: str) -> bool:
+        """Stops the question of a reading's ``source.key``; False where none of that name is being asked."""
+
+    def close(self) -> None:
+        """Stops all questions."""
 
 
 @dataclass(frozen=True, slots=True)
 class GalleryData:
-    """What the section shows. ``reading`` None: nothing is asked. ``limit_bytes`` None: history can't be asked."""
+    """What the section shows. ``reading`` None: nothing is asked. ``limit_bytes`` None: the limit is not known."""
 
     request: ViewRequest
     asked_at: int
-    """What links to questions carry: now, by the minute."""
+    """What links to questions carry, epoch s: later than what the address has."""
+    connected: bool = False
     reading: Reading | None = None
     limit_bytes: int | None = None
     limit_dollars: float = 0.0
@@ -79,7 +83,8 @@ def asked_of(request: ViewRequest, now: float) -> Asked | None:
         return None
     if name not in BY_NAME:
         raise InvalidInput(ASK, name, f"is not a question; use {', '.join(BY_NAME)}", "unknown_question")
-    wanted = request.range(_asked_at(request, now))
+    # An address written by hand means the last full hour.
+    wanted = request.range(chosen(request, now) or now // 3600 * 3600)
     # On the same grid as a fixed range's ends, so that a download by fixed ends finds the answer.
     start = wanted.start // STEP_SECONDS * STEP_SECONDS
     end = -(-wanted.end // STEP_SECONDS) * STEP_SECONDS
@@ -88,20 +93,21 @@ def asked_of(request: ViewRequest, now: float) -> Asked | None:
 
 def load(services: Services, request: ViewRequest, now: float) -> GalleryData:
     """The question of the address and how far its answer is. Raises as ``asked_of`` does."""
-    asked_at = int(now // ASKED_STEP * ASKED_STEP)
-    asked = asked_of(request, now)
+    asked, chosen_at = asked_of(request, now), chosen(request, now) or 0
+    asked_at = max(int(now // STEP_SECONDS * STEP_SECONDS), chosen_at + STEP_SECONDS)
     gallery = services.gallery
     if gallery is None:
         return GalleryData(request, asked_at)
     size, dollars = gallery.limits()
-    return GalleryData(request, asked_at, gallery.ask(asked) if asked else None, size, dollars)
+    reading = gallery.ask(asked, chosen_at) if asked else None
+    return GalleryData(request, asked_at, True, reading, size, dollars)
 
 
-def _asked_at(request: ViewRequest, now: float) -> float:
-    """When the question was chosen; an address written by hand means the last full hour."""
+def chosen(request: ViewRequest, now: float) -> int | None:
+    """When the question was chosen, epoch s; None where the address does not say. Raises InvalidInput."""
     text = request.get(ASKED)
     if text is None:
-        return now // 3600 * 3600
-    if not (text.isascii() and text.isdigit() and now - LONGEST_SECONDS <= int(text) <= now + ASKED_STEP):
-        raise InvalidInput(ASKED, text, "must be the epoch second at which the question was asked, not yet to come")
-    return float(text)
+        return None
+    if not (text.isascii() and text.isdigit() and now - LONGEST_SECONDS <= int(text) <= now + 4 * STEP_SECONDS):
+        raise InvalidInput(ASKED, text, "must be the epoch second at which the question was asked")
+    return int(text)

@@ -39,10 +39,17 @@ class FakeGallery:
         self.source = DONE
         self.rows = ROWS["cpu_by_host"]
 
-    def ask(self, wanted: Asked, wait: float = 0.0) -> Reading:
+    def ask(self, wanted: Asked, since: float = 0.0, wait: float = 0.0) -> Reading:
         self.asked.append(wanted)
         done = self.source.state == "done"
         return Reading(wanted, self.source, "SELECT 1", Answer(wanted, self.rows) if done else None)
 
-    def limits(self) -> tuple[int, float]:
+    def limits(self) -> tuple[int | None, float]:
         return 10_000_000_000, 0.05
+
+    def cancel(self, key: str) -> bool:
+        self.source = replace(self.source, state="cancelled")
+        return key == self.source.key
+
+    def close(self) -> None:
+        """Nothing runs."""

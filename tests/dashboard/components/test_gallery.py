@@ -15,7 +15,7 @@ from dashboard.html import render
 from tests.dashboard.gallery_fakes import DONE, START, answer, asked
 
 REQUEST = ViewRequest("capacity", "production", "now-24h", host="server-002")
-IDLE = GalleryData(REQUEST, 1_795_270_500, None, 10_000_000_000, 0.05)
+IDLE = GalleryData(REQUEST, 1_795_270_500, True, None, 10_000_000_000, 0.05)
 
 
 def drawn(data: GalleryData, part: str = "gallery-answer") -> str:
@@ -42,6 +42,9 @@ def test_every_question_is_a_link_that_says_when_it_was_asked_and_what_it_may_co
         assert question.title in listed
         assert f"ask={question.name}&amp;asked=1795270500" in listed
     assert "at most 10 GB a question, $0.05" in drawn(IDLE, "gallery-aside")
+    assert "up to the workgroup's limit" in drawn(replace(IDLE, limit_bytes=None), "gallery-aside").replace(
+        "&#x27;", "'"
+    )
     assert "Nothing asked yet" in drawn(IDLE)
 
 
@@ -89,7 +92,7 @@ def test_a_long_answer_says_how_many_rows_it_shows_of_how_many() -> None:
 
     assert shown.count("<tr>") == MOST_ROWS + 1
     assert "200 of 1,432 rows" in shown
-    assert "200 of more than 1,432 rows" in drawn(having(answer=long, cut=True))
+    assert "200 of more than 1,432 rows" in drawn(having(answer=replace(long, cut=True)))
 
 
 def test_an_answer_without_rows_is_not_a_zero() -> None:
