@@ -1,5 +1,5 @@
-// Starts Dash after the first paint: the verdict is on the glass before a megabyte of script is fetched and run. The
-// scripts are put in here, in their order, the renderer's start last.
+// Starts Dash after the first paint and its charts: what a reader came for is on the glass before a megabyte of script
+// is fetched and run. The scripts are put in here, in their order, the renderer's start last.
 (() => {
   "use strict";
   function boot() {
@@ -46,6 +46,18 @@
     return running;
   }
 
-  if (document.hidden) boot(); // nothing is painted in a tab that nobody sees
-  else requestAnimationFrame(() => setTimeout(boot));
+  function begin() {
+    if (document.hidden) boot(); // nothing is painted in a tab that nobody sees
+    else requestAnimationFrame(() => setTimeout(boot));
+  }
+
+  // On pages of charts once charts.js says that those stand, which it always does unless it is broken itself.
+  const PATIENCE_MS = 30000;
+  if (document.getElementById("plotly")) {
+    const late = setTimeout(begin, PATIENCE_MS);
+    document.addEventListener("pulseboard:charts", () => {
+      clearTimeout(late);
+      begin();
+    }, { once: true });
+  } else begin();
 })();

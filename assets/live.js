@@ -8,7 +8,7 @@
   const age = document.getElementById("data-age");
   const banner = document.getElementById("banner");
   const notice = document.getElementById("notice");
-  const { clock, now, duration, stamp, pages, draw } = window.pulseboard;
+  const { clock, now, duration, stamp, pages, draw, charts } = window.pulseboard;
 
   const TIMEOUT_MS = 10000;
   const SLOW_MS = 3000;
@@ -17,6 +17,8 @@
   const STALE_REFRESHES = 3;
   const LEAST_STALE_SECONDS = 180;
 
+  const DRAW_MS = 15000; // charts that are not drawn by then no longer keep the rest of a page waiting
+  const LOOK_MS = 50;
   const LOAD_MS = 30000; // Dash draws the page long before; if it never does, the picture is frozen
 
   const kept = new Map(); // page -> { url, body } of its last view, for when Dash draws that page's layout again
@@ -28,6 +30,8 @@
   let failures = 0;
   let trouble = null; // { kind, text }: why the last fetch gave nothing new
   let lastContact = now();
+  let filledAt = null; // when Dash's page had its view, its charts maybe not yet
+  let looking = 0;
   let nextAt = 0;
   let timer = 0;
 
@@ -42,6 +46,7 @@
 
   // Milliseconds between refreshes: the URL's, else the server's; Infinity while off or paused.
   function interval() {
+    if (shown?.reading) return shown.refreshMs; // history that was asked for is shown when it comes, paused or not
     if (root.hasAttribute("data-paused")) return Infinity;
     const asked = new URLSearchParams(location.search).get("refresh");
     if (asked === "off") return Infinity;
@@ -116,10 +121,12 @@
     shown = {
       url, etag: response.headers.get("ETag"), page: body.page,
       asOf: body.as_of, live: body.live !== false, refreshMs: body.refresh_ms, staleSeconds, applied: false,
+      reading: body.source?.state === "running",
     };
     if (body.build && body.build !== root.dataset.build)
       document.dispatchEvent(new CustomEvent("pulseboard:build", { detail: body.build }));
     kept.set(body.page, { url, body });
+    document.dispatchEvent(new CustomEvent("pulseboard:view", { detail: body }));
     put(body);
   }
 
@@ -139,7 +146,7 @@
     waiting = false;
     for (const [id, props] of Object.entries(view.props || {})) set(dash, id, props);
     for (const [id, traces] of Object.entries(view.charts || {}))
-      set(dash, id, { traces }, () => ({ figure: new dash.Patch().assign(["data"], traces).build() }));
+      set(dash, id, { traces, ends: charts.endsOf(id) }, () => charts.figure(new dash.Patch(), id, traces));
     return true;
   }
 
@@ -205,10 +212,17 @@
     if (!first || !drawn) return;
     // Two elements must never answer to one id.
     for (const node of first.querySelectorAll("[id]")) node.removeAttribute("id");
-    const complete = drawn.dataset.filled === "yes";
+    const filled = drawn.dataset.filled === "yes";
+    if (filled) filledAt ??= Date.now();
+    if (filled && !charts.taken() && Date.now() - filledAt < DRAW_MS) {
+      clearTimeout(looking);
+      looking = setTimeout(reveal, LOOK_MS);
+      return;
+    }
     const poorer = first.querySelector(".page")?.dataset.filled !== "yes";
-    if (complete || (poorer && trouble)) {
+    if (filled || (poorer && trouble)) {
       first.remove();
+      charts.release();
       delete main.dataset.booting;
     }
   }

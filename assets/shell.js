@@ -7,6 +7,8 @@
   const kiosk = root.dataset.kiosk === "yes";
   const pages = JSON.parse(root.dataset.pages);
   const query = () => new URLSearchParams(location.search);
+  const everyTrait = JSON.parse(root.dataset.traits);
+  const traits = () => everyTrait[pages[location.pathname]] || { filters: [], compares: false, timeCharts: [] };
 
   // ------------------------------------------------------------------ the URL
   function text(params) {
@@ -14,7 +16,7 @@
   }
 
   // What is open on a page stays there; filters go along to the next one.
-  const PAGE_ONLY = ["event", "replay", "queue", "tab", "token", "panel", "alert", "incident", "run", "sort", "retry"];
+  const PAGE_ONLY = ["event", "replay", "queue", "tab", "token", "panel", "alert", "incident", "run", "sort", "retry", "ask", "asked"];
   function kept(params) {
     for (const name of PAGE_ONLY) params.delete(name);
     return params;
@@ -50,14 +52,6 @@
     document.dispatchEvent(new CustomEvent("pulseboard:url"));
   }
 
-  // "Last 10 minutes" of "now-10m"; the twin of range_words in dashboard/components/url_state.py.
-  function lastWords(from) {
-    const [, number, unit] = /^now-(\d+)([smhdw])$/.exec(from) || [];
-    if (!number) return "";
-    const word = { s: "second", m: "minute", h: "hour", d: "day", w: "week" }[unit];
-    return Number(number) === 1 ? `Last ${word}` : `Last ${Number(number)} ${word}s`;
-  }
-
   function syncControls() {
     const params = query();
     for (const link of document.querySelectorAll("a[data-nav]")) {
@@ -67,20 +61,6 @@
         else link.removeAttribute("aria-current");
       }
     }
-    const from = params.get("from") || "now-1h";
-    const live = (params.get("to") || "now") === "now";
-    let label = (live && lastWords(from)) || "Fixed range";
-    for (const link of document.querySelectorAll("a[data-from]")) {
-      const chosen = live && link.dataset.from === from;
-      if (chosen) label = link.textContent;
-      link.toggleAttribute("aria-current", chosen);
-      const target = query();
-      target.set("from", link.dataset.from);
-      target.delete("to");
-      link.href = address(location.pathname, target);
-    }
-    const shown = document.getElementById("range-label");
-    if (shown) shown.textContent = label;
     const refresh = document.getElementById("refresh");
     if (refresh) {
       const asked = params.get("refresh") || "";
@@ -90,8 +70,34 @@
     const title = document.getElementById("page-title");
     const name = pages[location.pathname];
     if (title && name) title.textContent = name[0].toUpperCase() + name.slice(1);
-    for (const chip of document.querySelectorAll("a[data-remove]"))
-      chip.closest("li").hidden = !params.get(chip.dataset.remove);
+    chips(params);
+  }
+
+  // What the address carries along, and whether this page makes use of it. The twin of _chips in
+  // dashboard/components/shell.py.
+  function chips(params) {
+    const list = document.getElementById("chips");
+    if (!list) return;
+    const { filters, compares } = traits();
+    const said = ["host", "operator"].filter((name) => params.get(name)).map((name) => {
+      const note = filters.includes(name) ? "" : `This page is not filtered by ${name}`;
+      return { name, words: `${name}: ${params.get(name)}`, note };
+    });
+    if (params.get("compare") && !compares) said.push({ name: "compare", words: "This page does not compare" });
+    list.replaceChildren(...said.map(chip));
+  }
+
+  function chip({ name, words, note }) {
+    const [item, text, link] = ["li", "span", "a"].map((tag) => document.createElement(tag));
+    text.textContent = words;
+    const target = query();
+    target.delete(name);
+    Object.assign(link, { textContent: "Remove", href: address(location.pathname, target) });
+    link.dataset.remove = name;
+    item.append(text);
+    if (note) item.append(Object.assign(document.createElement("span"), { className: "chip-note", textContent: note }));
+    item.append(link);
+    return item;
   }
 
   // ------------------------------------------------------------- theme and zone
@@ -168,48 +174,6 @@
   setInterval(writeTimes, 1000);
 
   // -------------------------------------------------------------------- controls
-  const field = (at) => {
-    const shift = root.dataset.tz === "browser" ? new Date(at).getTimezoneOffset() * 60000 : 0;
-    return new Date(at - shift).toISOString().slice(0, 16);
-  };
-  const moment = (value) => Date.parse(root.dataset.tz === "browser" ? value : `${value}Z`);
-
-  const units = { s: 1e3, m: 6e4, h: 36e5, d: 864e5, w: 6048e5 };
-  function absolute(value, fallback) {
-    const match = /^now(?:-(\d+)([smhdw]))?$/.exec(value || fallback);
-    if (match) return Math.round(now() * 1000) - (match[1] ? match[1] * units[match[2]] : 0);
-    const number = Number(value);
-    return Number.isFinite(number) ? (number < 1e11 ? number * 1000 : number) : Date.parse(value);
-  }
-
-  function applyRange() {
-    const [from, to] = ["range-from", "range-to"].map((id) => moment(document.getElementById(id).value));
-    const problem = document.getElementById("range-problem");
-    problem.textContent = "";
-    if (Number.isNaN(from) || Number.isNaN(to)) problem.textContent = "Both ends need a date and a time.";
-    else if (from >= to) problem.textContent = "From must lie before To.";
-    else {
-      change({ from: String(from), to: String(to) });
-      document.getElementById("range").open = false;
-    }
-  }
-
-  async function copy(button) {
-    const params = query();
-    const end = absolute(params.get("to"), "now");
-    params.set("from", absolute(params.get("from"), "now-1h"));
-    params.set("to", end);
-    const link = location.origin + address(location.pathname, params);
-    const words = button.textContent;
-    try {
-      await navigator.clipboard.writeText(link);
-      button.textContent = "Copied";
-    } catch {
-      prompt("Copy this link", link); // clipboards need a secure origin
-    }
-    setTimeout(() => { button.textContent = words; }, 2000);
-  }
-
   const actions = {
     theme() {
       const value = root.dataset.bsTheme === "dark" ? "light" : "dark";
@@ -222,21 +186,12 @@
       zone(value);
       change({ tz: value });
     },
-    pause(button) {
-      const paused = !root.hasAttribute("data-paused");
-      root.toggleAttribute("data-paused", paused);
-      button.textContent = paused ? "Resume" : "Pause";
-      button.setAttribute("aria-pressed", String(paused));
-      document.dispatchEvent(new CustomEvent("pulseboard:url"));
-    },
     toolbar(button) {
       const open = button.getAttribute("aria-expanded") !== "true";
       button.setAttribute("aria-expanded", String(open));
       document.getElementById("toolbar").toggleAttribute("data-open", open);
     },
     reload: () => location.reload(),
-    range: applyRange,
-    copy,
   };
 
   document.addEventListener("click", (event) => {
@@ -271,15 +226,11 @@
     const name = event.target.dataset?.param;
     if (name) change({ [name]: event.target.value });
   });
-  document.getElementById("range")?.addEventListener("toggle", (event) => {
-    if (!event.target.open) return;
-    const params = query();
-    document.getElementById("range-from").value = field(absolute(params.get("from"), "now-1h"));
-    document.getElementById("range-to").value = field(absolute(params.get("to"), "now"));
-  });
   addEventListener("popstate", moved);
 
   theme(root.dataset.bsTheme);
   syncControls();
-  window.pulseboard = { change, query, clock, now, duration, stamp, go, pages, kiosk };
+  window.pulseboard = {
+    change, query, address, moved, clock, now, duration, stamp, months, go, pages, traits, kiosk, actions,
+  };
 })();

@@ -44,13 +44,16 @@ def serve(port: int) -> None:
 
 
 @contextmanager
-def dashboard(url: str | None = None) -> Iterator[str]:
-    """The address of a running dashboard: ``url`` when given, else one started for the purpose."""
+def dashboard(url: str | None = None, *start: str) -> Iterator[str]:
+    """The address of a running dashboard: ``url`` when given, else one started for the purpose.
+
+    ``start``: the module that runs it and its options, which the port follows; by default this one.
+    """
     if url:
         yield url.rstrip("/")
         return
     port = _free_port()
-    command = [sys.executable, "-m", "benchmarks.face", str(port)]
+    command = [sys.executable, "-m", *(start or ("benchmarks.face",)), str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:
         _wait(f"http://127.0.0.1:{port}/healthz", process)

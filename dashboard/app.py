@@ -17,27 +17,38 @@ from dash import html
 from flask import Flask, Response, g, request
 
 from backend.settings import load_settings
-from dashboard import actions, api, events_api, jobs_api, runbooks, strays
+from dashboard import actions, api, events_api, gallery_api, jobs_api, runbooks, strays
 from dashboard.access import routes
 from dashboard.access.gate import Gate, install
 from dashboard.access.oidc import SignIn
 from dashboard.access.settings import AccessSettings, load_access
 from dashboard.auth import signed_in
-from dashboard.bundles import Bundles
+from dashboard.bundles import PLOTLY_PATH, Bundles
 from dashboard.components.shell import shell
 from dashboard.components.states import note
 from dashboard.components.url_state import UrlState, parse_url_state
 from dashboard.first_paint import FirstPaint
 from dashboard.html import render
 from dashboard.pages import PAGES
+from dashboard.pages.base import Page
 from dashboard.services import Services, connect_services
 
 SCRIPTS: Final = (
-    "boot.js", "shell.js", "draw.js", "ticks.js", "forms.js", "explore.js", "live.js", "grid.js", "kiosk.js",
+    "boot.js", "shell.js", "range.js", "charts.js", "draw.js", "ticks.js", "forms.js", "explore.js", "source.js",
+    "live.js", "zoom.js", "grid.js", "kiosk.js",
 )  # fmt: skip
 SCRIPT: Final = "pulseboard.js"
-"""The scripts as one file: nine requests and nine tasks compete with the first paint."""
-STYLES: Final = ("pulseboard.css", "forms.css", "events.css", "replay.css", "alerts.css", "jobs.css")
+"""The scripts as one file: a dozen requests and as many tasks would compete with the first paint."""
+STYLES: Final = (
+    "pulseboard.css",
+    "range.css",
+    "forms.css",
+    "events.css",
+    "replay.css",
+    "alerts.css",
+    "jobs.css",
+    "gallery.css",
+)
 EARLY: Final = (
     "(function(d){var t=new URLSearchParams(location.search).get('theme');"
     "try{t=/^(dark|light)$/.test(t)?t:localStorage.getItem('pulseboard-theme')}catch(e){}"
@@ -77,25 +88,29 @@ class PulseboardDash(dash.Dash):  # type: ignore[misc]  # dash has no types
         painted = self._first_paint.of(page, request.args, state, now) if page else None
         body = painted.body if painted else not_found()
         environments = painted.environments if painted else (self._services.settings.config.environment,)
+        source = painted.source if painted else None
         return _document(
             {
                 **parts,
-                "scripts": self._scripts(parts["scripts"]),
+                "scripts": self._scripts(parts["scripts"], charts=page is not None and bool(page.time_charts)),
                 "renderer": parts["renderer"].replace('type="application/javascript"', 'type="later"'),
             },
             title=f"{page.title} · Pulseboard" if page else "Not found · Pulseboard",
             attributes=_root_attributes(self._services, state, parts["scripts"]),
             style="".join(self._bundles.text(name) for name in STYLES),
-            shell=render(shell(pages, page, state, environments, signed_in()), now),
+            shell=render(shell(pages, page, state, environments, signed_in(), source), now),
             body=render(body, now),
         )
 
-    def _scripts(self, dash_scripts: str) -> str:
+    def _scripts(self, dash_scripts: str, *, charts: bool) -> str:
         """Ours deferred, Dash's for ``assets/boot.js`` to start after the first paint.
 
-        Preloading them delayed the first paint from 276 to 368 ms here (medians of seven loads each).
+        Preloading them delayed the first paint from 276 to 368 ms here (medians of seven loads each). Where ``charts``
+        are the page, plotly.js comes at once, after ours, which ask for the view first; Dash then finds it there.
         """
         own = f'<script defer src="{self._bundles.asset_url(SCRIPT)}"></script>'
+        if charts:
+            own += f'<script defer id="plotly" src="{PLOTLY_PATH}"></script>'
         needed = _ON_DEMAND.sub("", _UNUSED.sub("", dash_scripts))
         return own + needed.replace("<script src=", '<script type="later" src=')
 
@@ -117,6 +132,7 @@ def assemble(services: Services, access: AccessSettings) -> Flask:
     api.register(server, services)
     events_api.register(server, services)
     jobs_api.register(server, services)
+    gallery_api.register(server, services)
     actions.register(server, services, gate)
     return server
 
@@ -189,9 +205,15 @@ def _root_attributes(services: Services, state: UrlState, scripts: str) -> dict[
         "data-build": services.build_id,
         "data-pages": json.dumps({page.path: page.name for page in services.pages}),
         "data-suites": json.dumps({name: address for address, name in _ON_DEMAND.findall(scripts)}),
+        "data-traits": json.dumps({page.name: _traits(page) for page in services.pages}, separators=(",", ":")),
         "data-tz": state.get("tz", "utc"),
     }
     return attributes | ({"data-kiosk": "yes"} if state.kiosk else {})
+
+
+def _traits(page: Page) -> dict[str, Any]:
+    """What the scripts of the shell know of a page, whichever one the reader came in by."""
+    return {"filters": page.filters, "compares": page.compares, "timeCharts": page.time_charts}
 
 
 def _document(

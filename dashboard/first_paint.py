@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,10 +10,14 @@ from concurrent.futures import TimeoutError as Unfinished
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from dash import dcc, html
+from dash.development.base_component import Component
+
 from backend.contract.errors import InvalidInput
 from dashboard.auth import current_role
 from dashboard.components.url_state import UrlState
 from dashboard.data.request import ViewRequest, parse_view_request
+from dashboard.data.source import Source
 from dashboard.html import fill
 from dashboard.pages.base import Page, View
 
@@ -26,10 +31,11 @@ _LOG: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """The page's components and the environments its shell offers."""
+    """The page's components, the environments its shell offers, and where what it shows was read, if it shows any."""
 
     body: Any
     environments: tuple[str, ...]
+    source: Source | None = None
 
 
 class FirstPaint:
@@ -53,7 +59,8 @@ class FirstPaint:
         if view is None:
             return Painted(layout, alone)
         environments = tuple(view.props.get("environment", {}).get("options", ())) or alone
-        return Painted(fill(layout, view.props), environments)
+        filled = fill(layout, view.props)
+        return Painted(with_places(filled) if page.time_charts else filled, environments, view.source)
 
     def _view(self, page: Page, wanted: ViewRequest, now: float) -> View | None:
         reading: Future[Any] = self._readers.submit(self._services.load, wanted)
@@ -65,3 +72,16 @@ class FirstPaint:
         except Exception:  # noqa: BLE001 - a courtesy: whatever is wrong, the view route says it with its own error
             _LOG.warning("first paint of %s without data", page.name, exc_info=True)
             return None
+
+
+def with_places(node: Any) -> Any:
+    """The layout with a plain box for each chart, which says how the chart is framed: ``assets/charts.js`` draws into
+    it what the view holds, long before Dash could. Changes ``node`` in place."""
+    if isinstance(node, list | tuple):
+        return [with_places(child) for child in node]
+    if isinstance(node, dcc.Graph):
+        figure = json.dumps({"layout": node.figure["layout"], "config": node.config}, separators=(",", ":"))
+        return html.Div(id=node.id, className=node.className, **{"data-figure": figure})
+    if isinstance(node, Component) and getattr(node, "children", None) is not None:
+        node.children = with_places(node.children)
+    return node

@@ -11,9 +11,9 @@ from typing import Any, Final
 from dash import html
 
 from dashboard.auth import Identity
-from dashboard.components.url_state import RANGES, REFRESHES, UrlState
-from dashboard.data.request import DEFAULT_FROM
-from dashboard.html import Element
+from dashboard.components.range_control import compare_switch, live_switch, range_control, source_line
+from dashboard.components.url_state import REFRESHES, UrlState
+from dashboard.data.source import Source
 from dashboard.pages.base import Page
 
 FILTERS: Final = ("host", "operator")
@@ -25,10 +25,11 @@ def shell(
     state: UrlState,
     environments: Sequence[str],
     who: Identity | None = None,
+    source: Source | None = None,
 ) -> list[Any]:
     """Header and banner of a page; a kiosk gets no navigation and no controls at all.
 
-    ``who`` is signed in; None where nobody has to.
+    ``who`` is signed in; None where nobody has to. ``source`` is that of the first paint, None where it shows no data.
     """
     if state.kiosk:
         return [
@@ -36,6 +37,8 @@ def shell(
                 [
                     _brand(state, link=False),
                     html.Span(current.title if current else "", className="page-title", id="page-title"),
+                    html.Span(state.range_label, id="range-label", className="kiosk-range"),
+                    source_line(source, acts=False),
                     _age(),
                 ],
                 className="shell shell-kiosk",
@@ -48,7 +51,8 @@ def shell(
             className="shell",
             role="banner",
         ),
-        _toolbar(state, environments),
+        _toolbar(current, state, environments),
+        source_line(source, acts=who is None or who.role != "display"),
         _chips(current, state),
         _banner(state),
     ]
@@ -76,7 +80,7 @@ def _page_link(page: Page, here: bool, state: UrlState) -> html.A:
     return html.A(page.title, href=f"{page.path}{state.query()}", title=page.purpose, **extra)
 
 
-def _toolbar(state: UrlState, environments: Sequence[str]) -> html.Div:
+def _toolbar(current: Page | None, state: UrlState, environments: Sequence[str]) -> html.Div:
     return html.Div(
         [
             html.Button(
@@ -87,9 +91,10 @@ def _toolbar(state: UrlState, environments: Sequence[str]) -> html.Div:
                 [
                     _select("environment", "Environment", {name: name for name in environments},
                             state.get("environment") or (environments[0] if environments else "")),
-                    _range(state),
+                    range_control(state),
                     _select("refresh", "Refresh", REFRESHES, state.get("refresh")),
-                    _button("pause", "Pause", "Stop refreshing until you resume"),
+                    live_switch(),
+                    compare_switch(state, offered=current is not None and current.compares),
                     html.Span(className="gap"),
                     _button("tz", "UTC" if state.get("tz") != "browser" else "Local time", "Switch the time zone"),
                     _button("theme", "Theme", "Switch between dark and light"),
@@ -122,51 +127,12 @@ def _select(name: str, label: str, options: dict[str, str], chosen: str) -> html
     )
 
 
-def _range(state: UrlState) -> html.Details:
-    chosen = state.get("from", DEFAULT_FROM) if state.get("to", "now") == "now" else ""
-    links = [
-        html.Li(
-            html.A(
-                label,
-                href=state.query(**{"from": start, "to": None}),
-                **{"data-from": start, **({"aria-current": "true"} if start == chosen else {})},
-            )
-        )
-        for start, label in RANGES.items()
-    ]
-    label = [html.Span("Time range: ", className="unseen"), html.Span(state.range_label, id="range-label")]
-    return html.Details(
-        [
-            html.Summary(label),
-            html.Div(
-                [
-                    html.Ul(links),
-                    html.Div(
-                        [_moment("range-from", "From"), _moment("range-to", "To"),
-                         html.Button("Apply", type="button", **{"data-action": "range"})],
-                        className="absolute",
-                    ),
-                    html.P(id="range-problem", role="alert"),
-                ],
-                className="menu-body",
-            ),
-        ],
-        className="menu control",
-        id="range",
-    )  # fmt: skip
-
-
-def _moment(ident: str, label: str) -> html.Label:
-    box = Element("input", {"id": ident, "type": "datetime-local", "step": "60"})
-    return html.Label([html.Span(label, className="label"), box])
-
-
 def _button(action: str, text: str, title: str) -> html.Button:
     return html.Button(text, type="button", title=title, **{"data-action": action})
 
 
 def _chips(current: Page | None, state: UrlState) -> html.Ul:
-    """Filters that the URL carries, each saying whether this page applies it."""
+    """What the URL carries along, saying whether this page applies it. The twin of chips in assets/shell.js."""
     chips = []
     for name in FILTERS:
         if not (value := state.get(name)):
@@ -181,6 +147,9 @@ def _chips(current: Page | None, state: UrlState) -> html.Ul:
                 ]
             )
         )
+    if state.get("compare") and (current is None or not current.compares):
+        away = html.A("Remove", href=state.query(compare=None), **{"data-remove": "compare"})
+        chips.append(html.Li([html.Span("This page does not compare"), away]))
     return html.Ul(chips, id="chips", className="chips", **{"aria-label": "Filters"})
 
 

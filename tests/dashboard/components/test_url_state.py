@@ -28,6 +28,7 @@ def test_it_keeps_good_values_and_names_bad_ones() -> None:
         ({"tz": "mars"}, "tz"),
         ({"environment": "a\x00b"}, "environment"),
         ({"host": "a" * 300}, "host"),
+        ({"compare": "yesterday"}, "compare"),
     ],
 )
 def test_each_bad_value_is_one_sentence_that_names_its_field(args: dict[str, str], word: str) -> None:
@@ -53,10 +54,21 @@ def test_queries_keep_their_order_and_a_bare_kiosk() -> None:
     assert parse_url_state({}, PAGES, NOW).query() == ""
 
 
-def test_the_range_says_what_it_is() -> None:
-    assert parse_url_state({}, PAGES, NOW).range_label == "Last hour"
-    assert parse_url_state({"from": "now-7d"}, PAGES, NOW).range_label == "Last 7 days"
-    assert parse_url_state({"from": "now-10m"}, PAGES, NOW).range_label == "Last 10 minutes"
-    assert parse_url_state({"from": "now-1w"}, PAGES, NOW).range_label == "Last week"
-    fixed = {"from": str(int(NOW - 900) * 1000), "to": str(int(NOW) * 1000)}
-    assert parse_url_state(fixed, PAGES, NOW).range_label == "Fixed range"
+@pytest.mark.parametrize(
+    ("start", "end", "words"),
+    [
+        (None, None, "Last hour"),
+        ("now-7d", "now", "Last 7 days"),
+        ("now-10m", None, "Last 10 minutes"),
+        ("now-1w", None, "Last week"),
+        ("now-2d", "now-1d", "2 days ago – 1 day ago"),
+        ("1795183200000", "1795251600000", "20 Nov 14:00 – 21 Nov 09:00 UTC"),
+        ("1795183200", "1795186800", "20 Nov 14:00 – 15:00 UTC"),
+        ("1795183205000", "1795183265000", "20 Nov 14:00:05 – 14:01:05 UTC"),
+        ("2025-12-31T23:30:00+01:00", "2026-01-01T01:00:00Z", "31 Dec 2025 22:30 – 1 Jan 01:00 UTC"),
+        ("1795183200000", "now", "20 Nov 14:00 UTC – now"),
+    ],
+)
+def test_the_range_says_what_it_is(start: str | None, end: str | None, words: str) -> None:
+    args = {name: value for name, value in (("from", start), ("to", end)) if value}
+    assert parse_url_state(args, PAGES, NOW).range_label == words
