@@ -62,6 +62,12 @@ class _Measure:
         self.above, self.below = Tail(), Tail()
         self._top = self._bottom = -math.inf
 
+    def beyond(self, up: float, down: float, least: float) -> tuple[Tail, float] | None:
+        """The direction in which it is out of the ordinary, and how far; None within."""
+        if self.above.beyond(up, least):
+            return self.above, up
+        return (self.below, down) if self.below.beyond(down, least) else None
+
     def take(self, up: float, down: float) -> None:
         self._top = max(self._top, up)
         self._bottom = max(self._bottom, down)
@@ -159,14 +165,12 @@ class Detector:
         ready, least = self.ready, LEAST * abs(expected.middle)
         worst: Anomaly | None = None
         for measure, (above, below) in zip(self._measures, distances, strict=True):
-            if ready:
-                high, low = measure.above.limit(least), measure.below.limit(least)
-                if above > high or below > low:
-                    tail, height, limit = (measure.above, above, high) if above > high else (measure.below, below, low)
-                    tail.exceeded(at, height)
-                    score = min(height / limit, GREATEST_SCORE) if limit > 0 else GREATEST_SCORE
-                    if worst is None or score > worst.score:
-                        worst = _anomaly(at, value, expected, measure.kind, jump, (low, high), score)
+            if ready and (beyond := measure.beyond(above, below, least)) is not None:
+                tail, height = beyond
+                score = _score(height, tail.limit(least))
+                if worst is None or score > worst.score:
+                    worst = _anomaly(at, value, expected, measure, jump, least, score)
+                tail.exceeded(at, height)
             measure.take(above, below)
         if worst is None:
             return None
@@ -195,14 +199,17 @@ class Detector:
 
 
 def _anomaly(
-    at: float, value: float, expected: Expected, kind: Kind, jump: float, limits: tuple[float, float], score: float
+    at: float, value: float, expected: Expected, measure: _Measure, jump: float, least: float, score: float
 ) -> Anomaly:
-    """``limits``: how far below and above is ordinary for the measure ``kind``."""
-    low, high = limits
-    if kind == "jump":
+    low, high = measure.below.limit(least), measure.above.limit(least)
+    if measure.kind == "jump":
         middle = value - jump
-        return Anomaly(at, value, middle, middle - low, middle + high, score, kind)
-    return Anomaly(at, value, expected.middle, expected.least - low, expected.most + high, score, kind)
+        return Anomaly(at, value, middle, middle - low, middle + high, score, "jump")
+    return Anomaly(at, value, expected.middle, expected.least - low, expected.most + high, score, measure.kind)
+
+
+def _score(height: float, limit: float) -> float:
+    return min(height / limit, GREATEST_SCORE) if limit > 0 else GREATEST_SCORE
 
 
 def find(points: Iterable[tuple[float, float]]) -> list[Anomaly]:

@@ -42,13 +42,14 @@ class Tail:
     ``add`` takes an hour's greatest deviation, ``limit`` says which deviation is beyond the ordinary.
     """
 
-    __slots__ = ("_factor", "_gap", "_held", "_middle", "_next", "_peaks", "_ring", "_sorted")
+    __slots__ = ("_factor", "_gap", "_held", "_high", "_measured", "_middle", "_next", "_peaks", "_ring", "_sorted")
 
     def __init__(self) -> None:
         self._ring = array("d")
         self._sorted = array("d")
         self._next = 0
-        self._middle = self._gap = self._factor = 0.0
+        self._middle = self._gap = self._factor = self._high = 0.0
+        self._measured = True
         self._peaks: list[tuple[float, float]] = []
         self._held = 0.0
 
@@ -64,16 +65,23 @@ class Tail:
             self._ring[self._next] = value
             self._next = (self._next + 1) % BLOCKS
         self._sorted.insert(bisect_left(self._sorted, value), value)
-        self._measure()
+        self._high = self._sorted[int(self._top * len(self._sorted))]
+        self._measured = False
         if self._peaks and not at - MEMORY_SECONDS < self._peaks[0][0] <= at:
             self._peaks = [peak for peak in self._peaks if at - MEMORY_SECONDS < peak[0] <= at]
             self._hold()
+
+    def beyond(self, height: float, least: float) -> bool:
+        """Whether a deviation is out of the ordinary; most are not, and cost one comparison."""
+        return height > self._high and height > self.limit(least)
 
     def limit(self, least: float) -> float:
         """The deviation that is reached once in four weeks; at least what has happened in two episodes already.
 
         ``least``: deviations are taken to differ by this much, where a series hardly moves.
         """
+        if not self._measured:
+            self._measure()
         return max(self._middle + self._factor * max(self._gap, least), self._held)
 
     def exceeded(self, at: float, height: float) -> None:
@@ -87,16 +95,22 @@ class Tail:
         heights = sorted(height for _, height in self._peaks)
         self._held = heights[-2] if len(heights) > 1 else 0.0
 
-    def _measure(self) -> None:
+    @property
+    def _top(self) -> float:
+        """The highest quantile that the hours so far can tell."""
         count = len(self._sorted)
-        top = min(TOP, 1 - 1.5 / count) if count > 2 else 0.5
+        return min(TOP, 1 - 1.5 / count) if count > 2 else 0.5
+
+    def _measure(self) -> None:
+        self._measured = True
+        count, top = len(self._sorted), self._top
         if top <= UPPER:
             return
-        middle, upper, high = (self._sorted[int(share * count)] for share in (0.5, UPPER, top))
-        shape = _shape(high - middle, upper - middle, top) * count / (count + PRIOR_BLOCKS)
+        middle, upper = self._sorted[int(0.5 * count)], self._sorted[int(UPPER * count)]
+        shape = _shape(self._high - middle, upper - middle, top) * count / (count + PRIOR_BLOCKS)
         centre = gev(0.5, shape)
         self._factor = (gev(REACHED_BEFORE, shape) - centre) / (gev(top, shape) - centre)
-        self._middle, self._gap = max(middle, 0.0), high - middle
+        self._middle, self._gap = max(middle, 0.0), self._high - middle
 
 
 def _shape(high: float, upper: float, top: float) -> float:
