@@ -108,7 +108,7 @@ class _Asked:
     def _set_operation(self, scope: Scope, outer: list[exp.Expr]) -> None:
         names = scope.expression.named_selects
         limited = scope.expression.args.get("limit") or scope.expression.args.get("offset")
-        for side in scope.union_scopes:
+        for side in scope.set_operation_scopes:
             renamed = dict(zip(names, side.expression.named_selects, strict=False))
             self.query(side, [] if limited else [_renamed(condition, renamed) for condition in outer])
         for other in scope.cte_scopes:
