@@ -14,7 +14,7 @@ from backend.checks.reconciliation import late_limit
 from backend.checks.signals import JUDGED, KIND
 from backend.checks.world import World
 from backend.contract.bucket import Samples
-from backend.contract.checks import CANARY_SOURCE, CheckResult, CheckStatus, Finding
+from backend.contract.checks import CANARY_SOURCE, CheckResult, CheckStatus, Finding, in_flight
 from backend.contract.events import EventQuery, EventRecord
 from backend.contract.rollup import OTHER, Merged
 from backend.contract.verdict import amount
@@ -33,9 +33,6 @@ OUTPUT: Final = "output >= input - errors - late"
 DISTINCT: Final = "distinct = total"
 WATERMARK: Final = "watermark lag"
 OFFSETS: Final = "offsets never go back"
-IN_FLIGHT_SHARE: Final = 0.01
-IN_FLIGHT_LEAST: Final = 10.0
-"""Records that may be inside an operator, or between two readings of its counters: this share, and at least so many."""
 COUNTERS: Final = ("records_in", "records_out", "records_error", "late_records_dropped")
 
 
@@ -101,12 +98,12 @@ def output(flow: Mapping[str, Mapping[str, float]], filters: frozenset[str]) -> 
             continue
         if late is not None:
             checked += 1
-            if late > taken + _in_flight(taken):
+            if late > taken + in_flight(taken):
                 violations.append(Finding(operator, f"dropped {late:,.0f} late records, and only {taken:,.0f} came"))
         elif given is not None:
             checked += 1
             missing = taken - lost - given
-            if missing > _in_flight(taken):
+            if missing > in_flight(taken):
                 sentence = f"{missing:,.0f} of {taken:,.0f} records got lost inside {operator}, without an error"
                 violations.append(Finding(operator, sentence, page="/"))
     return _held(OUTPUT, checked, "operators", violations, "no operator counts its records")
@@ -197,7 +194,3 @@ def _watermark(world: World, now: float, limit_ms: float) -> Held:
     closed = now // 60 * 60
     minutes = world.levels.minutes("watermark_lag_ms", closed - WATERMARK_SECONDS, now)
     return watermark_lag({minute: merged for minute, merged in minutes.items() if minute < closed}, limit_ms)
-
-
-def _in_flight(taken: float) -> float:
-    return max(IN_FLIGHT_LEAST, IN_FLIGHT_SHARE * taken)

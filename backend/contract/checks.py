@@ -162,3 +162,13 @@ class HourCounts:
     settled: bool
     external: int | None = None
     """What an outside counter says, where one is configured."""
+
+
+IN_FLIGHT_SHARE: Final = 0.01
+IN_FLIGHT_LEAST: Final = 10.0
+
+
+def in_flight(taken: float) -> float:
+    """Records that may be inside an operator that took ``taken``, or between two readings of its counters: fewer that
+    are missing are not lost."""
+    return max(IN_FLIGHT_LEAST, IN_FLIGHT_SHARE * taken)
