@@ -39,6 +39,10 @@ SEEN: Final = "@seen"
 """One item per (environment, metric_type) that ever arrived: what "never connected" is decided by."""
 LATE: Final = "@late"
 """One item per object that brought samples older than the lateness allowance; timestamp = time of the write."""
+CLOSED_DAY: Final = "@closed-day"
+"""One item per object of samples that was handled after its UTC day had ended; timestamp = the beginning of that day,
+``data`` its key, ``recorded_at`` when that was (epoch s). History reads what a compacted day lacks."""
+RECORDED_AT: Final = "recorded_at"
 MERGE_STATE: Final = "@merge"
 """The scheduled merge's cursor: ``merged_until`` and ``late_until`` (epoch s)."""
 

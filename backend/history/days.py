@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from backend.contract.errors import InvalidInput
+from backend.contract.tables import METRICS_PREFIX
 
 DAY_SECONDS: Final = 86_400
 MOST_DAYS: Final = 401
@@ -16,6 +18,7 @@ MOST_NAMED: Final = 20
 """Late objects of one day that a statement names; of a day with more, all objects are read."""
 MOST_NAMED_IN_ALL: Final = 400
 """Late objects that one statement names; Athena takes 256 KB."""
+_DAY_OF_KEY: Final = re.compile(re.escape(METRICS_PREFIX) + r"year=(\d{4})/month=(\d{2})/day=(\d{2})/.")
 
 
 def day_of(at: float) -> date:
@@ -31,6 +34,16 @@ def day_start(day: date) -> int:
 def day_path(day: date) -> str:
     """The folder of a day as every table's partitions have it: ``year=2026/month=11/day=03/``."""
     return f"year={day.year:04}/month={day.month:02}/day={day.day:02}/"
+
+
+def day_of_key(key: str) -> date | None:
+    """The UTC day in whose partition an object of samples lies; None for a key that is in none."""
+    if not (match := _DAY_OF_KEY.match(key)):
+        return None
+    try:
+        return date(*map(int, match.groups()))
+    except ValueError:
+        return None
 
 
 def days_between(first: date, last: date) -> list[date]:
@@ -62,16 +75,15 @@ class LateObjects:
     whole: frozenset[date] = frozenset()
 
     @classmethod
-    def of(cls, objects: Iterable[tuple[date, str]], unread_from: date | None = None) -> LateObjects:
-        """Of pairs of day and key; days from ``unread_from`` on may have more than were read."""
+    def of(cls, objects: Iterable[tuple[date, str]], whole: Iterable[date] = ()) -> LateObjects:
+        """Of pairs of day and key, and of days that may have more than those."""
         found: dict[date, set[str]] = {}
         for day, key in objects:
             found.setdefault(day, set()).add(key)
         crowded = sum(map(len, found.values())) > MOST_NAMED_IN_ALL
-        cut = {day for day in found if unread_from is not None and day >= unread_from}
-        whole = {day for day, keys in found.items() if crowded or day in cut or len(keys) > MOST_NAMED}
-        named = {day: tuple(sorted(keys)) for day, keys in found.items() if day not in whole}
-        return cls(named, frozenset(whole))
+        many = {day for day, keys in found.items() if crowded or len(keys) > MOST_NAMED} | set(whole)
+        named = {day: tuple(sorted(keys)) for day, keys in found.items() if day not in many}
+        return cls(named, frozenset(many))
 
     def days(self) -> frozenset[date]:
         """The days with late objects."""

@@ -81,6 +81,20 @@ def relation(
     return "\nUNION ALL\n".join(parts) or _nothing(columns)
 
 
+def lines(day: date, days: Days, late: LateObjects, *, bucket: str) -> str:
+    """What identifies each line of a day that ``relation`` reads, copies included: what a compaction is counted by."""
+    if day not in days.generations:
+        return _select(IDENTITY, _json_lines(day_predicate([day])))
+    kept = _select(IDENTITY, _PARQUET, generation_predicate({day: days.generations[day]}))
+    after = _select(IDENTITY, _json_lines(_late_predicate([day], late, bucket)))
+    return f"{kept}\nUNION ALL\n{after}"
+
+
+def generation(day: date, number: int) -> str:
+    """What identifies each sample of one generation of a day."""
+    return _select(IDENTITY, _PARQUET, generation_predicate({day: number}))
+
+
 def day_predicate(days: Iterable[date]) -> str:
     """The partitions of some days: one term a month, so that pruning holds across a year's end."""
     return _any(f"({_month(year, month, numbers)})" for year, month, numbers in by_month(days))
@@ -126,13 +140,17 @@ def _late_predicate(days: Sequence[date], late: LateObjects, bucket: str) -> str
 
 def _json_part(partitions: str, columns: Sequence[str], where: str) -> str:
     """Samples of JSON objects, each once: of several copies the one in the object with the greatest key."""
-    read = ", ".join([*map(_from_json, COLUMNS), '"$path" AS object'])
-    present = [f"{_name(name)} IS NOT NULL" for name in _REQUIRED]
-    lines = f"({_select_text(read, _JSON, partitions, *present)}) AS lines"
     taken = _names(name for name in COLUMNS if name in {*columns, *IDENTITY})
     number = f'row_number() OVER (PARTITION BY {_names(IDENTITY)} ORDER BY object DESC, "value" DESC) AS copy'
-    copies = f"(\n{_select_text(f'{taken}, {number}', lines, where)}) AS copies"
+    copies = f"(\n{_select_text(f'{taken}, {number}', _json_lines(partitions), where)}) AS copies"
     return _select(columns, copies, "copy = 1")
+
+
+def _json_lines(partitions: str) -> str:
+    """Every line of some partitions' JSON that is a sample, with its object."""
+    read = ", ".join([*map(_from_json, COLUMNS), '"$path" AS object'])
+    present = [f"{_name(name)} IS NOT NULL" for name in _REQUIRED]
+    return f"(\n{_select_text(read, _JSON, partitions, *present)}) AS lines"
 
 
 def _beside_parquet(objects: str, parquet: dict[date, int], columns: Sequence[str], where: str) -> str:

@@ -15,8 +15,9 @@ import orjson
 from backend.contract.catalogue import Catalogue
 from backend.contract.errors import InvalidInput
 from backend.contract.records import OLDEST_TIMESTAMP, Sample, parse_sample
+from backend.history.days import DAY_SECONDS, day_of_key, day_start
 from backend.processor.build import buckets_of, late_ranges, live, own_buckets, raw
-from backend.processor.items import Item, late_item, seen_item
+from backend.processor.items import Item, closed_day_item, late_item, seen_item
 from backend.processor.part import ObjectPart
 from backend.processor.published import Published, publish
 from backend.processor.reading import Entry, Quarantined, Unreadable, cut_text, read
@@ -81,6 +82,7 @@ def process(
     result.seen = {(bucket.environment, bucket.metric.key) for bucket in buckets + own}
     result.items = stored + live(own, source, now, retention)
     result.items += [seen_item(environment, metric, whole_now) for environment, metric in sorted(result.seen)]
+    result.items += _closed_day(source, now)
     if ranges := late_ranges(buckets, now):
         result.late = True
         result.items.append(late_item(source.origin, ranges, whole_now))
@@ -88,6 +90,14 @@ def process(
         shown = [s for s in samples if published_environment in (None, s.environment)]
         publish(result.published, shown, catalogue)
     return result
+
+
+def _closed_day(source: ObjectPart, now: float) -> list[Item]:
+    """What history has to know of an object whose day has ended: once an object, and nothing of today's."""
+    day = day_of_key(source.key) if source.start == 0 else None
+    if day is None or day_start(day) + DAY_SECONDS > now:
+        return []
+    return [closed_day_item(source.key, day_start(day), int(now))]
 
 
 def _checked(

@@ -15,6 +15,7 @@ import orjson
 from backend.contract.records import Sample, derived_id
 from backend.contract.rollup import LiveSeries, encode_live
 from backend.contract.tables import (
+    CLOSED_DAY,
     DATA,
     ENVIRONMENT,
     EXPIRES_AT,
@@ -23,6 +24,7 @@ from backend.contract.tables import (
     MERGE_STATE,
     METRIC_ID,
     METRIC_TYPE,
+    RECORDED_AT,
     SEEN,
     TIMESTAMP,
     partition,
@@ -46,6 +48,8 @@ DATA_LIMIT: Final = 300_000
 """Bytes of one item's ``data``; DynamoDB takes 400 KB an item."""
 SEEN_SECONDS: Final = 400 * 86400
 LATE_SECONDS: Final = 25 * 3600
+CLOSED_DAY_SECONDS: Final = 40 * 86400
+"""Longer than objects of samples stay in S3."""
 METRIC: Final = "metric"
 """Attribute of a SEEN item: the metric_type that was seen (``metric_type`` itself holds the partition)."""
 KEPT_UNTIL: Final = "kept_until"
@@ -130,6 +134,18 @@ def late_item(origin: tuple[str, int], ranges: dict[str, dict[str, list[int]]], 
         METRIC_TYPE: {"S": LATE},
         DATA: {"S": orjson.dumps(ranges).decode()},
         EXPIRES_AT: {"N": repr(now + LATE_SECONDS)},
+    }
+
+
+def closed_day_item(key: str, began: int, now: int) -> Item:
+    """Says that an object came after the UTC day that began at ``began``; a second delivery overwrites it."""
+    return {
+        METRIC_ID: {"S": derived_id(CLOSED_DAY, key)},
+        TIMESTAMP: {"N": repr(began)},
+        METRIC_TYPE: {"S": CLOSED_DAY},
+        DATA: {"S": key},
+        RECORDED_AT: {"N": repr(now)},
+        EXPIRES_AT: {"N": repr(now + CLOSED_DAY_SECONDS)},
     }
 
 
