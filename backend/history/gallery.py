@@ -12,8 +12,9 @@ from backend.contract.errors import InvalidInput
 from backend.contract.events import utc_text
 from backend.contract.questions import Asked, Subject
 from backend.contract.tables import DATASET_STATUS_HISTORY, JOB_RUNS_HISTORY, MONITORING_DATABASE
-from backend.history.days import Days, LateObjects, day_of, days_between
+from backend.history.days import day_of, days_between
 from backend.history.queries import Part, Query, Value, named_query
+from backend.history.series import Place
 from backend.history.source import day_predicate, relation
 from backend.history.statements import Statement, statement
 
@@ -38,19 +39,19 @@ def question_query(asked: Asked) -> Query:
     return named_query(f"gallery_{asked.question.name}")
 
 
-def question_statement(asked: Asked, catalogue: Catalogue, days: Days, late: LateObjects, *, bucket: str) -> Statement:
-    """What Athena is asked. ``days`` and ``late`` say where the range's samples lie, ``bucket`` holds them.
+def question_statement(asked: Asked, catalogue: Catalogue, place: Place) -> Statement:
+    """What Athena is asked. ``place`` says where the range's samples lie.
 
     Raises InvalidInput for a range that is too long, and for a filter that can't be bound.
     """
     query = question_query(asked)
-    part = _samples(asked, days, late, bucket) if asked.question.subject == "metrics" else _records(asked)
+    part = _samples(asked, place) if asked.question.subject == "metrics" else _records(asked)
     values = _values(catalogue)
     (hole,) = query.parts
     return statement(query, {name: values[name] for name in query.values}, {hole: part})
 
 
-def _samples(asked: Asked, days: Days, late: LateObjects, bucket: str) -> Part:
+def _samples(asked: Asked, place: Place) -> Part:
     """The samples of the range that the question is about, each once."""
     values: dict[str, Value] = {"start": asked.start, "end": asked.end}
     where = ['"timestamp" >= %(start)s AND "timestamp" < %(end)s']
@@ -63,7 +64,13 @@ def _samples(asked: Asked, days: Days, late: LateObjects, bucket: str) -> Part:
         values[column] = value
     first, last = _ends(asked)
     text = relation(
-        first, last, days, late, bucket=bucket, columns=_COLUMNS[asked.question.name], where=" AND ".join(where)
+        first,
+        last,
+        place.days,
+        place.late,
+        bucket=place.bucket,
+        columns=_COLUMNS[asked.question.name],
+        where=" AND ".join(where),
     )
     return Part(text, values)
 

@@ -28,6 +28,8 @@ MOST_HELD: Final = 64
 MOST_ROWS_HELD: Final = 300_000
 """Rows of all held answers together: some 100 MB."""
 DAY_SECONDS: Final = 86_400
+LIMITS_SECONDS: Final = 3600.0
+"""How long the workgroup is not asked for its limit again."""
 BUSY: Final = "Other questions are being answered; ask again in a moment"
 
 
@@ -41,7 +43,10 @@ class Questions(Protocol):
         """The answer; ends soon once ``stop`` is set. Raises InvalidInput and HistoryError."""
 
     def limits(self) -> tuple[int | None, float]:
-        """Bytes that one question may scan, None where that is not known, and the price of so many, US dollars."""
+        """Bytes that one question may scan, None where there is no limit, and the price of so many, US dollars.
+
+        Raises HistoryError.
+        """
 
 
 @dataclass(slots=True)
@@ -69,6 +74,8 @@ class GalleryDesk:
         self._clock = clock
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="question")
         self._flights: OrderedDict[Asked, _Flight] = OrderedDict()
+        self._limits: tuple[int | None, float] = (None, 0.0)
+        self._limits_due = 0.0
         self._lock = threading.Lock()
 
     def ask(self, asked: Asked, since: float = 0.0, wait: float = 0.0) -> Reading:
@@ -79,8 +86,12 @@ class GalleryDesk:
         return _read(flight, wait)
 
     def limits(self) -> tuple[int | None, float]:
-        """As ``dashboard.data.gallery.Gallery.limits``."""
-        return self._questions.limits()
+        """As ``dashboard.data.gallery.Gallery.limits``: as last read, in the background."""
+        with self._lock:
+            if self._clock() >= self._limits_due:
+                self._limits_due = self._clock() + LIMITS_SECONDS
+                self._pool.submit(self._read_limits)
+        return self._limits
 
     def cancel(self, key: str) -> bool:
         """Stops the question of a reading's ``source.key``; False where none of that name is being asked."""
@@ -119,6 +130,12 @@ class GalleryDesk:
     def _answer(self, flight: _Flight) -> tuple[str, Answer]:
         text = self._questions.text(flight.asked)
         return text, self._questions.answer(flight.asked, flight.stop)
+
+    def _read_limits(self) -> None:
+        try:
+            self._limits = self._questions.limits()
+        except HistoryError as error:
+            logger.warning("the scan limit of questions is not known: %s", error)
 
     def _drop(self) -> None:
         """Forgets the answers that were looked at longest ago, down to what may be held."""

@@ -21,11 +21,13 @@ from backend.contract.questions import BY_NAME, QUESTIONS, Answer, Asked, rows_o
 from backend.history.days import Days, LateObjects
 from backend.history.gallery import question_query, question_statement
 from backend.history.queries import query_names
+from backend.history.series import Place
 
 CATALOGUE = load_catalogue()
 NOON = utc_seconds("2026-11-20T12:00:00.000Z")
 HOUR = 3600.0
 BUCKET = "data-bucket"
+PLACE = Place(Days(), LateObjects(), BUCKET)
 SAMPLES = (
     'metric_id varchar, "timestamp" double, metric_type varchar, "value" double, unit varchar, hostname varchar, '
     "region varchar, environment varchar, labels map(varchar, varchar), observations double[][], "
@@ -69,7 +71,7 @@ class Athena:
 
     def ask(self, asked: Asked) -> list[dict[str, Any]]:
         """The answer's rows, by column."""
-        made = question_statement(asked, CATALOGUE, Days(), LateObjects(), bucket=BUCKET)
+        made = question_statement(asked, CATALOGUE, PLACE)
         text = DefaultParameterFormatter().format(made.sql, dict(made.values))
         (translated,) = sqlglot.transpile(text, read="athena", write="duckdb")
         found = self.db.execute(translated)
@@ -242,7 +244,7 @@ def test_a_range_across_a_year_s_end_names_one_term_a_month() -> None:
         "cpu_by_host", start=utc_seconds("2026-12-30T12:00:00.000Z"), end=utc_seconds("2027-01-02T00:00:00.000Z")
     )
 
-    made = question_statement(asked, CATALOGUE, Days(), LateObjects(), bucket=BUCKET)
+    made = question_statement(asked, CATALOGUE, PLACE)
 
     assert "year = 2026 AND month = 12 AND day BETWEEN 30 AND 31" in made.sql
     assert "year = 2027 AND month = 1 AND day = 1" in made.sql
@@ -250,7 +252,7 @@ def test_a_range_across_a_year_s_end_names_one_term_a_month() -> None:
 
 def test_closed_days_are_read_from_parquet_with_the_columns_that_are_needed_alone() -> None:
     day = date(2026, 11, 20)
-    made = question_statement(ask("cpu_by_host"), CATALOGUE, Days({day: 3}), LateObjects(), bucket=BUCKET)
+    made = question_statement(ask("cpu_by_host"), CATALOGUE, Place(Days({day: 3}), LateObjects(), BUCKET))
 
     assert "infra_monitoring_db.metrics " not in made.sql
     assert 'SELECT "value", "hostname" FROM infra_monitoring_db.metrics_parquet' in made.sql
@@ -261,16 +263,10 @@ def test_closed_days_are_read_from_parquet_with_the_columns_that_are_needed_alon
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40))
 def test_sql_in_a_filter_is_a_name_like_any_other(text: str) -> None:
     for asked in (ask("cpu_by_host", host=text), ask("job_history", environment=text)):
-        made = question_statement(asked, CATALOGUE, Days(), LateObjects(), bucket=BUCKET)
-        plain = question_statement(
-            replace(asked, host="a" if asked.host else "", environment="b"),
-            CATALOGUE,
-            Days(),
-            LateObjects(),
-            bucket=BUCKET,
-        )
+        made = question_statement(asked, CATALOGUE, PLACE)
+        plain = replace(asked, host="a" if asked.host else "", environment="b")
 
-        assert made.sql == plain.sql
+        assert made.sql == question_statement(plain, CATALOGUE, PLACE).sql
         (parsed,) = sqlglot.parse(DefaultParameterFormatter().format(made.sql, dict(made.values)), read="athena")
         assert parsed is not None
         assert text in {literal.this for literal in parsed.find_all(sqlglot.exp.Literal)}
@@ -279,4 +275,4 @@ def test_sql_in_a_filter_is_a_name_like_any_other(text: str) -> None:
 def test_a_range_of_ten_years_and_one_that_ends_before_it_begins_are_refused_by_name() -> None:
     for asked in (ask("cpu_by_host", start=NOON - 3650 * 86_400), ask("job_history", start=NOON + 86_400, end=NOON)):
         with pytest.raises(InvalidInput, match="from"):
-            question_statement(asked, CATALOGUE, Days(), LateObjects(), bucket=BUCKET)
+            question_statement(asked, CATALOGUE, PLACE)

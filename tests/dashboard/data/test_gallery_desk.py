@@ -40,7 +40,7 @@ class Athena:
         return Answer(wanted, rows, cost=Cost(1, 12_000_000, 0.00006, 0.5))
 
     def limits(self) -> tuple[int | None, float]:
-        return None, 0.0
+        return 10_000_000_000, 0.05
 
 
 @pytest.fixture
@@ -129,6 +129,12 @@ def test_what_a_program_does_wrong_is_no_dead_question(athena: Athena, desk: Gal
 
     assert failed.source.error.startswith("The question could not be asked (RuntimeError)")
     assert "secret" not in failed.source.error
+
+
+def test_the_limit_is_read_in_the_background(desk: GalleryDesk) -> None:
+    while desk.limits()[0] is None:
+        threading.Event().wait(0.005)
+    assert desk.limits() == (10_000_000_000, 0.05)
 
 
 def test_the_oldest_answers_go_when_there_are_too_many_rows(
