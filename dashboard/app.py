@@ -47,6 +47,7 @@ STYLES: Final = (
     "replay.css",
     "alerts.css",
     "jobs.css",
+    "capacity.css",
     "gallery.css",
 )
 EARLY: Final = (

@@ -25,6 +25,7 @@ from dashboard.components.marks import left_out, noted, with_marks
 from dashboard.data.alerts_marks import read_marks
 from dashboard.data.alerts_sources import Alerts
 from dashboard.data.flight import SingleFlight
+from dashboard.data.forecasts import ForecastService
 from dashboard.data.gallery import Gallery
 from dashboard.data.health import HealthService
 from dashboard.data.hot import HotStore
@@ -66,6 +67,7 @@ class Services:
     health: HealthService
     series: SeriesService
     ranged: RangedSeries
+    forecasts: ForecastService
     views: ViewCache
     answers: ViewCache
     loads: SingleFlight[Any]
@@ -160,6 +162,7 @@ class Services:
 
     def close(self) -> None:
         """Ends all worker threads."""
+        self.forecasts.close()
         self.hot.close()
         if self.runs is not None:
             self.runs.close()
@@ -208,6 +211,7 @@ def build_services(
     """All services over one reader and one cache."""
     hot = HotStore(reader, settings.config.hot_refresh_seconds, clock)
     series = SeriesService(hot, clock)
+    ranged = RangedSeries(series)
     return Services(
         settings=settings,
         pages=pages,
@@ -217,7 +221,8 @@ def build_services(
         hot=hot,
         health=HealthService(hot, settings.catalogue),
         series=series,
-        ranged=RangedSeries(series),
+        ranged=ranged,
+        forecasts=ForecastService(ranged, series, hot.seen, settings.catalogue, clock),
         views=ViewCache(store, clock),
         answers=ViewCache(store, clock),
         loads=SingleFlight(),

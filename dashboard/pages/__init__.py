@@ -4,10 +4,11 @@ from typing import Final
 
 from dashboard.pages.alerts import PAGE as ALERTS
 from dashboard.pages.base import Page
+from dashboard.pages.capacity import PAGE as CAPACITY
 from dashboard.pages.errors import PAGE as ERRORS
 from dashboard.pages.health import PAGE as HEALTH
 from dashboard.pages.jobs import PAGE as JOBS
-from dashboard.pages.later import CAPACITY, PERFORMANCE
+from dashboard.pages.later import PERFORMANCE
 from dashboard.pages.replay import PAGE as REPLAY
 
 PAGES: Final[tuple[Page, ...]] = (HEALTH, PERFORMANCE, ERRORS, CAPACITY, JOBS, REPLAY, ALERTS)

@@ -50,13 +50,4 @@ PERFORMANCE = announced(
         "A line that follows the likely cause of a slowdown.",
     ),
 )
-CAPACITY = announced(
-    "capacity",
-    "Capacity",
-    "Do we need to scale?",
-    (
-        "CPU, memory, disk and network of every host, brokers, state growth and throttling.",
-        "Forecasts with the days left until each limit, and the estimated monthly cost.",
-    ),
-)
-LATER = (PERFORMANCE, CAPACITY)
+LATER = (PERFORMANCE,)

@@ -15,6 +15,7 @@ from backend.contract.slo import BurnRate, SloCard
 from backend.contract.verdict import Reading, State, Status, Verdict, judge
 from backend.settings import Settings
 from dashboard.data.flight import SingleFlight
+from dashboard.data.forecasts import ForecastService
 from dashboard.data.models import (
     CheckpointCard,
     DayState,
@@ -24,6 +25,7 @@ from dashboard.data.models import (
     SelfCheck,
     SignalCard,
 )
+from dashboard.data.ranged import RangedSeries
 from dashboard.data.views import ViewCache
 from dashboard.pages import PAGES
 from dashboard.pages.base import Page
@@ -294,10 +296,12 @@ def services(
     hot: Any = FakeHot()
     nothing: Any = None
     answering: Any = fake or FakeHealth()
+    ranged = RangedSeries(nothing)
+    forecasts = ForecastService(ranged, nothing, hot.seen, CATALOGUE, now)
     return Services(
         settings=settings, pages=pages, build_id=build_id, now=now, reader=nothing, hot=hot, health=answering,
-        series=nothing, ranged=nothing, views=ViewCache(DictStore(), now), answers=ViewCache(DictStore(), now),
-        loads=SingleFlight(),
+        series=nothing, ranged=ranged, forecasts=forecasts, views=ViewCache(DictStore(), now),
+        answers=ViewCache(DictStore(), now), loads=SingleFlight(),
     )  # fmt: skip
 
 

@@ -1,0 +1,122 @@
+"""Traces of the Capacity page: hosts as lines or bands, stacks, and the forecast with its limit. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from backend.contract.anomaly import Anomaly
+from backend.contract.catalogue import Catalogue
+from backend.contract.ranges import TimeRange
+from dashboard.components import timechart
+from dashboard.components.timechart import PALETTE, Trace
+from dashboard.data.capacity_panels import Panel, Spec
+from dashboard.data.forecast import DAY, Forecast
+from dashboard.data.limits import LimitRow
+from dashboard.data.lines import rounded
+from dashboard.data.models import Line
+
+FLEET_COLOUR: Final = PALETTE[0]
+FORECAST_COLOUR: Final = PALETTE[5]
+ROOM: Final = 1.25
+"""How far above its limit and its past a forecast is drawn."""
+LEAST_AHEAD_DAYS: Final = 14
+USUAL_AHEAD_DAYS: Final = 30
+BEYOND: Final = 1.4
+"""How much longer than until the limit is met a forecast is drawn."""
+FORECAST_FRAME: Final[Mapping[str, Any]] = {**timechart.frame("")}
+
+
+def frame(spec: Spec) -> Mapping[str, Any]:
+    """The layout of a panel's chart."""
+    return timechart.frame(spec.axis, stacked=spec.stacked, many=spec.fleet or spec.stacked)
+
+
+def traces(panel: Panel, catalogue: Catalogue, wanted: TimeRange, unusual: Sequence[Anomaly] = ()) -> list[Trace]:
+    """A panel's traces; none where there is nothing to draw."""
+    spec = panel.spec
+    if panel.state != "ok" or not (panel.lines or panel.bands):
+        return []
+    previous = timechart.moved(panel.previous, wanted.seconds)
+    drawn: list[Trace] = []
+    if panel.bands:
+        drawn += bands(panel.bands, previous, spec.unit)
+        tones = {line.name: PALETTE[1:][i % (len(PALETTE) - 1)] for i, line in enumerate(panel.lines)}
+        drawn += timechart.line_traces(panel.lines, spec.unit, colours=tones)
+    else:
+        drawn += timechart.line_traces(panel.lines, spec.unit, previous=previous, stacked=spec.stacked)
+    if spec.judged:
+        highest = _top(panel) if spec.stacked else timechart.tallest([*panel.lines, *panel.bands])
+        ends = wanted.start, wanted.end
+        drawn += timechart.threshold_traces(catalogue[spec.judged], highest, ends, always=spec.always)
+    return drawn + timechart.anomaly_trace(unusual, spec.unit)
+
+
+def bands(lines: Sequence[Line], previous: Sequence[Line], unit: str) -> list[Trace]:
+    """A fleet: the 5th to 95th percentile, the middle half, and the median with the one of the period before."""
+    if len(lines) < 5:
+        return []
+    p5, p25, p50, p75, p95 = lines
+    return [
+        *timechart.band_traces(p5, p95, "5th to 95th percentile", FLEET_COLOUR),
+        *timechart.band_traces(p25, p75, "middle half of the hosts", FLEET_COLOUR),
+        *timechart.line_traces(
+            [Line("median", p50.x0, p50.dx, p50.values)],
+            unit,
+            colours={"median": FLEET_COLOUR},
+            previous=[Line("median", line.x0, line.dx, line.values) for line in previous],
+        ),
+    ]
+
+
+def _top(panel: Panel) -> float:
+    """The highest sum of a stack."""
+    columns = zip(*(line.values for line in panel.lines), strict=False)
+    return max((sum(value or 0.0 for value in column) for column in columns), default=0.0)
+
+
+def forecast(row: LimitRow | None, now: float) -> list[Trace]:
+    """The chosen row's past, what is expected with its band, the limit, and where the present is."""
+    if row is None or row.forecast is None:
+        return []
+    found, unit = row.forecast, row.metric.unit
+    past = [value for _, value in found.history]
+    ceiling = 100.0 if unit == "%" else ROOM * max([row.limit.value, *past])
+    number = min(len(found.middle), math.ceil(ahead_days(row) * DAY / found.step))
+    history = _history(found)
+    low, middle, high = (
+        _line(name, found, values[:number], ceiling)
+        for name, values in (("low", found.low), ("expected", found.middle), ("80% range", found.high))
+    )
+    ends = history.x0, found.start + number * found.step
+    label = f"{row.limit.kind} {timechart.amount(row.limit.value, unit)}"
+    return [
+        *timechart.band_traces(low, high, "range that holds 80%", FORECAST_COLOUR),
+        *timechart.line_traces([history], unit, colours={history.name: FLEET_COLOUR}),
+        *(
+            {**trace, "line": {**trace["line"], "dash": "dash"}}
+            for trace in timechart.line_traces([middle], unit, colours={middle.name: FORECAST_COLOUR})
+        ),
+        timechart.threshold(label, row.limit.value, ends, timechart.CRITICAL),
+        timechart.now_marker(now),
+    ]
+
+
+def ahead_days(row: LimitRow) -> float:
+    """How far ahead the row's forecast is drawn: until well after its limit is met, else a month."""
+    met = row.reach and (row.reach.latest or row.reach.likely or row.reach.earliest)
+    return max(BEYOND * met, LEAST_AHEAD_DAYS) if met else USUAL_AHEAD_DAYS
+
+
+def _history(found: Forecast) -> Line:
+    """The measured past, with its gaps."""
+    x0 = found.history[0][0]
+    values: list[float | None] = [None] * (round((found.history[-1][0] - x0) / found.step) + 1)
+    for t, value in found.history:
+        values[round((t - x0) / found.step)] = rounded(value)
+    return Line("each day's peak" if found.step == DAY else "each hour", x0, found.step, tuple(values))
+
+
+def _line(name: str, found: Forecast, values: Sequence[float], ceiling: float) -> Line:
+    return Line(name, found.start, found.step, tuple(rounded(min(value, ceiling)) for value in values))

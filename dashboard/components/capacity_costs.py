@@ -1,0 +1,84 @@
+"""What a month costs, as a table: usage, price, dollars; what is not measured is named below, never as zero."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dash import html
+
+from backend.contract.costs import CostLine, Estimate
+from backend.contract.verdict import amount, duration
+from dashboard.components.capacity import quantity
+from dashboard.components.states import note, skeleton
+from dashboard.components.times import short_day
+
+Children = list[Any]
+DISPLAY_LINES: Final = 6
+_MULTIPLES: Final = ((1e9, "billion "), (1e6, "million "), (1e3, "thousand "))
+
+
+def costs(found: Estimate | None, measured_seconds: float, *, waiting: bool, display: bool = False) -> Children:
+    """The estimate's card."""
+    title = html.H2("Estimated cost of a month")
+    if found is None:
+        body = skeleton() if waiting else note("No estimate", "Usage can't be read now.", "error")
+        return [html.Header([title], className="card-head"), body]
+    if not found.lines:
+        return [
+            html.Header([title], className="card-head"),
+            note("Not enough data", "Nothing that costs has been measured yet.", "empty"),
+        ]
+    head = html.Header([title, html.Span(f"prices of {_day(found.as_of)}", className="aside")], className="card-head")
+    shown = found.lines[:DISPLAY_LINES] if display else found.lines
+    counted = (
+        f"Usage of {duration(measured_seconds)} at the same pace for 30 days, list prices without free allowances."
+    )
+    return [
+        head,
+        html.P(
+            [html.Span(dollars(found.total), className="number"), html.Span("a month, of what is measured")],
+            className="value cost-total",
+        ),
+        html.Table(
+            [
+                html.Thead(html.Tr([html.Th(name, scope="col") for name in ("", "A month", "Price", "US dollars")])),
+                html.Tbody([_line(line) for line in shown]),
+            ],
+            className="cost-rows",
+        ),
+        html.P(counted, className="cost-note"),
+        html.P(["Not included: ", html.Span("; ".join(found.missing)), "."], className="cost-note cost-missing"),
+    ]
+
+
+def _line(line: CostLine) -> html.Tr:
+    item = line.item
+    names: Children = [html.Span(item.service, className="cost-service"), html.Span(item.title)]
+    price = f"{line.price:.6g}" if line.price >= 0.001 else f"{line.price:.10f}".rstrip("0")
+    return html.Tr(
+        [
+            html.Th(names, scope="row", title=f"{item.service}: {item.title}{f', {item.made}' if item.made else ''}"),
+            html.Td(f"{'≤ ' if item.made.startswith('at most') else ''}{quantity(line.amount, item.unit)}"),
+            html.Td(f"{price} a {_per(item.per, item.unit)}"),
+            html.Td(dollars(line.dollars)),
+        ]
+    )
+
+
+def _per(per: float, unit: str) -> str:
+    """``million units``, ``GB``: what a price is for."""
+    if unit == "bytes":
+        return {1e9: "GB", 1e12: "TB"}[per]
+    for size, name in _MULTIPLES:
+        if per == size:
+            return f"{name}{unit}"
+    return amount(per, unit).removeprefix("1 ")
+
+
+def dollars(value: float) -> str:
+    """US dollars to the cent; what is less than one says so."""
+    return "< $0.01" if 0 < value < 0.005 else f"${value:,.2f}"
+
+
+def _day(as_of: str) -> str:
+    return f"{short_day(as_of)} {as_of[:4]}"

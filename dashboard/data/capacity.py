@@ -1,0 +1,169 @@
+"""Everything the Capacity page shows, read once a refresh for all viewers, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from backend.contract.catalogue import Catalogue
+from backend.contract.costs import Estimate, estimate
+from backend.contract.ranges import TimeRange
+from backend.contract.rollup import OTHER
+from dashboard.data.bands import QUANTILES, Bands
+from dashboard.data.capacity_panels import UP, Answers, Panel, asked_for, panels, request_of
+from dashboard.data.forecasts import Outlook
+from dashboard.data.health import SYNTHETIC_TARGET
+from dashboard.data.limits import FLEET, WATCHED, LimitRow, limit_rows
+from dashboard.data.ranged import RangedAnswers
+from dashboard.data.request import ViewRequest
+from dashboard.data.series import ALL, SeriesRequest
+from dashboard.data.source import LIVE, Source
+
+RESOURCE: Final = "resource"
+"""The page's own parameter: which row's forecast is drawn."""
+_GROUPED: Final = frozenset(watched.key for watched in WATCHED if watched.grouped)
+
+
+class Ranged(Protocol):
+    """Where lines of any range are read: ``dashboard.data.ranged.RangedSeries``."""
+
+    def read(self, requests: Sequence[SeriesRequest], now: float) -> RangedAnswers:
+        """The answers in the order of the requests."""
+
+
+class Forecasts(Protocol):
+    """Where forecasts come from: ``dashboard.data.forecasts.ForecastService``."""
+
+    def outlook(self, environment: str, host: str | None = None) -> tuple[Outlook | None, bool]:
+        """The last outlook and whether a newer one is being made; never waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of a range for all who look at it. ``newest`` holds values that are fresher than the hourly ones
+    of forecasts, by metric and group: (epoch s, value)."""
+
+    panels: tuple[Panel, ...]
+    newest: Mapping[tuple[str, str], tuple[float, float]]
+    source: Source
+    synthetic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the page reads through. ``bands`` gives a fleet's bands of a request, None where lines show all;
+    ``shared`` keeps a reading for all who look at the same range."""
+
+    ranged: Ranged
+    bands: Callable[[SeriesRequest], Bands | None]
+    forecasts: Forecasts
+    shared: Callable[[str, Callable[[], Reading]], Reading]
+    catalogue: Catalogue
+    connected: frozenset[str]
+    environments: tuple[str, ...]
+    prices: Mapping[str, float]
+    prices_as_of: str
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityData:
+    """``rows`` are the limits, the most urgent first; ``chosen`` is the one whose forecast is drawn.
+
+    ``forecasting``: forecasts are being made and none are there yet. ``forecast_at`` is the end of the hour that they
+    were made for, ``forecast_error`` in one line why there are none. ``costs`` is None until usage was counted, over
+    ``measured_seconds``.
+    """
+
+    request: ViewRequest
+    wanted: TimeRange
+    environments: tuple[str, ...]
+    rows: tuple[LimitRow, ...]
+    chosen: LimitRow | None
+    panels: tuple[Panel, ...]
+    catalogue: Catalogue
+    costs: Estimate | None
+    measured_seconds: float
+    forecasting: bool
+    forecast_at: float | None
+    forecast_error: str
+    as_of: float | None
+    source: Source = LIVE
+    synthetic: bool = False
+
+
+def load(sources: Sources, request: ViewRequest, now: float) -> CapacityData:
+    """The page's data. Raises the reader's error where nothing was ever read."""
+    wanted = request.range(now)
+    reading = _shared(sources, request, wanted, now)
+    outlook, making = sources.forecasts.outlook(request.environment, request.host)
+    found = outlook or Outlook()
+    newest = reading.newest if wanted.live else {}
+    rows = limit_rows(sources.catalogue, sources.connected, found.prospects, newest, now, pending=outlook is None)
+    costs = None
+    if outlook is not None and not found.error:
+        costs = estimate(found.amounts.monthly, sources.prices, sources.prices_as_of)
+    return CapacityData(
+        request=request,
+        wanted=wanted,
+        environments=sources.environments,
+        rows=rows,
+        chosen=choose(rows, request.get(RESOURCE)),
+        panels=reading.panels,
+        catalogue=sources.catalogue,
+        costs=costs,
+        measured_seconds=found.amounts.measured_seconds,
+        forecasting=making and outlook is None,
+        forecast_at=found.at or None,
+        forecast_error=found.error,
+        as_of=max((panel.as_of for panel in reading.panels if panel.as_of is not None), default=None),
+        source=reading.source,
+        synthetic=reading.synthetic,
+    )
+
+
+def _shared(sources: Sources, request: ViewRequest, wanted: TimeRange, now: float) -> Reading:
+    """The range's reading; while history is on its way, what is there by now."""
+    compared = request.previous(now) if request.compare else None
+
+    def read() -> Reading:
+        answers, source = _read(sources, request, wanted, now)
+        before = _read(sources, request, compared, now)[0] if compared else None
+        up = answers.found.get(UP)
+        synthetic = up is not None and any(name == SYNTHETIC_TARGET for name, _ in up.lines)
+        return Reading(panels(answers, before, wanted, now), newest_values(answers), source, synthetic)
+
+    key = f"capacity?{request.environment}&{request.start}&{request.end}&{request.host}&{request.compare}"
+    reading = sources.shared(key, read)
+    return read() if reading.source.state == "running" else reading
+
+
+def _read(sources: Sources, request: ViewRequest, wanted: TimeRange, now: float) -> tuple[Answers, Source]:
+    """All that the panels show of a range, in one reading."""
+    asked = asked_for(sources.connected)
+    requests = [request_of(one, sources.catalogue, request.environment, wanted, request.host) for one in asked]
+    answered = sources.ranged.read(requests, now)
+    found = dict(zip(asked, answered.answers, strict=True))
+    fleets = [one for one in asked if one.per_host and any(name == OTHER for name, _ in found[one].lines)]
+    spread = {one: sources.bands(found[one].request) for one in fleets}
+    return Answers(found, {one: bands for one, bands in spread.items() if bands is not None}), answered.source
+
+
+def newest_values(read: Answers) -> dict[tuple[str, str], tuple[float, float]]:
+    """The newest (time, value) by (metric, group) of what the panels were read for: fresher than the hourly ones."""
+    newest: dict[tuple[str, str], tuple[float, float]] = {}
+    for asked, answer in read.found.items():
+        if asked.metric in _GROUPED and asked.stat == "avg":
+            newest |= {(asked.metric, name): points[-1] for name, points in answer.lines if points and name != OTHER}
+        elif asked.group == ALL and answer.lines and asked.scale == 1:
+            newest[asked.metric, ALL] = answer.lines[0][1][-1]
+    for asked, bands in read.bands.items():
+        newest[asked.metric, FLEET] = bands.lines[QUANTILES.index(0.95)][-1]
+    return newest
+
+
+def choose(rows: Sequence[LimitRow], wanted: str | None) -> LimitRow | None:
+    """The row whose forecast is drawn: the one asked for, else the most urgent one that has a forecast."""
+    drawable = [row for row in rows if row.forecast is not None]
+    named = next((row for row in drawable if row.key == wanted), None)
+    return named or next(iter(drawable), None)

@@ -1,0 +1,134 @@
+"""Capacity: do we need to scale? Days until each limit, the forecast behind them, what hosts use, what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from dash import html
+
+from dashboard.components import capacity as parts
+from dashboard.components import capacity_charts as charts
+from dashboard.components.capacity_costs import costs
+from dashboard.components.chart import chart
+from dashboard.components.states import skeleton
+from dashboard.data import capacity as data_of
+from dashboard.data.capacity import RESOURCE, CapacityData, Sources
+from dashboard.data.capacity_panels import SPECS
+from dashboard.pages.base import Page, View
+
+if TYPE_CHECKING:
+    from dashboard.data.request import ViewRequest
+    from dashboard.services import Services
+
+REFRESH_SECONDS: Final = 300.0
+SOON_SECONDS: Final = 1.0
+"""How soon a view asks again while history or forecasts are on their way."""
+DRAWN: Final = {"data-drawn": "yes"}
+"""Regions drawn without Dash (docs/adr/0014)."""
+FORECAST: Final = "forecast"
+
+
+def layout() -> html.Div:
+    """The frame with its loading looks."""
+    return html.Div(
+        [
+            html.Header(
+                [html.H1("Capacity")], id="capacity-lead", className="page-head", **{"aria-live": "polite", **DRAWN}
+            ),
+            html.Section(skeleton(), id="card-limits", className="card panel-limits", **DRAWN),
+            _chart_panel(FORECAST, "Forecast", charts.FORECAST_FRAME),
+            *[_chart_panel(spec.key, spec.title, charts.frame(spec)) for spec in SPECS],
+            html.Section(skeleton(), id="card-costs", className="card panel-costs", **DRAWN),
+        ],
+        id="page-capacity",
+        className="page capacity",
+        **{"data-filled": "no"},
+    )
+
+
+def _chart_panel(name: str, title: str, frame: Any) -> html.Section:
+    return html.Section(
+        [
+            html.Header(
+                [html.H2(title, id=f"title-{name}", **DRAWN), html.Span(id=f"aside-{name}", **DRAWN)],
+                className="card-head",
+            ),
+            html.Div(chart(name, title, frame), id=f"plot-{name}", className="plot plot-empty"),
+            html.Div(skeleton(), id=f"body-{name}", className="panel-body", **DRAWN),
+        ],
+        id=f"card-{name}",
+        className=f"card panel-{name}",
+    )
+
+
+def load(services: Services, request: ViewRequest, now: float) -> CapacityData:
+    """What the page shows: one reading of the range, one of the period before where it is compared with, and the
+    last forecasts."""
+    settings, hot = services.settings, services.hot
+    prices = asdict(settings.config.prices)
+    sources = Sources(
+        ranged=services.ranged,
+        bands=services.series.bands,
+        forecasts=services.forecasts,
+        shared=services.shared,
+        catalogue=settings.catalogue,
+        connected=frozenset(name for environment, name in hot.seen() if environment == request.environment),
+        environments=hot.environments() or (request.environment,),
+        prices=prices,
+        prices_as_of=settings.config.prices.as_of,
+    )
+    return data_of.load(sources, request, now)
+
+
+def view(data: CapacityData, now: float) -> View:
+    """The page's components and traces. Pure: the same data and ``now`` give the same view."""
+    waiting = data.forecasting or data.source.state == "running"
+    display = data.request.role == "display"
+    children: dict[str, Any] = {
+        "capacity-lead": parts.lead(data),
+        "card-limits": parts.limits(data),
+        "title-forecast": parts.forecast_title(data.chosen),
+        "body-forecast": parts.forecast_body(data),
+        "card-costs": costs(data.costs, data.measured_seconds, waiting=data.forecasting, display=display),
+    }
+    drawn = {FORECAST: charts.forecast(data.chosen, now)}
+    props: dict[str, dict[str, Any]] = {}
+    for panel in data.panels:
+        key = panel.spec.key
+        drawn[key] = charts.traces(panel, data.catalogue, data.wanted)
+        children[f"aside-{key}"] = parts.panel_aside(panel, data)
+        children[f"body-{key}"] = parts.panel_body(panel, data)
+    props |= {key: {"children": value} for key, value in children.items()}
+    for key, traces in drawn.items():
+        props[f"plot-{key}"] = {"className": "plot" if traces else "plot plot-empty"}
+    for panel in data.panels:
+        silent = panel.state == "ok" and panel.silent
+        props[f"card-{panel.spec.key}"] = {"data-state": "silent" if silent else panel.state}
+    props["environment"] = {"options": list(data.environments)}
+    props["page-capacity"] = {"data-filled": "yes"}
+    return View(
+        props=props,
+        as_of=data.as_of,
+        charts={f"chart-{key}": traces for key, traces in drawn.items()},
+        refresh_seconds=SOON_SECONDS if waiting else None,
+        source=data.source,
+    )
+
+
+PAGE: Final = Page(
+    name="capacity",
+    path="/capacity",
+    title="Capacity",
+    purpose="Do we need to scale?",
+    layout=layout,
+    load=load,
+    view=view,
+    refresh_seconds=REFRESH_SECONDS,
+    tick_seconds=SOON_SECONDS,
+    filters=("environment", "range", "host"),
+    parameters=(RESOURCE,),
+    compares=True,
+    by_role=True,
+    time_charts=tuple(f"chart-{spec.key}" for spec in SPECS),
+)
