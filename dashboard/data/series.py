@@ -178,7 +178,7 @@ class SeriesService:
             )
             lines = _live_lines(request, column.samples)
         else:
-            lines = _merged_lines(request, self._merged(request, level, now))
+            lines = merged_lines(request, self._merged(request, level, now))
         within = {name: [(t, v) for t, v in points if start <= t <= end] for name, points in lines.items()}
         return {name: points for name, points in within.items() if points}
 
@@ -208,7 +208,8 @@ def _live_lines(request: SeriesRequest, samples: Samples) -> dict[str, Points]:
     return {name or ALL: live_points(request.metric, members, request.stat) for name, members in groups.items()}
 
 
-def _merged_lines(request: SeriesRequest, buckets: Mapping[float, Merged]) -> dict[str, Points]:
+def merged_lines(request: SeriesRequest, buckets: Mapping[float, Merged]) -> dict[str, Points]:
+    """The lines that a request asks for, from merged buckets: stored ones, or those of history."""
     metric = request.metric
     if request.group == ALL:
         if metric.kind == "gauge" and request.stat == "sum":
