@@ -69,7 +69,8 @@ class Questions:
             found = self._workgroups.get_work_group(WorkGroup=WORKGROUP)
         except (BotoCoreError, ClientError) as error:
             raise request_error(error) from error
-        most = found["WorkGroup"].get("Configuration", {}).get("BytesScannedCutoffPerQuery")
+        limit = found["WorkGroup"].get("Configuration", {}).get("BytesScannedCutoffPerQuery")
+        most = None if limit is None else int(limit)
         return most, billed(most or 0, self._settings.config.prices.athena_terabyte, reused=False)
 
     def _statement(self, asked: Asked) -> Statement:
