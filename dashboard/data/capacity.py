@@ -13,6 +13,7 @@ from backend.contract.rollup import OTHER
 from dashboard.data.bands import QUANTILES, Bands
 from dashboard.data.capacity_panels import UP, Answers, Panel, asked_for, panels, request_of
 from dashboard.data.forecasts import Outlook
+from dashboard.data.gallery import GalleryData
 from dashboard.data.health import SYNTHETIC_TARGET
 from dashboard.data.limits import FLEET, WATCHED, LimitRow, limit_rows
 from dashboard.data.ranged import RangedAnswers
@@ -90,6 +91,8 @@ class CapacityData:
     as_of: float | None
     source: Source = LIVE
     synthetic: bool = False
+    gallery: GalleryData | None = None
+    """What is asked of history; displays ask nothing."""
 
 
 def load(sources: Sources, request: ViewRequest, now: float) -> CapacityData:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dash import html
 
 from dashboard.components import capacity as parts
 from dashboard.components import capacity_charts as charts
+from dashboard.components import gallery
 from dashboard.components.capacity_costs import costs
 from dashboard.components.chart import chart
 from dashboard.components.states import skeleton
@@ -40,6 +41,7 @@ def layout() -> html.Div:
             _chart_panel(FORECAST, "Forecast", charts.FORECAST_FRAME),
             *[_chart_panel(spec.key, spec.title, charts.frame(spec)) for spec in SPECS],
             html.Section(skeleton(), id="card-costs", className="card panel-costs", **DRAWN),
+            gallery.section(),
         ],
         id="page-capacity",
         className="page capacity",
@@ -78,7 +80,8 @@ def load(services: Services, request: ViewRequest, now: float) -> CapacityData:
         prices=prices,
         prices_as_of=settings.config.prices.as_of,
     )
-    return data_of.load(sources, request, now)
+    data = data_of.load(sources, request, now)
+    return data if request.role == "display" else replace(data, gallery=gallery.load(services, request, now))
 
 
 def view(data: CapacityData, now: float) -> View:
@@ -105,13 +108,17 @@ def view(data: CapacityData, now: float) -> View:
     for panel in data.panels:
         silent = panel.state == "ok" and panel.silent
         props[f"card-{panel.spec.key}"] = {"data-state": "silent" if silent else panel.state}
+    soon = SOON_SECONDS if waiting else None
+    if data.gallery is not None:
+        props |= gallery.props(data.gallery)
+        soon = soon or data.gallery.refresh_seconds
     props["environment"] = {"options": list(data.environments)}
     props["page-capacity"] = {"data-filled": "yes"}
     return View(
         props=props,
         as_of=data.as_of,
         charts={f"chart-{key}": traces for key, traces in drawn.items()},
-        refresh_seconds=SOON_SECONDS if waiting else None,
+        refresh_seconds=soon,
         source=data.source,
     )
 
@@ -127,7 +134,7 @@ PAGE: Final = Page(
     refresh_seconds=REFRESH_SECONDS,
     tick_seconds=SOON_SECONDS,
     filters=("environment", "range", "host"),
-    parameters=(RESOURCE,),
+    parameters=(RESOURCE, *gallery.PARAMETERS),
     compares=True,
     by_role=True,
     time_charts=tuple(f"chart-{spec.key}" for spec in SPECS),
