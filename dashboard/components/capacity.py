@@ -90,8 +90,7 @@ def _worst(data: CapacityData) -> str:
 
 def state_of(row: LimitRow) -> str:
     """The state whose shape and colour a row wears: the sooner a limit is met, the worse."""
-    days = row.reach and (row.reach.likely if row.reach.likely is not None else row.reach.earliest)
-    if row.state == "reaches" and days is not None and days > SOON_DAYS:
+    if row.state == "reaches" and row.days is not None and row.days > SOON_DAYS:
         return "degraded"
     return _STATES[row.state]
 

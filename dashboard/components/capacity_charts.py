@@ -9,6 +9,7 @@ from typing import Any, Final
 from backend.contract.anomaly import Anomaly
 from backend.contract.catalogue import Catalogue
 from backend.contract.ranges import TimeRange
+from backend.contract.verdict import amount
 from dashboard.components import timechart
 from dashboard.components.timechart import PALETTE, Trace
 from dashboard.data.capacity_panels import Panel, Spec
@@ -47,7 +48,7 @@ def traces(panel: Panel, catalogue: Catalogue, wanted: TimeRange, unusual: Seque
     else:
         drawn += timechart.line_traces(panel.lines, spec.unit, previous=previous, stacked=spec.stacked)
     if spec.judged:
-        highest = _top(panel) if spec.stacked else timechart.tallest([*panel.lines, *panel.bands])
+        highest = _top(panel)
         ends = wanted.start, wanted.end
         drawn += timechart.threshold_traces(catalogue[spec.judged], highest, ends, always=spec.always)
     return drawn + timechart.anomaly_trace(unusual, spec.unit)
@@ -71,9 +72,15 @@ def bands(lines: Sequence[Line], previous: Sequence[Line], unit: str) -> list[Tr
 
 
 def _top(panel: Panel) -> float:
-    """The highest sum of a stack."""
-    columns = zip(*(line.values for line in panel.lines), strict=False)
-    return max((sum(value or 0.0 for value in column) for column in columns), default=0.0)
+    """The highest value drawn, of a stack the highest sum."""
+    if panel.spec.stacked:
+        return max((sum(value or 0.0 for value in at) for at in zip(*_values(panel.lines), strict=False)), default=0.0)
+    known = [value for values in _values([*panel.lines, *panel.bands]) for value in values if value is not None]
+    return max(known, default=0.0)
+
+
+def _values(lines: Sequence[Line]) -> list[tuple[float | None, ...]]:
+    return [line.values for line in lines]
 
 
 def forecast(row: LimitRow | None, now: float) -> list[Trace]:
@@ -90,7 +97,7 @@ def forecast(row: LimitRow | None, now: float) -> list[Trace]:
         for name, values in (("low", found.low), ("expected", found.middle), ("80% range", found.high))
     )
     ends = history.x0, found.start + number * found.step
-    label = f"{row.limit.kind} {timechart.amount(row.limit.value, unit)}"
+    label = f"{row.limit.kind} {amount(row.limit.value, unit)}"
     return [
         *timechart.band_traces(low, high, "range that holds 80%", FORECAST_COLOUR),
         *timechart.line_traces([history], unit, colours={history.name: FLEET_COLOUR}),
@@ -105,8 +112,8 @@ def forecast(row: LimitRow | None, now: float) -> list[Trace]:
 
 def ahead_days(row: LimitRow) -> float:
     """How far ahead the row's forecast is drawn: until well after its limit is met, else a month."""
-    met = row.reach and (row.reach.latest or row.reach.likely or row.reach.earliest)
-    return max(BEYOND * met, LEAST_AHEAD_DAYS) if met else USUAL_AHEAD_DAYS
+    met = row.days if row.reach is None or row.reach.latest is None else row.reach.latest
+    return USUAL_AHEAD_DAYS if met is None else max(BEYOND * met, LEAST_AHEAD_DAYS)
 
 
 def _history(found: Forecast) -> Line:

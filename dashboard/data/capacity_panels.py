@@ -12,13 +12,12 @@ from backend.contract.ranges import TimeRange
 from backend.contract.rollup import OTHER
 from backend.contract.tables import MINUTE
 from dashboard.data.bands import QUANTILES, Bands
-from dashboard.data.lines import line_of
+from dashboard.data.lines import CHART_POINTS, line_of
 from dashboard.data.models import Line
 from dashboard.data.points import Points, Stat
 from dashboard.data.series import ALL, SeriesAnswer, SeriesRequest
 
 PanelState = Literal["ok", "empty", "not_connected"]
-POINTS: Final = 500
 MOST_POINTS: Final = 6_000
 """Of a chart: twenty lines get fewer points each."""
 TOP_GROUPS: Final = 5
@@ -181,7 +180,7 @@ def _lines(
             named = shares(named)
         scaled = [(name, [(t, v * asked.scale) for t, v in points]) for name, points in named]
         lines += [(name, points, answer.step_seconds) for name, points in scaled]
-    points = max(min(POINTS, MOST_POINTS // max(len(lines), 1)), 2)
+    points = max(min(CHART_POINTS, MOST_POINTS // max(len(lines), 1)), 2)
     made = (line_of(name, dict(values), start, end, step, points=points) for name, values, step in lines)
     return tuple(line for line in made if line is not None)
 
@@ -220,9 +219,9 @@ def shares(lines: Sequence[tuple[str, Points]]) -> list[tuple[str, Points]]:
 def _band_lines(bands: Bands | None, start: float, end: float) -> tuple[Line, ...]:
     if bands is None:
         return ()
-    width = max(bands.step_seconds, math.ceil((end - start) / POINTS / bands.step_seconds) * bands.step_seconds)
+    width = max(bands.step_seconds, math.ceil((end - start) / CHART_POINTS / bands.step_seconds) * bands.step_seconds)
     made = [
-        line_of(f"p{round(100 * quantile)}", _edge(points, width, quantile), start, end, width, points=POINTS)
+        line_of(f"p{round(100 * quantile)}", _edge(points, width, quantile), start, end, width, points=CHART_POINTS)
         for quantile, points in zip(QUANTILES, bands.lines, strict=True)
     ]
     return tuple(line for line in made if line is not None)

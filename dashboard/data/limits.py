@@ -88,6 +88,13 @@ class LimitRow:
         """What the URL calls it."""
         return f"{self.metric.key}/{self.group}"
 
+    @property
+    def days(self) -> float | None:
+        """Days until the limit is met, most likely or else at the earliest; None where it is not in sight."""
+        if self.reach is None:
+            return None
+        return self.reach.earliest if self.reach.likely is None else self.reach.likely
+
 
 def limit_of(metric: Metric) -> Limit:
     """Where the metric's capacity ends. Raises ValueError for one that has neither limit nor threshold."""
@@ -180,7 +187,5 @@ _ORDER: Final[Mapping[str, int]] = {
 
 
 def _urgency(row: LimitRow) -> tuple[int, float, float, str, str]:
-    found = row.reach
-    days = None if found is None else found.likely if found.likely is not None else found.earliest
     left = 0.0 if row.value is None else abs(row.limit.value - row.value) / max(abs(row.limit.value), 1.0)
-    return _ORDER[row.state], days if days is not None else float("inf"), left, row.metric.title, row.group
+    return _ORDER[row.state], float("inf") if row.days is None else row.days, left, row.metric.title, row.group
