@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 Kind = Literal["live", "history", "both"]
@@ -50,3 +50,18 @@ class Source:
 
 LIVE: Final = Source()
 """Everything from DynamoDB, as most looks are."""
+_PROGRESS: Final[tuple[Progress, ...]] = ("running", "failed", "cancelled", "done")
+
+
+def joined(one: Source, other: Source) -> Source:
+    """Of one view that was read in two goes: what is still running or went wrong speaks for both, costs add up."""
+    first, second = sorted((one, other), key=lambda source: (_PROGRESS.index(source.state), source.kind == "live"))
+    scanned = [source.scanned_bytes for source in (one, other) if source.scanned_bytes is not None]
+    paid = [source.dollars for source in (one, other) if source.dollars is not None]
+    return replace(
+        first,
+        kind=first.kind if first.kind == second.kind else "both",
+        scanned_bytes=sum(scanned) if scanned else None,
+        dollars=sum(paid) if paid else None,
+        reused=all(source.reused for source in (one, other) if source.kind != "live") and first.kind != "live",
+    )
