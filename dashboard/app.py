@@ -17,7 +17,7 @@ from dash import html
 from flask import Flask, Response, g, request
 
 from backend.settings import load_settings
-from dashboard import actions, api, events_api, gallery_api, jobs_api, runbooks, strays
+from dashboard import actions, api, events_api, gallery_api, history_api, jobs_api, runbooks, strays
 from dashboard.access import routes
 from dashboard.access.gate import Gate, install
 from dashboard.access.oidc import SignIn
@@ -134,6 +134,7 @@ def assemble(services: Services, access: AccessSettings) -> Flask:
     events_api.register(server, services)
     jobs_api.register(server, services)
     gallery_api.register(server, services)
+    history_api.register(server, services, gate)
     actions.register(server, services, gate)
     return server
 

@@ -15,6 +15,8 @@ from backend.audit import AuditLog
 from backend.aws import Clients
 from backend.contract.ranges import TimeRange
 from backend.events.investigation import Investigation
+from backend.history.athena import Athena
+from backend.history.reading import HistoryReader, Places
 from backend.jobs.reader import JobReader
 from backend.jobs.retries import Retries
 from backend.replay.dead_letters import DeadLetters
@@ -28,6 +30,7 @@ from dashboard.data.flight import SingleFlight
 from dashboard.data.forecasts import ForecastService
 from dashboard.data.gallery import Gallery
 from dashboard.data.health import HealthService
+from dashboard.data.history import History
 from dashboard.data.hot import HotStore
 from dashboard.data.jobs_store import RunStore
 from dashboard.data.ranged import RangedSeries
@@ -50,6 +53,8 @@ MAX_READINGS: Final = 16
 """Ranges in use at once, more or less; each reading may hold thousands of records."""
 MAX_VIEWS: Final = 500
 """Encoded views kept in memory: pages x ranges x environments in use, with room for absolute ranges."""
+WATCH_SECONDS: Final = 1.0
+"""How often a view is made anew whose history is on its way."""
 
 T = TypeVar("T")
 
@@ -81,9 +86,12 @@ class Services:
     jobs: JobReader | None = None
     runs: RunStore | None = None
     retries: Retries | None = None
+    history: History | None = None
     gallery: Gallery | None = None
     recent: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     readings: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
+    watched: set[str] = field(default_factory=set)
+    """Requests whose history is being read: their views are made anew each second, to show it as it comes."""
     actions: int = 0
     """Actions taken by this process: who acts sees the result at once, not what was shared before."""
 
@@ -106,6 +114,8 @@ class Services:
         every = self.settings.config.hot_refresh_seconds
         if page.tick_seconds is not None:
             every = min(every, page.tick_seconds)
+        if request.key in self.watched:
+            every = min(every, WATCH_SECONDS)
         key = f"{request.key}&actions={self.actions}" if page.by_role else request.key
         return self.views.get(key, every, lambda: self._make(page, request))
 
@@ -166,12 +176,15 @@ class Services:
         self.hot.close()
         if self.runs is not None:
             self.runs.close()
+        if self.history is not None:
+            self.history.close()
         self.views.close()
         self.answers.close()
 
     def _make(self, page: Page, request: ViewRequest) -> EncodedView:
         now = self.now()
         view = page.view(self.load(request), now)
+        self._watch(request.key, running=view.source.state == "running")
         wanted: TimeRange = request.range(now)
         props, charts = self._marked(page, request, view, now)
         content = {
@@ -185,6 +198,11 @@ class Services:
             "charts": charts,
         }
         return self.with_trouble(encode(content, view.as_of, now, _component_json))
+
+    def _watch(self, key: str, *, running: bool) -> None:
+        if len(self.watched) > MAX_VIEWS:
+            self.watched.clear()
+        (self.watched.add if running else self.watched.discard)(key)
 
     def _marked(
         self, page: Page, request: ViewRequest, view: View, now: float
@@ -222,7 +240,7 @@ def build_services(
         health=HealthService(hot, settings.catalogue),
         series=series,
         ranged=ranged,
-        forecasts=ForecastService(ranged, series, hot.seen, settings.catalogue, clock),
+        forecasts=ForecastService(ranged, hot.seen, settings.catalogue, clock),
         views=ViewCache(store, clock),
         answers=ViewCache(store, clock),
         loads=SingleFlight(),
@@ -260,7 +278,20 @@ def connect_events(services: Services) -> Services:
         clients.dynamodb, clients.sqs, clients.s3, services.jobs, services.audit, settings, clock
     )
     services.tokens = DisplayTokens(TokenStore(tokens.dynamodb, settings.tokens_table), clock)
+    connect_history(services, clients)
     return services
+
+
+def connect_history(services: Services, clients: Clients) -> None:
+    """Past days through Athena, for everything that reads series of any range."""
+    settings, clock = services.settings, services.now
+    if not settings.config.history.enabled:
+        services.ranged.connect(None, settings.catalogue)
+        return
+    places = Places(clients.s3, clients.dynamodb, settings, clock)
+    reader = HistoryReader(Athena(settings, clients.s3), places, settings)
+    services.history = History(reader, clock, settings.config.history.reuse_minutes * 60)
+    services.ranged.connect(services.history, settings.catalogue)
 
 
 def _store(redis_url: str | None) -> Store:

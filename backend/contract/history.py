@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from backend.contract.rollup import Merged
 
@@ -93,3 +93,16 @@ class HistoryAnswer:
     """How many rows came, a measure of what the answer takes in memory."""
     bands: Mapping[str, Mapping[float, Merged]] = field(default_factory=dict)
     """The same for what was asked with ``bands``: how groups spread, no groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPlan:
+    """What a question comes down to: ``statements`` by name, none where no day holds anything.
+
+    ``key`` tells whether the same would be asked as before. ``settled``: all its days are compacted, so the answer
+    stays the same until the key changes.
+    """
+
+    key: str = ""
+    settled: bool = True
+    statements: Mapping[str, Any] = field(default_factory=dict)

@@ -6,20 +6,20 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.contract.errors import InvalidInput
-from backend.contract.history import Cost, HistoryAnswer, HistoryError, HistoryQuestion
+from backend.contract.history import Cost, HistoryAnswer, HistoryError, HistoryPlan, HistoryQuestion
 from backend.contract.rollup import Merged
 from backend.contract.tables import METRICS_PREFIX
 from backend.history.athena import Result
-from backend.history.days import Days, LateObjects, day_of, day_of_key, days_between
+from backend.history.days import Days, day_of, day_of_key, days_between
 from backend.history.errors import short
 from backend.history.late import late_objects
 from backend.history.ledger import Index, Ledger, days_of, late_of
-from backend.history.series import Name, Place, first_instant, merged_series, series_statements
+from backend.history.series import Place, first_instant, merged_series, series_statements
 from backend.history.statements import Statement
 from backend.settings import Settings
 
@@ -89,15 +89,6 @@ class Places:
         return day_of_key(keys[0]) if keys else date.max
 
 
-class Plan(NamedTuple):
-    """What a question comes down to. ``settled``: all its days are compacted, so the answer stays; ``key`` tells
-    whether it is the same as before; no statements where no day holds anything."""
-
-    statements: dict[Name, Statement]
-    key: str
-    settled: bool
-
-
 class HistoryReader:
     """Answers questions of pages. Thread-safe."""
 
@@ -106,7 +97,7 @@ class HistoryReader:
         self._places = places
         self._catalogue = settings.catalogue
 
-    def plan(self, question: HistoryQuestion) -> Plan:
+    def plan(self, question: HistoryQuestion) -> HistoryPlan:
         """What Athena would be asked. Raises HistoryError, and InvalidInput for a question that can't be asked."""
         first, last = day_of(first_instant(question, self._catalogue)), day_of(question.end - 1)
         place = self._places.place(first, last)
@@ -114,33 +105,34 @@ class HistoryReader:
         wanted = days_between(day_of(question.start), last)
         holding = [day for day in wanted if day not in place.days.empty or day in place.late.days()]
         if not holding:
-            return Plan({}, "", settled=True)
+            return HistoryPlan()
         statements = series_statements(question, self._catalogue, place)
         key = " ".join(statements[name].key for name in sorted(statements))
-        return Plan(statements, key, all(day in place.days.generations for day in holding))
+        return HistoryPlan(key, all(day in place.days.generations for day in holding), statements)
 
-    def answer(self, plan: Plan, stop: threading.Event) -> HistoryAnswer:
-        """The buckets that the plan's statements give, run side by side. Raises HistoryError; the first one ends the
-        others."""
+    def answer(self, plan: HistoryPlan, stop: threading.Event) -> HistoryAnswer:
+        """The buckets that the plan's statements give, run side by side; they end soon once ``stop`` is set.
+
+        Raises HistoryError. The first statement that fails stops the others.
+        """
         if not plan.statements:
             return HistoryAnswer()
-        halt = _Halt(stop)
 
-        def one(name: Name, asked: Statement) -> tuple[Name, Result]:
+        def one(name: str, asked: Statement) -> tuple[str, Result]:
             try:
-                return name, self._athena.run(asked, halt)
+                return name, self._athena.run(asked, stop)
             except HistoryError:
-                halt.own.set()
+                stop.set()
                 raise
 
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="athena") as pool:
             running = [pool.submit(one, name, asked) for name, asked in plan.statements.items()]
         errors = [error for future in running if isinstance(error := future.exception(), HistoryError)]
-        if errors and not stop.is_set():
+        if errors:
             raise next((error for error in errors if error.kind != "cancelled"), errors[0])
         return self._joined([future.result() for future in running])
 
-    def _joined(self, results: list[tuple[Name, Result]]) -> HistoryAnswer:
+    def _joined(self, results: list[tuple[str, Result]]) -> HistoryAnswer:
         cost, rows = Cost(), 0
         found: dict[str, dict[float, Merged]] = {}
         bands: dict[str, dict[float, Merged]] = {}
@@ -149,15 +141,3 @@ class HistoryReader:
             merged = merged_series(name, result.rows(), self._catalogue)
             (bands if name == "bands" else found).update(merged)
         return HistoryAnswer(found, cost, rows, bands=bands)
-
-
-class _Halt(threading.Event):
-    """Set when either the caller wants an end, or one statement has failed."""
-
-    def __init__(self, asked: threading.Event) -> None:
-        super().__init__()
-        self.own = threading.Event()
-        self._asked = asked
-
-    def is_set(self) -> bool:
-        return self.own.is_set() or self._asked.is_set()

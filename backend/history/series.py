@@ -37,7 +37,7 @@ class Place:
     bucket: str
 
 
-def series_statements(question: HistoryQuestion, catalogue: Catalogue, place: Place) -> dict[Name, Statement]:
+def series_statements(question: HistoryQuestion, catalogue: Catalogue, place: Place) -> dict[str, Statement]:
     """What Athena is asked, by query; at most one statement each.
 
     Raises InvalidInput for a metric that is not in the catalogue, for a range that is too long, and for a value that
@@ -61,7 +61,7 @@ def first_instant(question: HistoryQuestion, catalogue: Catalogue) -> int:
     return question.start - LOOKBACK_SECONDS if counters else question.start
 
 
-def merged_series(name: Name, rows: Iterable[Row], catalogue: Catalogue) -> dict[str, dict[float, Merged]]:
+def merged_series(name: str, rows: Iterable[Row], catalogue: Catalogue) -> dict[str, dict[float, Merged]]:
     """The buckets by metric and time of a statement's rows, times ascending. ``bands`` has bands and no groups."""
     found: dict[str, dict[float, dict[str, Row]]] = {}
     totals: dict[tuple[str, float], Row] = {}
@@ -200,7 +200,7 @@ def _sketch(text: str) -> Sketch:
     return Sketch(bins)
 
 
-_MERGES: Final[Mapping[Name, Callable[[Metric, Mapping[str, Row], Row | None], Merged]]] = {
+_MERGES: Final[Mapping[str, Callable[[Metric, Mapping[str, Row], Row | None], Merged]]] = {
     "gauges": _merged_numbers,
     "counters": _merged_numbers,
     "histograms": _merged_observations,

@@ -6,12 +6,26 @@ asked once for all of it.
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from dashboard.data.series import SeriesAnswer, SeriesRequest
+from backend.contract.catalogue import Catalogue
+from backend.contract.history import HistoryAnswer, HistoryQuestion
+from backend.contract.rollup import OTHER
+from dashboard.data.bands import Bands, bands_of, inside, joined
+from dashboard.data.history import Look
+from dashboard.data.points import Points
+from dashboard.data.ranged_merge import Need, closed_until, continued, days_text, need_of, question_of
+from dashboard.data.series import SeriesAnswer, SeriesRequest, merged_lines
 from dashboard.data.source import LIVE, Source
+
+OFF: Final = "It is switched off (history.enabled in pulseboard.toml)"
+MOST_LINES: Final = 512
+"""Answers whose lines are kept ready: a page's refresh draws them again every few seconds."""
+MOST_ASKED: Final = 128
 
 
 class SeriesSource(Protocol):
@@ -19,6 +33,16 @@ class SeriesSource(Protocol):
 
     def answer(self, request: SeriesRequest) -> SeriesAnswer:
         """The lines of a request."""
+
+    def bands(self, request: SeriesRequest) -> Bands | None:
+        """How the groups of a fleet spread; None where lines show each of them."""
+
+
+class Past(Protocol):
+    """Where history is read in the background: ``dashboard.data.history.History``."""
+
+    def look(self, question: HistoryQuestion) -> Look:
+        """How far a question is; begins it where nobody has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +53,124 @@ class RangedAnswers:
     source: Source
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a page's requests of one environment were answered with."""
+
+    question: HistoryQuestion
+    look: Look
+
+
 class RangedSeries:
-    """Answers requests of any range; thread-safe, never waits for Athena."""
+    """Answers requests of any range; thread-safe, never waits for Athena. Live alone until history is connected."""
 
     def __init__(self, series: SeriesSource) -> None:
         self._series = series
+        self._catalogue: Catalogue | None = None
+        self._past: Past | None = None
+        self._lock = threading.Lock()
+        self._lines: OrderedDict[tuple[str, float, str, str, str | None], dict[str, Points]] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, float, float], _Asked] = OrderedDict()
 
-    def read(self, requests: Sequence[SeriesRequest], now: float) -> RangedAnswers:  # noqa: ARG002 - history's
-        """The answers to ``requests``, which share their range. Raises the hot reader's error where nothing was ever
-        read."""
-        return RangedAnswers(tuple(self._series.answer(request) for request in requests), LIVE)
+    def connect(self, past: Past | None, catalogue: Catalogue) -> None:
+        """Where history is read from now on. None: it is switched off, which pages say where they would have asked."""
+        self._past, self._catalogue = past, catalogue
+
+    def read(self, requests: Sequence[SeriesRequest], now: float) -> RangedAnswers:
+        """The answers to ``requests``, which share their range and environment: at once, history in them as soon as
+        it is there. Raises the hot reader's error where nothing was ever read."""
+        answers = [self._series.answer(request) for request in requests]
+        needs = [need_of(answer, now) for answer in answers]
+        open_ones = [(request, need) for request, need in zip(requests, needs, strict=True) if need is not None]
+        if not open_ones or self._catalogue is None:
+            return RangedAnswers(tuple(answers), LIVE)
+        spreads = {answer.request.metric.key for answer in answers if _is_fleet(answer)}
+        question = question_of(open_ones, self._catalogue, spreads)
+        days = days_text(question.start, question.end)
+        if self._past is None:
+            return RangedAnswers(tuple(answers), Source("live", "failed", error=OFF, days=days))
+        look = self._past.look(question)
+        self._remember(requests[0], _Asked(question, look))
+        whole = [
+            answer if need is None else self._whole(answer, need, question, look)
+            for answer, need in zip(answers, needs, strict=True)
+        ]
+        return RangedAnswers(tuple(whole), _source(look, days, hot=_reaches_past(answers, needs)))
+
+    def bands(self, request: SeriesRequest, now: float) -> Bands | None:
+        """How the groups of a fleet spread over the range; of history what was read for the same range before.
+
+        Raises as ``read`` does.
+        """
+        hot = self._series.bands(request)
+        with self._lock:
+            asked = self._asked.get(_place(request))
+        if asked is None or asked.look.answer is None:
+            return hot
+        buckets = asked.look.answer.bands.get(request.metric.key, {})
+        older = bands_of(buckets, "history", asked.question.step)
+        end = min(closed_until(now), asked.question.end, request.range.end)
+        return joined(inside(older, request.range.start, end - 1), hot)
+
+    def _whole(self, hot: SeriesAnswer, need: Need, question: HistoryQuestion, look: Look) -> SeriesAnswer:
+        if look.answer is None:
+            return hot
+        return continued(hot, self._older(hot.request, look, look.answer), need.joint, question.step)
+
+    def _older(self, request: SeriesRequest, look: Look, answer: HistoryAnswer) -> dict[str, Points]:
+        """The lines of history, made once for each answer."""
+        key = (look.key, look.read_at, request.metric.key, request.stat, request.group)
+        with self._lock:
+            if key in self._lines:
+                self._lines.move_to_end(key)
+                return self._lines[key]
+        lines = merged_lines(request, answer.buckets.get(request.metric.key, {}))
+        with self._lock:
+            self._lines[key] = lines
+            while len(self._lines) > MOST_LINES:
+                self._lines.popitem(last=False)
+        return lines
+
+    def _remember(self, request: SeriesRequest, asked: _Asked) -> None:
+        with self._lock:
+            self._asked[_place(request)] = asked
+            self._asked.move_to_end(_place(request))
+            while len(self._asked) > MOST_ASKED:
+                self._asked.popitem(last=False)
+
+
+def _place(request: SeriesRequest) -> tuple[str, float, float]:
+    return request.environment, request.range.start, request.range.end
+
+
+def _is_fleet(answer: SeriesAnswer) -> bool:
+    """Whether a metric has more groups than lines."""
+    return answer.request.group is None and any(name == OTHER for name, _ in answer.lines)
+
+
+def _reaches_past(answers: Sequence[SeriesAnswer], needs: Sequence[Need | None]) -> bool:
+    """Whether DynamoDB's lines are part of what is shown once history is there."""
+    return any(
+        need is None or any(points[-1][0] >= need.joint for _, points in answer.lines)
+        for answer, need in zip(answers, needs, strict=True)
+        if answer.lines
+    )
+
+
+def _source(look: Look, days: str, *, hot: bool) -> Source:
+    if look.state != "done":
+        return Source("live", look.state, error=look.error, days=days, key=look.key, since=look.since)
+    if look.answer is None or not look.answer.cost.statements:
+        # No day before holds anything: all there is is live.
+        return LIVE
+    cost = look.answer.cost
+    return Source(
+        "both" if hot else "history",
+        "done",
+        cost.scanned_bytes,
+        cost.dollars,
+        cost.reused,
+        days=days,
+        note=f"Not read again: {look.trouble}" if look.trouble else "",
+        key=look.key,
+    )
