@@ -115,10 +115,11 @@
   // ------------------------------------------------------------------ steps, zooms
   const put = (from, to) => change({ from: String(Math.round(from)), to: String(Math.round(to)) });
 
+  // What would end nearly now is live again: the clock went on while the reader looked at the past.
   function shift(direction) {
     const [from, to] = ends();
     const half = (direction * (to - from)) / 2;
-    if (to + half < now() * 1000 - SLACK_MS) put(from + half, to + half);
+    if (to + half < now() * 1000 - Math.abs(half) / 2 || direction < 0) put(from + half, to + half);
     else if (!isLive(asked())) change({ from: liveOf(Math.round(to - from)), to: null });
   }
 
@@ -135,7 +136,7 @@
   // A part of a chart becomes the range of the page, which stands still until the reader goes back.
   function zoom(from, to) {
     const wider = Math.max(LEAST_MS - (to - from), 0) / 2;
-    const before = asked();
+    const before = { from: query().get("from"), to: query().get("to") };
     const after = { from: String(Math.round(from - wider)), to: String(Math.round(to + wider)) };
     zooms.push({ before, after });
     pause(root.dataset.paused || "zoom");

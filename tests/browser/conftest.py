@@ -37,11 +37,11 @@ class Quiet(WSGIRequestHandler):
 
 
 class Face:
-    """The dashboard over a fake health service; can be stopped and started on the same port."""
+    """The dashboard over a fake health service, with ``more`` pages; can be stopped and started on the same port."""
 
-    def __init__(self) -> None:
+    def __init__(self, *more: pages.Page) -> None:
         self.fake = fakes.FakeHealth()
-        self.services = fakes.services(self.fake, pages=(*PAGES, chart_page()))
+        self.services = fakes.services(self.fake, pages=(*PAGES, chart_page(), *more))
         self._server: BaseWSGIServer | None = None
         self._app = assemble(self.services, load_access({}))
         self._port = 0
