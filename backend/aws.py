@@ -11,6 +11,7 @@ from botocore.loaders import Loader, create_loader
 from botocore.session import get_session
 
 if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
@@ -73,6 +74,11 @@ class Clients:
     def sns(self) -> SNSClient:
         """Amazon SNS."""
         return self._session.client("sns", config=self._config)
+
+    @cached_property
+    def athena(self) -> AthenaClient:
+        """Amazon Athena."""
+        return self._session.client("athena", config=self._config)
 
     @cached_property
     def cloudwatch(self) -> CloudWatchClient:
