@@ -6,8 +6,8 @@ FOLDER holds ``timestamp,value`` files (UTC), WINDOWS the labelled windows by fi
 six series in ``../shared/data/cloudwatch``. NAB's own corpus fits: ``NAB/data NAB/labels/combined_windows.json``.
 
 NAB lets each detector choose the threshold that scores best over its corpus. Neither side does so here: the detector
-decides with the constants it has in the product, and the rule at three standard deviations. Both are treated alike: an
-alarm begins an episode, which lasts until nothing was out of the ordinary for twelve hours.
+decides with the constants it has in the product, and the rule at three standard deviations. Both are treated alike:
+what is out of the ordinary belongs to an episode, and only its begin is an alarm (``Episodes``).
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backend.contract.anomaly import find
-from backend.contract.anomaly_tail import APART_SECONDS
+from backend.contract.anomaly import Episodes, find
 from benchmarks.nab import Scored, Window, normalised, score
 from benchmarks.processor import shared
 
@@ -41,7 +40,7 @@ def three_sigma(points: Iterable[tuple[float, float]]) -> list[float]:
     """Times at which a value begins to lie more than three standard deviations from the mean of the day before it."""
     held: deque[tuple[float, float]] = deque()
     total = squares = 0.0
-    outside = float("-inf")
+    episodes = Episodes()
     alarms = []
     for at, value in points:
         while held and held[0][0] < at - RULE_SECONDS:
@@ -50,10 +49,9 @@ def three_sigma(points: Iterable[tuple[float, float]]) -> list[float]:
         if len(held) >= RULE_POINTS:
             mean = total / len(held)
             deviation = max(squares / len(held) - mean * mean, 0.0) ** 0.5
-            if abs(value - mean) > SIGMAS * deviation > 0:
-                if at - outside > APART_SECONDS:
-                    alarms.append(at)
-                outside = at
+            beyond = abs(value - mean) / (SIGMAS * deviation) if deviation else 0.0
+            if beyond > 1 and episodes.begins(at, beyond):
+                alarms.append(at)
         held.append((at, value))
         total, squares = total + value, squares + value * value
     return alarms

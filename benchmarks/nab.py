@@ -79,6 +79,8 @@ def score(times: Sequence[float], alarms: set[float], windows: Sequence[Window])
 
 
 def normalised(results: Sequence[Scored]) -> float:
-    """NAB's score of a whole set: 0 is the detector that says nothing, 100 the perfect one."""
+    """NAB's score of a whole set: 0 is the detector that says nothing, 100 the perfect one; NaN without windows."""
     silent, perfect, reached = (sum(getattr(r, name) for r in results) for name in ("silent", "perfect", "score"))
+    if perfect == silent:
+        return math.nan
     return float(100 * (reached - silent) / (perfect - silent))

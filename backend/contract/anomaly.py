@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from backend.contract.anomaly_season import DAY, HOUR, Expected, Season
@@ -28,6 +28,8 @@ FEWEST_RECENT: Final = 3
 LEAST: Final = 0.005
 """A constant series is taken to vary by half a percent: less is not to be seen on a chart."""
 GREATEST_SCORE: Final = 100.0
+GREATER, GREATER_APART_SECONDS = 2.0, HOUR
+"""What is twice as far out as the episode before it needs an hour's calm only: a trifle hides no incident."""
 SET_BACK_POINTS: Final = 10
 """So many points in a row that lie before what is known: the clock was set back, or one point lay in the future."""
 SPACING_SHARE: Final = 0.1
@@ -37,10 +39,10 @@ SPACING_SHARE: Final = 0.1
 class Anomaly:
     """The point at which an episode was noticed.
 
-    ``low`` to ``high`` would have been ordinary around ``expected``. ``score`` above 1: how far it went, in parts of
-    the way from expected to the band's edge, at most 100. ``kind``: "value" is beyond what its time of day makes
-    likely; "sustained" not by itself, but an hour's average is (the band is the average's); "jump" is far from the
-    values just before.
+    ``low`` to ``high`` would have been ordinary around ``expected``; nothing below zero is, where no value ever was.
+    ``score``: how far it went, 1 at the band's edge, at most 100. ``kind``: "value" is beyond what its time of day
+    makes likely; "sustained" not by itself, but an hour's average is (the band is the average's); "jump" is far from
+    the values just before.
     """
 
     at: float
@@ -50,6 +52,24 @@ class Anomaly:
     high: float
     score: float
     kind: Kind = "value"
+
+
+class Episodes:
+    """Which points out of the ordinary begin an episode; only those are worth a mark."""
+
+    __slots__ = ("_last", "_worst")
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+        self._worst = 0.0
+
+    def begins(self, at: float, score: float) -> bool:
+        """Whether a point out of the ordinary, ``score`` far out, begins an episode or belongs to the one before."""
+        calm = at - self._last
+        begins = calm > APART_SECONDS or (calm > GREATER_APART_SECONDS and score > GREATER * self._worst)
+        self._last = at
+        self._worst = score if begins else max(self._worst, score)
+        return begins
 
 
 class _Measure:
@@ -83,19 +103,20 @@ class Detector:
     """Watches one series; ``update`` with each point as it comes. Not thread-safe."""
 
     __slots__ = ("_average", "_block", "_departures", "_earlier", "_first", "_last", "_last_earlier", "_measures",
-                 "_outside", "_recent", "_season", "_spacing")  # fmt: skip
+                 "_episodes", "_negative", "_recent", "_season", "_spacing")  # fmt: skip
 
     def __init__(self) -> None:
         self._season = Season()
         self._measures = (_Measure("value"), _Measure("sustained"), _Measure("jump"))
         self._recent: deque[float] = deque(maxlen=RECENT_POINTS)
         self._departures: deque[float] = deque(maxlen=RECENT_POINTS)
-        self._average = 0.0
-        self._spacing = 0.0
+        self._average = self._spacing = 0.0
         self._first = math.nan
-        self._last = self._outside = self._last_earlier = -math.inf
+        self._last = self._last_earlier = -math.inf
         self._block = math.nan
+        self._episodes = Episodes()
         self._earlier = 0
+        self._negative = False
 
     @property
     def ready(self) -> bool:
@@ -106,6 +127,7 @@ class Detector:
         """Takes the value at ``at`` (epoch s); the anomaly where it begins an episode, else None.
 
         An episode lasts until nothing was out of the ordinary for twelve hours: by then a new level is the usual one.
+        Something twice as bad begins another one after an hour.
         What is no finite number is left out, so is a point that is not newer than the last one, unless the clock turns
         out to have been set back.
         """
@@ -115,7 +137,8 @@ class Detector:
         expected = self._season.expected(at)
         found = None if expected is None else self._judge(at, value, expected)
         self._season.add(at, value)
-        return found
+        self._negative = self._negative or value < 0
+        return found if found is None or self._negative else replace(found, low=max(found.low, 0.0))
 
     def _in_order(self, at: float) -> bool:
         if at > self._last:
@@ -131,7 +154,8 @@ class Detector:
     def _restart(self) -> None:
         self._earlier = 0
         self._first, self._block = math.nan, math.nan
-        self._last = self._outside = self._last_earlier = -math.inf
+        self._last = self._last_earlier = -math.inf
+        self._episodes = Episodes()
         self._season.restart()
         self._forget_recent()
 
@@ -174,9 +198,7 @@ class Detector:
             measure.take(above, below)
         if worst is None:
             return None
-        begins = at - self._outside > APART_SECONDS
-        self._outside = at
-        return worst if begins else None
+        return worst if self._episodes.begins(at, worst.score) else None
 
     def _share(self) -> float:
         """How much of the average the newest point makes up."""

@@ -26,6 +26,8 @@ SHAPES: Final = (-0.2, 0.5)
 PRIOR_BLOCKS: Final = 168
 """The shape is drawn to 0, an exponential tail, as if by a week's hours that say so: few hours tell little of it."""
 SHAPE_STEPS: Final = 12
+SAME_KIND: Final = 1.2
+"""What goes a fifth farther than the second of two earlier episodes is still of their kind."""
 APART_SECONDS: Final = 12 * 3600.0
 MEMORY_SECONDS: Final = BLOCKS * 3600.0
 
@@ -76,7 +78,7 @@ class Tail:
         return height > self._high and height > self.limit(least)
 
     def limit(self, least: float) -> float:
-        """The deviation that is reached once in four weeks; at least what has happened in two episodes already.
+        """The deviation that is reached once in four weeks; at least what two episodes have reached already.
 
         ``least``: deviations are taken to differ by this much, where a series hardly moves.
         """
@@ -93,7 +95,7 @@ class Tail:
 
     def _hold(self) -> None:
         heights = sorted(height for _, height in self._peaks)
-        self._held = heights[-2] if len(heights) > 1 else 0.0
+        self._held = SAME_KIND * heights[-2] if len(heights) > 1 else 0.0
 
     @property
     def _top(self) -> float:
