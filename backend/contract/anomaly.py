@@ -102,8 +102,8 @@ class _Measure:
 class Detector:
     """Watches one series; ``update`` with each point as it comes. Not thread-safe."""
 
-    __slots__ = ("_average", "_block", "_departures", "_earlier", "_first", "_last", "_last_earlier", "_measures",
-                 "_episodes", "_negative", "_recent", "_season", "_spacing")  # fmt: skip
+    __slots__ = ("_average", "_block", "_departures", "_earlier", "_episodes", "_first", "_last", "_last_earlier",
+                 "_measures", "_negative", "_recent", "_season", "_spacing")  # fmt: skip
 
     def __init__(self) -> None:
         self._season = Season()
