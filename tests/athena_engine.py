@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from backend.local.engine import REGION, Engine
 
@@ -44,9 +46,16 @@ class AthenaEngine:
             region_name=REGION,
         )
 
-    def client(self) -> Any:
+    def client(self, attempts: int = 3) -> Any:
         """A boto3 client of Athena."""
-        return self.session.client("athena", endpoint_url=self.url)
+        config = Config(retries={"mode": "standard", "total_max_attempts": attempts})
+        return self.session.client("athena", endpoint_url=self.url, config=config)
+
+    def finished(self, id_: str) -> dict[str, Any]:
+        """An execution once it is over."""
+        execution = self.server.executions.get(id_)
+        wait_until(lambda: execution.finished)
+        return execution.as_json()
 
     def connect(self, **options: Any) -> Any:
         """A connection of PyAthena; use it while ``environment`` is in the environment (``athena_environment``)."""
@@ -126,6 +135,14 @@ def projection(names: Sequence[str] = ("year", "month", "day")) -> dict[str, str
 
 def _columns(types: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Name": name, "Type": kind} for name, kind in types.items()]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Returns once it holds; fails when it does not for too long."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

@@ -14,22 +14,15 @@ from sqlglot import exp
 from sqlglot.errors import OptimizeError
 
 from backend.local.athena.catalog import CATALOG, Catalog, Table
+from backend.local.athena.diagnosis import binder_error, column_not_found
 from backend.local.athena.errors import CancelError, QueryError, place
 from backend.local.athena.objects import Objects, S3Object
 from backend.local.athena.parquet import Footers
+from backend.local.athena.parse import bind_parameters, name_outputs, output_names, parse_query
 from backend.local.athena.plan import Scan, plan, plan_without_names, qualified
 from backend.local.athena.results import ZONED, ColumnInfo, Texts, column_info, text_of
 from backend.local.athena.scan import Input, Reader, empty_relation, find_objects, named_object
-from backend.local.athena.translate import (
-    MACROS,
-    bind_parameters,
-    binder_error,
-    column_not_found,
-    name_outputs,
-    output_names,
-    parse_query,
-    to_duckdb,
-)
+from backend.local.athena.translate import MACROS, to_duckdb
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

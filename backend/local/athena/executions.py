@@ -7,14 +7,14 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from backend.local.athena.engine import CANCELLED, Progress
 from backend.local.athena.errors import SYSTEM, CancelError, QueryError, RequestError
-from backend.local.athena.results import ColumnInfo, Texts
+from backend.local.athena.results import ColumnInfo
 
 KEPT: Final = 2000
 AT_ONCE: Final = 2
@@ -28,13 +28,13 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Outcome:
-    """What a statement leaves behind: its result's columns and rows and where they are stored.
+    """What a statement leaves behind: its result's columns, and where its rows are stored.
 
-    ``updated`` is how many rows were written, None for what writes none. ``manifest`` lists the objects it wrote.
+    ``updated`` is how many rows were written, None for what writes none; then there is nothing to read.
+    ``manifest`` lists the objects it wrote.
     """
 
     columns: tuple[ColumnInfo, ...] = ()
-    rows: Sequence[Texts] = ()
     location: str = ""
     updated: int | None = None
     manifest: str | None = None
@@ -42,12 +42,14 @@ class Outcome:
 
 @dataclass(slots=True)
 class Execution:
-    """One execution. ``statement`` and ``substatement`` are Athena's StatementType and SubstatementType."""
+    """One execution. ``statement`` and ``substatement`` are Athena's StatementType and SubstatementType.
+
+    ``output`` is the folder of its result, empty where Athena manages results.
+    """
 
     request: Mapping[str, Any]
     workgroup: str
     output: str
-    limit_bytes: int | None
     statement: str
     substatement: str
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -95,7 +97,8 @@ class Execution:
             "Query": self.sql,
             "StatementType": self.statement,
             "SubstatementType": self.substatement,
-            "ResultConfiguration": {"OutputLocation": self.outcome.location or self.output},
+            "ResultConfiguration": {"OutputLocation": self.outcome.location or self.output} if self.output else {},
+            "ManagedQueryResultsConfiguration": {"Enabled": not self.output},
             "ResultReuseConfiguration": self.request.get("ResultReuseConfiguration")
             or {"ResultReuseByAgeConfiguration": {"Enabled": False}},
             "QueryExecutionContext": self.request.get("QueryExecutionContext") or {},
@@ -196,7 +199,11 @@ class Executions:
         except CancelError as reason:
             _end(execution, "CANCELLED", str(reason))
         except QueryError as failure:
-            _fail(execution, failure)
+            # What was interrupted complains of it in whatever words it has.
+            if execution.progress.stopped.is_set():
+                _end(execution, "CANCELLED", CANCELLED)
+            else:
+                _fail(execution, failure)
         except Exception as error:  # noqa: BLE001 - as on AWS: whatever breaks inside ends the query, not the service
             _log.exception("query %s broke", execution.id)
             _fail(execution, QueryError(f"GENERIC_INTERNAL_ERROR: {error}", category=SYSTEM, kind=233, retryable=True))

@@ -8,11 +8,13 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from backend.local.athena.catalog import CATALOG, Catalog, Column, Table
+from backend.local.athena.engine import Progress
 from backend.local.athena.errors import RequestError
 from backend.local.athena.executions import Execution, Executions
 from backend.local.athena.objects import split
 from backend.local.athena.results import page
 from backend.local.athena.statements import classify
+from backend.local.athena.stored import Results
 
 PRIMARY: Final = "primary"
 MAX_SQL_BYTES: Final = 262_144
@@ -26,8 +28,9 @@ class Service:
     """The actions that are served, by name. ``workgroups`` is the embedded engine's client of its own Athena, which
     keeps what CloudFormation says of them."""
 
-    def __init__(self, executions: Executions, catalog: Catalog, s3: Any, workgroups: Any) -> None:
+    def __init__(self, executions: Executions, results: Results, catalog: Catalog, s3: Any, workgroups: Any) -> None:
         self._executions = executions
+        self._results_of = results
         self._catalog = catalog
         self._s3 = s3
         self._workgroups = workgroups
@@ -64,14 +67,15 @@ class Service:
         workgroup = self._workgroup(asked.get("WorkGroup") or PRIMARY)
         configuration = workgroup.get("Configuration") or {}
         limit = configuration.get("BytesScannedCutoffPerQuery")
+        managed = (configuration.get("ManagedQueryResultsConfiguration") or {}).get("Enabled", False)
         statement = classify(sql)
         execution = Execution(
             asked,
             workgroup["Name"],
-            self._output(asked, configuration),
-            int(limit) if limit else None,
+            "" if str(managed).lower() == "true" else self._output(asked, configuration),
             statement.type,
             statement.kind,
+            progress=Progress(limit_bytes=int(limit) if limit else None),
         )
         return {"QueryExecutionId": self._executions.submit(execution)}
 
@@ -130,7 +134,8 @@ class Service:
             raise RequestError(f"Query did not finish successfully. Final query state: {execution.state}")
         size = _size(asked, MAX_RESULTS)
         outcome = execution.outcome
-        return page(outcome.columns, outcome.rows, _start_of(asked), size, outcome.updated)
+        rows = self._results_of.rows(outcome.location) if outcome.updated is None else []
+        return page(outcome.columns, rows, _start_of(asked), size, outcome.updated)
 
     def _stop(self, asked: Json) -> Json:
         self._executions.stop(asked.get("QueryExecutionId"))

@@ -33,6 +33,7 @@ _TYPES: Final = {
     "TIMESTAMP WITH TIME ZONE": ("timestamp with time zone", 3, 0),
     "BLOB": ("varbinary", 1073741824, 0),
     "JSON": ("json", 0, 0),
+    "INTERVAL": ("interval day to second", 0, 0),
     '"NULL"': ("unknown", 0, 0),
 }
 _VARCHAR: Final = ("varchar", 2147483647, 0)
@@ -97,6 +98,9 @@ def text_of(value: Any, *, zoned: bool = False) -> str | None:
     if isinstance(value, datetime.datetime):
         text = value.replace(tzinfo=None).isoformat(" ", "milliseconds")
         return f"{text} UTC" if zoned else text
+    if isinstance(value, datetime.timedelta):
+        day = datetime.datetime.fromtimestamp(value.seconds, datetime.UTC).time()
+        return f"{value.days} {day.replace(microsecond=value.microseconds).isoformat('milliseconds')}"
     if isinstance(value, datetime.time):
         return value.isoformat("milliseconds")
     if isinstance(value, bytes | bytearray | memoryview):
@@ -164,6 +168,11 @@ def from_csv(body: bytes) -> list[Texts]:
 def to_text(rows: Iterable[Sequence[str | None]]) -> bytes:
     """The object of a statement that is no query: a line each, values parted by tabs."""
     return "".join("\t".join(text or "" for text in row) + "\n" for row in rows).encode()
+
+
+def from_text(body: bytes) -> list[Texts]:
+    """The rows of ``to_text``: every statement that is no query has one text a row."""
+    return [[line] for line in body.decode().splitlines()]
 
 
 def page(

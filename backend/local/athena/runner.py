@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import sqlglot
-from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.local.athena import metadata
 from backend.local.athena.catalog import Column
@@ -15,9 +14,9 @@ from backend.local.athena.engine import QueryEngine
 from backend.local.athena.errors import QueryError, not_served
 from backend.local.athena.executions import Execution, Outcome
 from backend.local.athena.faults import Faults
-from backend.local.athena.objects import split
 from backend.local.athena.results import ColumnInfo, Texts, to_csv, to_text
 from backend.local.athena.statements import Statement, classify, name_parts
+from backend.local.athena.stored import Results
 from backend.local.athena.write import Writer
 
 PLAN: Final = ColumnInfo("Query Plan", "varchar", 2147483647)
@@ -26,9 +25,10 @@ PLAN: Final = ColumnInfo("Query Plan", "varchar", 2147483647)
 class Runner:
     """Runs executions; keeps prepared statements by workgroup and name."""
 
-    def __init__(self, engine: QueryEngine, faults: Faults) -> None:
+    def __init__(self, engine: QueryEngine, results: Results, faults: Faults) -> None:
         self._engine = engine
         self._faults = faults
+        self._results = results
         self._writer = Writer(engine)
         self._lock = threading.Lock()
         self._prepared: dict[tuple[str, str], str] = {}
@@ -59,9 +59,9 @@ class Runner:
             rows = self._engine.rows(prepared, connection, execution.progress)
         execution.progress.check()
         header: Texts = [column.name for column in prepared.columns]
-        location = f"{execution.output}{execution.id}.csv"
-        self._store(location, to_csv([column.name for column in prepared.columns], rows))
-        return Outcome(prepared.columns, [header, *rows], location)
+        body = to_csv([column.name for column in prepared.columns], rows)
+        location = self._results.put(execution.output, f"{execution.id}.csv", body, [header, *rows])
+        return Outcome(prepared.columns, location)
 
     def _execute(self, execution: Execution, statement: Statement) -> Outcome:
         name = name_parts(statement.parts["name"] or "")[0]
@@ -130,22 +130,8 @@ class Runner:
         return metadata.table_name(statement.parts["table"] or "", execution.database)
 
     def _said(self, execution: Execution, columns: tuple[ColumnInfo, ...], rows: list[Texts]) -> Outcome:
-        location = f"{execution.output}{execution.id}.txt"
-        self._store(location, to_text(rows))
-        return Outcome(columns, rows, location)
-
-    def _store(self, location: str, body: bytes) -> None:
-        store(self._engine.objects.s3, location, body)
-
-
-def store(s3: Any, location: str, body: bytes) -> None:
-    """Puts one object. Raises QueryError as Athena says it when the place can't be written."""
-    bucket, key = split(location)
-    try:
-        s3.put_object(Bucket=bucket, Key=key, Body=body)
-    except (ClientError, BotoCoreError) as error:
-        text = f"Access denied when writing output to url: {location} . {error}"
-        raise QueryError(text, kind=401) from error
+        location = self._results.put(execution.output, f"{execution.id}.txt", to_text(rows), rows)
+        return Outcome(columns, location)
 
 
 def _values(text: str) -> list[sqlglot.exp.Expr]:

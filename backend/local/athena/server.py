@@ -23,6 +23,7 @@ from backend.local.athena.executions import Executions
 from backend.local.athena.faults import Faults
 from backend.local.athena.protocol import Service
 from backend.local.athena.runner import Runner
+from backend.local.athena.stored import Results
 from backend.local.engine import HOST
 
 CONTROL: Final = "/_control"
@@ -50,8 +51,9 @@ class AthenaServer(ThreadingHTTPServer):
         )
         catalog = Catalog(glue)
         self.faults = Faults()
-        self.executions = Executions(Runner(QueryEngine(catalog, s3, directory), self.faults))
-        self.service = Service(self.executions, catalog, s3, workgroups)
+        results = Results(s3, directory / "results")
+        self.executions = Executions(Runner(QueryEngine(catalog, s3, directory), results, self.faults))
+        self.service = Service(self.executions, results, catalog, s3, workgroups)
         super().__init__((HOST, port), _Request)
 
     @property

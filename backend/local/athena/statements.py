@@ -43,6 +43,7 @@ _RULES: Final = (
     _rule("DESCRIBE_TABLE", "UTILITY", rf"DESC(?:RIBE)?(?: (?:EXTENDED|FORMATTED))? {_TABLE}"),
 )
 _DDL: Final = ("ALTER", "CREATE", "DROP", "MSCK", "DEALLOCATE", "PREPARE")
+_DML: Final = ("MERGE", "UPDATE", "DELETE", "OPTIMIZE", "VACUUM", "INSERT", "UNLOAD", "EXECUTE")
 _UTILITY: Final = ("SHOW", "DESCRIBE", "EXPLAIN")
 
 
@@ -55,6 +56,8 @@ def classify(sql: str) -> Statement:
     word = (text.split(maxsplit=1) or [""])[0].upper()
     if word in _DDL:
         return Statement("OTHER", "DDL", {"word": word})
+    if word in _DML:
+        return Statement("OTHER", "DML", {"word": word})
     if word in _UTILITY:
         return Statement("OTHER", "UTILITY", {"word": word})
     return Statement("SELECT", "DML")

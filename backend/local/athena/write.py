@@ -48,7 +48,7 @@ class Writer:
             _check(table, names, prepared.columns)
             count = self._materialize(prepared, connection, execution)
             written = self._partitions(table, names, connection, codec, execution)
-        manifest = self._manifest(execution, written)
+        manifest = self._manifest(execution, written, table.location.rstrip("/") + "/")
         return Outcome(location=f"{execution.output}{execution.id}", updated=count, manifest=manifest)
 
     def unload(self, execution: Execution, statement: Statement) -> Outcome:
@@ -71,8 +71,8 @@ class Writer:
             codec = options.get("compression", "gzip")
             sql = f'SELECT {names} FROM "{_RESULT}"'
             written = [self._object(folder, sql, connection, codec)] if count else []
-        manifest = self._manifest(execution, written)
-        return Outcome(prepared.columns, (), f"{execution.output}{execution.id}", count, manifest)
+        manifest = self._manifest(execution, written, folder)
+        return Outcome(prepared.columns, f"{execution.output}{execution.id}", count, manifest)
 
     def _materialize(self, prepared: Prepared, connection: DuckDBPyConnection, execution: Execution) -> int:
         names = ", ".join(f'"{column.name}"' for column in prepared.columns)
@@ -126,8 +126,8 @@ class Writer:
                 raise QueryError(f"HIVE_WRITER_CLOSE_ERROR: Error committing write to {folder}: {error}") from error
         return f"s3://{bucket}/{prefix}{name}"
 
-    def _manifest(self, execution: Execution, written: Sequence[str]) -> str:
-        location = f"{execution.output}{execution.id}-manifest.csv"
+    def _manifest(self, execution: Execution, written: Sequence[str], folder: str) -> str:
+        location = f"{execution.output or folder}{execution.id}-manifest.csv"
         bucket, key = split(location)
         self._engine.objects.s3.put_object(Bucket=bucket, Key=key, Body="".join(f"{uri}\n" for uri in written).encode())
         return location
