@@ -77,7 +77,13 @@ def _entry(question: Question, data: GalleryData) -> html.Li:
 
 def _answer(data: GalleryData) -> Children:
     if not data.connected:
-        return [note("Not connected yet", "No Athena workgroup is configured.", "not-connected")]
+        return [
+            note(
+                "Not connected yet",
+                "Athena is not connected, or history is switched off (history.enabled).",
+                "not-connected",
+            )
+        ]
     reading = data.reading
     if reading is None:
         text = "Choose a question: it is asked at once. Nothing is asked again until you choose again."
@@ -116,7 +122,7 @@ def _progress(reading: Reading, data: GalleryData) -> Children:
             **{"data-post": "/api/v1/history/cancel", "data-body": json.dumps({"key": source.key})},
         )
         return [
-            html.P(["Athena is reading", *since, ". ", cancel], className="answer-running", role="status"),
+            html.P([html.Span(["Athena is reading", *since]), cancel], className="answer-running", role="status"),
             skeleton(),
         ]
     if source.state == "cancelled":
