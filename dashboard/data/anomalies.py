@@ -39,6 +39,8 @@ MAX_LINES: Final = 600
 LINES_A_SERIES: Final = 40
 MARKS_A_LINE: Final = 200
 RETRY_SECONDS: Final = 60.0
+PAUSE_SECONDS: Final = 1.0
+"""Before a series' past is read, which takes a second or two of CPU: the page that asked for it comes first."""
 
 State = Literal["ready", "learning", "not_enough", "no_data"]
 """``learning``: its past is being read; ``not_enough``: less than a day of it is there; ``no_data``: none."""
@@ -105,7 +107,8 @@ class AnomalyService:
         self._series = series
         self._clock = clock
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="anomalies") if submit is None else None
-        self._submit = submit or self._in_thread
+        self._submit = submit
+        self._closing = threading.Event()
         self._watches: OrderedDict[_Key, _Watch] = OrderedDict()
         self._lock = threading.Lock()
         self._one_at_a_time = threading.Lock()
@@ -123,6 +126,7 @@ class AnomalyService:
 
     def close(self) -> None:
         """Ends the reading thread."""
+        self._closing.set()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -149,12 +153,18 @@ class AnomalyService:
             due = not watch.reading and watch.read_to < watch.closed(now) and now - watch.tried_at >= RETRY_SECONDS
             watch.reading = watch.reading or due
         if due:
-            self._submit(lambda: self._read(watch))
+            self._start(watch)
         return watch
 
-    def _in_thread(self, job: Callable[[], None]) -> None:
-        if self._pool is not None:
-            self._pool.submit(job)
+    def _start(self, watch: _Watch) -> None:
+        if self._submit is not None:
+            self._submit(lambda: self._read(watch))
+        elif self._pool is not None and not self._closing.is_set():
+            self._pool.submit(self._read_politely, watch)
+
+    def _read_politely(self, watch: _Watch) -> None:
+        if watch.state != "learning" or not self._closing.wait(PAUSE_SECONDS):
+            self._read(watch)
 
     def _forget(self) -> None:
         """Drops what was not looked at for longest; a new watch counts as one line until it is read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -89,6 +90,17 @@ def test_a_first_look_waits_for_nothing_and_says_so() -> None:
     assert (bench.look(last(DAY)), bench.service.state(last(DAY), NOW), len(later.jobs)) == ([], "learning", 1)
     later.run()
     assert (bench.look(last(DAY)), bench.service.state(last(DAY), NOW)) == ([("a", -7200)], "ready")
+
+
+def test_readings_are_done_in_a_thread_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anomalies, "PAUSE_SECONDS", 0.0)
+    lines, read = Lines({}), Event()
+    monkeypatch.setattr(lines, "answer", lambda request: read.set())
+    service = AnomalyService(lines, Clock())
+    assert service.found([last(DAY)], NOW) == ((),)
+    assert read.wait(10)
+    service.close()
+    assert service.found([replace(last(DAY), environment="other")], NOW) == ((),)
 
 
 def test_too_little_history_and_none_at_all_are_told_apart() -> None:
