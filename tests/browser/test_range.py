@@ -83,8 +83,12 @@ def face(_timed: Face) -> Face:
 def test_charts_stand_before_dash_and_a_zoom_is_the_range_of_the_page(tab: Page, face: Face) -> None:
     held: list[Route] = []
     fetched: list[str] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
     tab.on("request", lambda request: fetched.append(request.url))
-    tab.route("**/dash_renderer*", lambda route: held.append(route))
+    tab.route("**/dash_renderer*", hold)
     tab.goto("/times?refresh=1s")
     early = tab.locator("#first-paint #chart-two .scatterlayer .trace")
     expect(early).to_have_count(2)  # the line, and the trace that holds the range
