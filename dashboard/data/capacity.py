@@ -32,6 +32,9 @@ class Ranged(Protocol):
     def read(self, requests: Sequence[SeriesRequest], now: float) -> RangedAnswers:
         """The answers in the order of the requests."""
 
+    def bands(self, request: SeriesRequest, now: float) -> Bands | None:
+        """How the groups of a fleet spread, of a request that was read; None where lines show each of them."""
+
 
 class Forecasts(Protocol):
     """Where forecasts come from: ``dashboard.data.forecasts.ForecastService``."""
@@ -53,11 +56,9 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What the page reads through. ``bands`` gives a fleet's bands of a request, None where lines show all;
-    ``shared`` keeps a reading for all who look at the same range."""
+    """What the page reads through. ``shared`` keeps a reading for all who look at the same range."""
 
     ranged: Ranged
-    bands: Callable[[SeriesRequest], Bands | None]
     forecasts: Forecasts
     shared: Callable[[str, Callable[[], Reading]], Reading]
     catalogue: Catalogue
@@ -148,7 +149,7 @@ def _read(sources: Sources, request: ViewRequest, wanted: TimeRange, now: float)
     answered = sources.ranged.read(requests, now)
     found = dict(zip(asked, answered.answers, strict=True))
     fleets = [one for one in asked if one.per_host and any(name == OTHER for name, _ in found[one].lines)]
-    spread = {one: sources.bands(found[one].request) for one in fleets}
+    spread = {one: sources.ranged.bands(found[one].request, now) for one in fleets}
     return Answers(found, {one: bands for one, bands in spread.items() if bands is not None}), answered.source
 
 

@@ -43,12 +43,8 @@ class Ranged(Protocol):
     def read(self, requests: Sequence[SeriesRequest], now: float) -> RangedAnswers:
         """The answers in the order of the requests."""
 
-
-class BandSource(Protocol):
-    """Where a fleet's bands are read: ``dashboard.data.series.SeriesService``."""
-
-    def bands(self, request: SeriesRequest) -> Bands | None:
-        """The bands, None where there is no fleet."""
+    def bands(self, request: SeriesRequest, now: float) -> Bands | None:
+        """How the groups of a fleet spread, of a request that was read; None where lines show each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +75,11 @@ class ForecastService:
     def __init__(
         self,
         ranged: Ranged,
-        bands: BandSource,
         seen: Callable[[], frozenset[tuple[str, str]]],
         catalogue: Catalogue,
         clock: Callable[[], float],
     ) -> None:
         self._ranged = ranged
-        self._bands = bands
         self._seen = seen
         self._catalogue = catalogue
         self._clock = clock
@@ -141,7 +135,7 @@ class ForecastService:
             by_key.setdefault(answer.request.metric.key, []).append(answer)
         return Outlook(
             at=end,
-            prospects=tuple(self._prospects(by_key, end)),
+            prospects=tuple(self._prospects(by_key, end, now)),
             amounts=amounts(found.answers[len(limited) :], self._catalogue, connected, end),
             source=found.source,
         )
@@ -155,14 +149,14 @@ class ForecastService:
             found = self._ranged.read(requests, now)
         return found
 
-    def _prospects(self, answers: Mapping[str, Sequence[SeriesAnswer]], end: float) -> Iterator[Prospect]:
+    def _prospects(self, answers: Mapping[str, Sequence[SeriesAnswer]], end: float, now: float) -> Iterator[Prospect]:
         for watched in WATCHED:
-            for name, points in self._lines(watched, answers.get(watched.key, ())):
+            for name, points in self._lines(watched, answers.get(watched.key, ()), now):
                 if points and not self._closing.is_set():
                     metric = self._catalogue[watched.key]
                     yield Prospect(metric, name, points[-1], _forecast(points, end, falls=limit_of(metric).falls))
 
-    def _lines(self, watched: Watched, answers: Sequence[SeriesAnswer]) -> Iterator[tuple[str, Points]]:
+    def _lines(self, watched: Watched, answers: Sequence[SeriesAnswer], now: float) -> Iterator[tuple[str, Points]]:
         """The lines of a metric that are worth a forecast. All hosts together are left out where there is one host."""
         several = not any(answer.request.group is None and len(answer.lines) < 2 for answer in answers)
         for answer in answers:
@@ -172,7 +166,7 @@ class ForecastService:
                 continue
             chosen = pressing(answer.lines, limit_of(answer.request.metric))
             yield from ((name, lines[name]) for name in chosen)
-            if watched.per_host and (bands := self._bands.bands(answer.request)) is not None:
+            if watched.per_host and (bands := self._ranged.bands(answer.request, now)) is not None:
                 yield FLEET, bands.lines[QUANTILES.index(0.95)]
 
 

@@ -71,7 +71,6 @@ def load(services: Services, request: ViewRequest, now: float) -> CapacityData:
     prices = asdict(settings.config.prices)
     sources = Sources(
         ranged=services.ranged,
-        bands=services.series.bands,
         forecasts=services.forecasts,
         shared=services.shared,
         catalogue=settings.catalogue,

@@ -297,7 +297,7 @@ def services(
     nothing: Any = None
     answering: Any = fake or FakeHealth()
     ranged = RangedSeries(nothing)
-    forecasts = ForecastService(ranged, nothing, hot.seen, CATALOGUE, now)
+    forecasts = ForecastService(ranged, hot.seen, CATALOGUE, now)
     return Services(
         settings=settings, pages=pages, build_id=build_id, now=now, reader=nothing, hot=hot, health=answering,
         series=nothing, ranged=ranged, forecasts=forecasts, views=ViewCache(DictStore(), now),
