@@ -16,6 +16,7 @@ from backend.aws import Clients
 from backend.contract.ranges import TimeRange
 from backend.events.investigation import Investigation
 from backend.history.athena import Athena
+from backend.history.questions import Questions
 from backend.history.reading import HistoryReader, Places
 from backend.jobs.reader import JobReader
 from backend.jobs.retries import Retries
@@ -29,6 +30,7 @@ from dashboard.data.alerts_sources import Alerts
 from dashboard.data.flight import SingleFlight
 from dashboard.data.forecasts import ForecastService
 from dashboard.data.gallery import Gallery
+from dashboard.data.gallery_desk import GalleryDesk
 from dashboard.data.health import HealthService
 from dashboard.data.history import History
 from dashboard.data.hot import HotStore
@@ -178,6 +180,8 @@ class Services:
             self.runs.close()
         if self.history is not None:
             self.history.close()
+        if self.gallery is not None:
+            self.gallery.close()
         self.views.close()
         self.answers.close()
 
@@ -289,9 +293,11 @@ def connect_history(services: Services, clients: Clients) -> None:
         services.ranged.connect(None, settings.catalogue)
         return
     places = Places(clients.s3, clients.dynamodb, settings, clock)
-    reader = HistoryReader(Athena(settings, clients.s3), places, settings)
+    athena = Athena(settings, clients.s3)
+    reader = HistoryReader(athena, places, settings)
     services.history = History(reader, clock, settings.config.history.reuse_minutes * 60)
     services.ranged.connect(services.history, settings.catalogue)
+    services.gallery = GalleryDesk(Questions(athena, places, clients.athena, settings), clock)
 
 
 def _store(redis_url: str | None) -> Store:

@@ -203,7 +203,7 @@ def _sql(reading: Reading) -> Children:
 
 
 def _title(column: Column) -> Children:
-    return [column.title, *([html.Span(f" {column.unit}", className="unit")] if column.unit else [])]
+    return [column.title, *([html.Span(f" ({column.unit})", className="unit")] if column.unit else [])]
 
 
 def _kind(column: Column) -> dict[str, str]:

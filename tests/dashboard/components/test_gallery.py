@@ -77,7 +77,7 @@ def test_an_answer_is_a_table_with_units_its_cost_its_sql_and_its_files() -> Non
     shown = drawn(having())
 
     assert "12.3 MB scanned, $0.00006" in shown
-    assert '<th scope="col" data-kind="number">Average<span class="unit"> %</span></th>' in shown
+    assert '<th scope="col" data-kind="number">Average<span class="unit"> (%)</span></th>' in shown
     assert '<td data-kind="number">41.2</td>' in shown
     assert '<td data-kind="number">–</td>' in shown  # not known, not zero
     assert "SELECT 1 &lt; 2" in shown
