@@ -86,11 +86,13 @@ def decode(body: bytes) -> dict[date, DayEntry]:
     """The index of an object's bytes. Raises InvalidInput for what ``encode`` did not write."""
     try:
         record = orjson.loads(body)
-        if record["version"] != VERSION:
-            raise InvalidInput("ledger", record["version"], f"is no version this code reads ({VERSION}); update it")
-        return {date.fromisoformat(day): DayEntry(**entry) for day, entry in record["days"].items()}
-    except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError) as error:
-        raise InvalidInput("ledger", INDEX_KEY, f"can't be read ({error}); see docs/history.md") from error
+        version = record["version"]
+        days = {date.fromisoformat(day): DayEntry(**entry) for day, entry in record["days"].items()}
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InvalidInput("ledger", INDEX_KEY, f"can't be read ({error!r}); see docs/history.md") from error
+    if version != VERSION:
+        raise InvalidInput("ledger", version, f"is no version that this code reads ({VERSION}); update it")
+    return days
 
 
 def forget(index: Index, today: date) -> dict[date, DayEntry]:

@@ -15,7 +15,7 @@ from backend.history.days import day_of_key, day_path
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectTypeDef
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef, ObjectTypeDef
 
 _GENERATION: Final = re.compile(re.escape(HISTORY_PREFIX) + r"year=(\d+)/month=(\d+)/day=(\d+)/generation=(\d+)/")
 _DELETE_BATCH: Final = 1_000
@@ -89,7 +89,8 @@ class Bucket:
             return 0
         keys = [entry["Key"] for entry in self._list(hive)]
         for key in keys:
-            self._s3.copy({"Bucket": self.name, "Key": key}, self.name, home + key.removeprefix(hive))
+            source: CopySourceTypeDef = {"Bucket": self.name, "Key": key}
+            self._s3.copy_object(Bucket=self.name, Key=home + key.removeprefix(hive), CopySource=source)
         self.remove(keys)
         return len(keys)
 

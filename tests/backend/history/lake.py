@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, Final
@@ -22,6 +23,8 @@ BUCKET: Final = "history-tests"
 DAY: Final = date(2026, 11, 3)
 NIGHT: Final = day_start(DAY) + 86_400 + 2.5 * 3600
 DAY_COLUMNS: Final = "year int, month int, day int"
+_PLACE: Final = re.compile(r'^SELECT .*"observations", (\d+), (\d+), (\d+), (\d+) FROM', re.MULTILINE)
+"""Where a statement inserts to."""
 
 
 class Crash(Exception):  # noqa: N818 - the function ends here
@@ -51,6 +54,7 @@ class Lake:
         self.now = now
         self.s3 = boto3.client("s3", region_name="us-east-1")
         self.s3.create_bucket(Bucket=BUCKET)
+        self._athenas = boto3.client("s3", region_name="us-east-1")
         self.before: Callable[[str], None] = lambda _: None
         self.statements: list[str] = []
         self._db = tables()
@@ -75,19 +79,24 @@ class Lake:
         self.s3.delete_object(Bucket=BUCKET, Key=key)
         self._db.execute(f'DELETE FROM {METRICS_DATABASE}.{METRICS_JSON} WHERE "$path" = ?', [f"s3://{BUCKET}/{key}"])
 
+    def lose_parquet(self) -> None:
+        """Half of what was written is gone."""
+        self._db.execute(f"DELETE FROM {METRICS_DATABASE}.{METRICS_PARQUET} WHERE value = 0")
+
     def __call__(self, sql: str) -> list[tuple[Any, ...]]:
         """Runs one statement as Athena does; what it inserts lies where Hive puts it."""
         self.before(sql)
         self.statements.append(sql)
         rows = self._db.execute(duckdb_sql(sql)).fetchall()
-        if sql.startswith("INSERT"):
-            table = f"{METRICS_DATABASE}.{METRICS_PARQUET}"
-            for *day, generation in self._db.execute(
-                f"SELECT DISTINCT year, month, day, generation FROM {table}"
-            ).fetchall():
-                key = f"{generation_prefix(date(*day), generation, hive=True)}part.parquet"
-                self.s3.put_object(Bucket=BUCKET, Key=key, Body=b"parquet")
+        if place := _PLACE.search(sql):
+            year, month, number, generation = map(int, place.groups())
+            key = f"{generation_prefix(date(year, month, number), generation, hive=True)}part.parquet"
+            self._athenas.put_object(Bucket=BUCKET, Key=key, Body=b"parquet")
         return rows
+
+    def read_raw(self) -> list[tuple[Any, ...]]:
+        """Every line of JSON."""
+        return self._db.execute(f"SELECT metric_id FROM {METRICS_DATABASE}.{METRICS_JSON}").fetchall()
 
     def read(self, late: LateObjects | None = None, **options: Any) -> list[tuple[Any, ...]]:
         """What pages read of the day, sorted."""

@@ -317,3 +317,18 @@ def test_bytes_never_break_it(data: bytes) -> None:
     result = process(data, source, now=NOW, catalogue=CATALOGUE, limits=Limits(), retention=Retention())
     assert accounted(result)
     assert result.stored == 0
+
+
+def test_an_object_that_comes_after_its_day_is_recorded_once_and_one_of_today_is_not(
+    run: Any, samples: Any, body: Any
+) -> None:
+    def recorded(day: str, **place: Any) -> list[dict[str, Any]]:
+        result = run(body([samples()]), key=f"metrics/year=2026/month=11/day={day}/metrics-1.json", **place)
+        return [item for item in result.items if item["metric_type"] == {"S": "@closed-day"}]
+
+    (item,) = recorded("20")
+    assert item["timestamp"] == {"N": str(1_795_132_800)}
+    assert item["data"] == {"S": "metrics/year=2026/month=11/day=20/metrics-1.json"}
+    assert recorded("20") == [item], "a second delivery overwrites"
+    assert recorded("21") == []
+    assert recorded("20", start=5_000_000) == [], "of an object in parts the first one tells"

@@ -1,0 +1,98 @@
+"""The function ``history-compactor``: what it does in its time, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+from moto import mock_aws
+
+from backend.alerts.publish import Publisher
+from backend.contract.errors import InvalidInput
+from backend.history.compaction import QueryFailed
+from backend.history.handler import ENOUGH_SECONDS, KIND, RESERVE_SECONDS, Compactor
+from backend.history.ledger import INDEX_KEY
+from backend.settings import Settings
+from tests.backend.history.lake import BUCKET, DAY, Lake, samples
+from tests.loggers import fresh_logger
+
+SETTINGS = Settings(bucket=BUCKET, alerts_topic_arn="alerts", warnings_topic_arn="warnings")
+
+
+class Told:
+    """Messages that were sent to SNS."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+
+    def publish(self, *, Message: str, **_: Any) -> None:  # noqa: N803 - boto3's name
+        self.messages.append(orjson.loads(Message))
+
+    def of(self, subject: str) -> list[str]:
+        return [message["state"] for message in self.messages if message["subject"] == subject]
+
+
+class World(SimpleNamespace):
+    lake: Lake
+    told: Told
+    run: Compactor
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with mock_aws():
+        lake, told, logger = Lake(), Told(), fresh_logger()
+        publisher = Publisher(told, SETTINGS, logger, "history-compactor", lambda: lake.now)  # type: ignore[arg-type]
+        run = Compactor(SETTINGS, lake.s3, publisher, logger, lambda _: lake, lambda: lake.now)
+        yield World(lake=lake, told=told, run=run)
+
+
+def test_a_run_compacts_what_is_due_and_a_second_one_finds_nothing(world: World) -> None:
+    for age in (0, 1):
+        day = DAY - timedelta(days=age)
+        world.lake.put("metrics-1", samples(["a"], day=day), day)
+    assert world.run(900, "x") == {"due": 2, "left": 0, "removed": 0, "compacted": 2}
+    assert world.run(900, "x") == {"due": 0, "left": 0, "removed": 0}
+    assert world.told.messages == []
+
+
+def test_a_failure_is_told_each_night_and_resolved_when_the_day_is_compacted(world: World) -> None:
+    key = world.lake.put("metrics-1", samples(["a"]))
+
+    def corrupt(_: str) -> None:
+        raise QueryFailed(f"HIVE_CURSOR_ERROR: s3://{BUCKET}/{key} is no JSON")
+
+    world.lake.before = corrupt
+    assert world.run(900, "x")["failed"] == 1
+    (message,) = world.told.messages
+    assert (message["kind"], message["severity"], message["subject"]) == (KIND, "HIGH", DAY.isoformat())
+    assert key in message["details"]["problem"]
+    world.lake.before = lambda _: None
+    assert world.run(900, "x")["compacted"] == 1
+    assert world.told.of(DAY.isoformat()) == ["firing", "resolved"]
+
+
+def test_a_day_is_begun_only_with_enough_time_but_one_always_is(world: World) -> None:
+    for age in range(3):
+        day = DAY - timedelta(days=age)
+        world.lake.put("metrics-1", samples(["a"], day=day), day)
+
+    def slow(sql: str) -> None:
+        world.lake.now += 60 * sql.startswith("INSERT")
+
+    world.lake.before = slow
+    assert world.run(ENOUGH_SECONDS + RESERVE_SECONDS + 90, "x")["left"] == 1
+    assert world.run(10, "x")["left"] == 0
+
+
+def test_a_ledger_that_cannot_be_read_stops_the_run_and_is_told(world: World) -> None:
+    world.lake.put("metrics-1", samples(["a"]))
+    world.lake.s3.put_object(Bucket=BUCKET, Key=INDEX_KEY, Body=b"{")
+    with pytest.raises(InvalidInput, match="ledger"):
+        world.run(900, "x")
+    assert world.told.of("run") == ["firing"]
+    assert len(world.lake.read_raw()) == 2
