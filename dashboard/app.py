@@ -48,6 +48,7 @@ STYLES: Final = (
     "alerts.css",
     "jobs.css",
     "capacity.css",
+    "performance.css",
     "gallery.css",
 )
 EARLY: Final = (

@@ -8,7 +8,7 @@ from dashboard.pages.capacity import PAGE as CAPACITY
 from dashboard.pages.errors import PAGE as ERRORS
 from dashboard.pages.health import PAGE as HEALTH
 from dashboard.pages.jobs import PAGE as JOBS
-from dashboard.pages.later import PERFORMANCE
+from dashboard.pages.performance import PAGE as PERFORMANCE
 from dashboard.pages.replay import PAGE as REPLAY
 
 PAGES: Final[tuple[Page, ...]] = (HEALTH, PERFORMANCE, ERRORS, CAPACITY, JOBS, REPLAY, ALERTS)

@@ -1,0 +1,223 @@
+"""The Performance page's parts: what is slow, the likely cause with its evidence, and what stands beside charts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from dash import html
+
+from backend.contract.verdict import amount
+from dashboard.components.links import set_link
+from dashboard.components.performance_charts import CHARTS
+from dashboard.components.states import note, shape
+from dashboard.components.text import percent
+from dashboard.components.times import ago, lasting, stamp
+from dashboard.data.performance_cause import Cause, Step
+from dashboard.data.performance_data import Panel, PerformanceData
+
+Children = list[Any]
+FINDINGS: Final = {"up": "degraded", "usual": "healthy", "unknown": "no_data"}
+"""The shape and colour of what was found of a suspect."""
+CAUSES_SAID: Final = 3
+UNUSUAL: Final = (
+    "Rings mark where a series departs from its own past: from its level, its rhythm of hours and days, and how far it "
+    "usually strays. Nothing is trained; docs/adr/0025 says how."
+)
+WITHOUT: Final = {
+    "regions": "No source says where its records' latency was measured.",
+    "worst": "No source sends latency.",
+}
+
+
+def lead(data: PerformanceData) -> Children:
+    """What is slow, since when, and how far from its limit; then what else is past a threshold."""
+    cause = data.cause
+    lines: Children = [html.P(_sentence(data), className="lead", **{"data-state": _worst(cause)})]
+    if data.past:
+        lines.append(html.P(_also(data), className="label lead-note"))
+    synthetic = html.P("Synthetic data: made by a generator, not by a real pipeline.", className="synthetic")
+    return [html.H1("Performance"), *lines, *([synthetic] if data.synthetic else [])]
+
+
+def _worst(cause: Cause) -> str:
+    value = cause.latency.now
+    if cause.speed == "unknown" or value is None:
+        return "unknown"
+    state = cause.latency.evidence.metric.state(value)
+    return "degraded" if state == "healthy" and cause.speed == "slow" else state
+
+
+def _sentence(data: PerformanceData) -> Children:
+    cause, live = data.cause, data.range.live
+    value = cause.latency.now
+    if cause.speed == "unknown" or value is None:
+        return [html.Strong("Latency is not known: "), f"{cause.latency.why_unknown}."]
+    at = "is" if live else "was"
+    words: Children = [html.Strong(f"Latency p99 {at} {_amount(cause.latency, value)}")]
+    if not live:
+        words.append(" at the end of this range")
+    if cause.speed == "usual":
+        return [*words, ", as usual", *_distance(cause.latency, value), "."]
+    if cause.latency.usual is not None:
+        words.append(f", usually {_amount(cause.latency, cause.latency.usual)}")
+    if cause.whole_range:
+        words.append(", in the whole of this range")
+    elif cause.since is not None:
+        words += [", since ", stamp(cause.since), *([" (", lasting(cause.since), ")"] if live else [])]
+    return [*words, *_distance(cause.latency, value), "."]
+
+
+def _distance(latency: Step, value: float) -> Children:
+    """How far the latency is from what is promised."""
+    metric = latency.evidence.metric
+    limit = metric.slo.limit if metric.slo else metric.critical
+    if limit is None:
+        return []
+    word = "promised" if metric.slo else "critical"
+    if value > limit:
+        return [f"; {_amount(latency, value - limit)} over the {word} {_amount(latency, limit)}"]
+    return [f"; {percent(100 * value / limit, 0)} of the {word} {_amount(latency, limit)}"]
+
+
+def _also(data: PerformanceData) -> Children:
+    words: Children = ["Past a threshold: "]
+    for index, past in enumerate(data.past):
+        panel = data.panels[past.panel]
+        whose = f" ({past.line})" if len(panel.lines) > 1 else ""
+        text = f"{CHARTS[past.panel].title} {amount(past.value, panel.metric.unit)}{whose}"
+        words += [", "] if index else []
+        words += [shape(past.state), " ", _to_chart(text, past.panel, data)]
+    return [*words, "."]
+
+
+def _to_chart(text: str, panel: str, data: PerformanceData) -> Any:
+    return text if data.display or not panel else html.A(text, href=f"#card-{panel}")
+
+
+def cause(data: PerformanceData) -> Children:
+    """The likely cause in a sentence, and the evidence that it rests on."""
+    found = data.cause
+    head = html.Header([html.H2("Likely cause")], className="card-head")
+    steps = [_evidence(step, data) for step in (found.latency, *found.steps)]
+    return [
+        head,
+        html.P(cause_sentence(data), className="cause-line"),
+        html.Ol(steps, className="evidence", **{"aria-label": "Evidence: each value now, and its usual one"}),
+    ]
+
+
+def cause_sentence(data: PerformanceData) -> Children:
+    """What explains the latency, or that nothing does, or that it can't be known."""
+    found = data.cause
+    if found.speed == "unknown":
+        return ["Not known: there is no latency to explain."]
+    if found.speed == "usual":
+        return ["Nothing to explain: latency is as usual.", *_not_known(found.unknown)]
+    if not found.causes:
+        looked = [step for step in found.steps if step.finding == "usual"]
+        among = ", ".join(_named(step) for step in looked)
+        words: Children = [html.Strong("No cause found"), f" among {among}: all as usual." if looked else "."]
+        return [*words, *_not_known(found.unknown)]
+    words = []
+    for index, step in enumerate(found.causes[:CAUSES_SAID]):
+        words += ["; "] if index else []
+        said = _change(step)
+        words.append(html.Strong(said[:1].upper() + said[1:]) if not index else said)
+    where = next((step for step in found.causes if step.evidence.operator), None)
+    if where is not None and where not in found.causes[:CAUSES_SAID]:
+        words += ["; felt most at ", _operator(where.evidence.operator, data)]
+    return [*words, ".", *_not_known(found.unknown)]
+
+
+def _not_known(steps: Sequence[Step]) -> Children:
+    return [f" Not known: no data for {', '.join(_named(step) for step in steps)}."] if steps else []
+
+
+def _named(step: Step) -> str:
+    """A suspect inside a sentence; abbreviations keep their capitals."""
+    title = step.evidence.title
+    return title if title[:2].isupper() else title[:1].lower() + title[1:]
+
+
+def _change(step: Step) -> str:
+    evidence, name = step.evidence, step.evidence.operator or _named(step)
+    assert step.now is not None  # noqa: S101 - it was judged
+    if evidence.role == "operator":
+        name = f"latency of {name}"
+    elif evidence.role == "busy":
+        name = f"busy time of {name}"
+    now = _amount(step, step.now)
+    if step.usual is None or (step.threshold is not None and not _differs(step)):
+        assert step.threshold is not None  # noqa: S101 - one of the two judged it
+        return f"{name} is {now}, past its warning of {_amount(step, step.threshold)}"
+    verb = "fell" if step.now < step.usual else "rose"
+    return f"{name} {verb} to {now}, usually {_amount(step, step.usual)}"
+
+
+def _differs(step: Step) -> bool:
+    """Whether now and usual look different once they are written."""
+    return step.now is not None and step.usual is not None and _amount(step, step.now) != _amount(step, step.usual)
+
+
+def _amount(step: Step, value: float) -> str:
+    """A value of a suspect as the page's charts show it."""
+    role = step.evidence.role
+    if role == "busy":
+        return percent(value / 10, 0)
+    if role == "load":
+        return f"{amount(value, '').strip()} records/s"
+    return amount(value, step.evidence.metric.unit)
+
+
+def _operator(name: str, data: PerformanceData) -> Any:
+    if data.display:
+        return name
+    return set_link(name, data.request, {"operator": name}, **{"aria-label": f"Look into {name}"})
+
+
+def _evidence(step: Step, data: PerformanceData) -> html.Li:
+    """One suspect: its value now against its usual one, with the way to its chart or operator."""
+    evidence = step.evidence
+    title: Any = evidence.title
+    if not step.evidence.operator:
+        title = _to_chart(evidence.title, evidence.panel if step.finding != "unknown" else "", data)
+    parts: Children = [html.Span([shape(FINDINGS[step.finding]), title], className="evidence-title")]
+    if evidence.operator:
+        parts.append(html.Span(_operator(evidence.operator, data), className="evidence-operator"))
+    if step.finding == "unknown":
+        parts.append(html.Span(f"not known: {step.why_unknown}", className="evidence-usual"))
+    else:
+        assert step.now is not None  # noqa: S101 - it was judged
+        parts.append(html.Span(_amount(step, step.now), className="evidence-now"))
+        usual = "usual value not known" if step.usual is None else f"usually {_amount(step, step.usual)}"
+        if step.threshold is not None:
+            usual = f"{usual}, warning {_amount(step, step.threshold)}"
+        parts.append(html.Span(usual, className="evidence-usual"))
+    return html.Li(parts, **{"data-finding": step.finding, "data-role": evidence.role})
+
+
+def panel_aside(panel: Panel, data: PerformanceData) -> Children:
+    """Beside a chart's title: how it is made, what does not apply to it, and its age."""
+    words = [panel.note] if panel.note else []
+    if panel.state == "shown":
+        words += [f"not filtered by {' or '.join(panel.unfiltered)}"] if panel.unfiltered else []
+    parts: Children = [html.Span(", ".join(words))] if words else []
+    if panel.unusual:
+        parts.append(html.Span(f"{len(panel.unusual):,} unusual", className="unusual", title=UNUSUAL))
+    if panel.as_of is not None and data.range.live:
+        word = "silent, last " if panel.silent else ""
+        parts.append(html.Span([word, ago(panel.as_of)], className="panel-age"))
+    return [html.Span(parts, className="aside")] if parts else []
+
+
+def panel_body(panel: Panel, data: PerformanceData) -> Children:
+    """Instead of a chart that has nothing to draw."""
+    if panel.state == "not_connected":
+        return [note("Not connected", WITHOUT.get(panel.key, "No source sends it."), "not-connected")]
+    if panel.state == "empty":
+        chosen = [name for name in (data.request.host, data.request.operator) if name]
+        filtered = len(chosen) > len(panel.unfiltered)
+        text = f"{' and '.join(chosen)} reported none of it in this range." if filtered else "Nothing in this range."
+        return [note("No data", text, "empty")]
+    return []

@@ -1,0 +1,210 @@
+"""Why latency is up: each suspect's value now beside its own usual one, and what follows from all of them. Pure.
+
+The order is the one a person follows: is the CPU short, are the lookups of the enrichment slow, and if so, does its
+cache miss more often? A cause that explains another one found goes first. Nothing is guessed: a suspect that nobody
+measures is *not known*, never cleared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from statistics import median
+from typing import Final, Literal
+
+from backend.contract.catalogue import Metric
+from backend.contract.verdict import SHORTEST_INTERVAL, SILENT_INTERVALS
+from dashboard.data.points import Points
+
+Finding = Literal["up", "usual", "unknown"]
+Speed = Literal["slow", "usual", "unknown"]
+Role = Literal[
+    "latency", "cpu", "enrichment", "cache", "collection", "checkpoints", "servers", "load", "operator", "busy", "lag"
+]
+
+RISE: Final = 1.25
+"""From this multiple of its usual value on something is up."""
+SLOW: Final = 1.5
+"""From this multiple of its usual value on latency is slow, also below every threshold."""
+NOISE_SPREADS: Final = 4.0
+"""What differs by less than so many median deviations from the usual is noise."""
+NEWEST: Final = 3
+"""So many newest values make up what is said to be now: their median, as one alone may be an outlier."""
+QUIET_PART: Final = 0.25
+"""The part of a range that must have been quiet for its usual value to be known: the lowest values of latency."""
+LEAST_BEFORE: Final = 5
+"""Fewer values from before a slowdown are no usual value."""
+WHOLE: Final = 100.0
+CHAIN: Final[tuple[Role, ...]] = ("cpu", "enrichment", "cache")
+"""Each, where it is up, explains latency better than the one before it."""
+OTHERS: Final[tuple[Role, ...]] = ("collection", "checkpoints", "servers", "load", "operator", "busy")
+"""What else may be behind it, the more telling first. A backlog is not among them: it follows from others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one suspect measured: ``points`` None where no source measures it, [] where nothing came in this range.
+
+    ``spacing`` is the points' usual distance in seconds. ``panel`` shows them; ``operator`` names whose they are.
+    """
+
+    role: Role
+    title: str
+    panel: str
+    metric: Metric
+    points: Points | None
+    spacing: float = SHORTEST_INTERVAL
+    operator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One suspect judged. ``usual`` is None where nothing is known from before; then a threshold alone judges.
+
+    ``threshold`` is the catalogue's where it is past; ``why_unknown`` says what is missing.
+    """
+
+    evidence: Evidence
+    finding: Finding
+    now: float | None = None
+    usual: float | None = None
+    threshold: float | None = None
+    why_unknown: str = ""
+
+    @property
+    def role(self) -> Role:
+        """Which suspect."""
+        return self.evidence.role
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """``latency`` judged, and since when it is slow (epoch s; the range's start where it was slow all the time).
+
+    ``causes`` explain it, the deepest first; none where it is not slow or nothing explains it. ``steps`` are all
+    suspects in the order they are looked at.
+    """
+
+    speed: Speed
+    latency: Step
+    since: float | None
+    whole_range: bool
+    causes: tuple[Step, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def unknown(self) -> tuple[Step, ...]:
+        """The suspects that nothing is known of."""
+        return tuple(step for step in self.steps if step.finding == "unknown")
+
+
+def find(latency: Evidence, suspects: Sequence[Evidence], start: float, end: float) -> Cause:
+    """What explains the latency at ``end`` of a range that begins at ``start``, epoch s."""
+    since = slow_since(latency, end)
+    judged = _latency(latency, since, end)
+    steps = tuple(judge(evidence, since if since is not None else end, end) for evidence in suspects)
+    speed: Speed = "unknown" if judged.finding == "unknown" else "usual" if since is None else "slow"
+    first = min((t for t, _ in latency.points or ()), default=start)
+    return Cause(
+        speed=speed,
+        latency=judged,
+        since=since,
+        whole_range=since is not None and since <= first,
+        causes=explained(steps) if speed == "slow" else (),
+        steps=steps,
+    )
+
+
+def slow_since(latency: Evidence, end: float) -> float | None:
+    """When the slowdown that lasts at ``end`` began, epoch s; None where latency is usual, silent or not measured.
+
+    Slow is past the catalogue's warning, or far above the quiet part of the range.
+    """
+    points = latency.points or []
+    if len(points) < NEWEST or _silent(latency, end):
+        return None
+    level = _slow_level(latency)
+    now = median(value for _, value in points[-NEWEST:])
+    if now <= level:
+        return None
+    # A single value below the level does not end a slowdown: its neighbours are looked at with it.
+    smooth = [(points[i + 1][0], median(v for _, v in points[i : i + NEWEST])) for i in range(len(points) - 2)]
+    lasting = list(takewhile(lambda point: point[1] > level, reversed(smooth)))
+    if len(lasting) == len(smooth):
+        return points[0][0]
+    return lasting[-1][0] if lasting else points[-1][0]
+
+
+def judge(evidence: Evidence, before: float, end: float) -> Step:
+    """One suspect at ``end``: its newest values against those from before ``before``, epoch s."""
+    if evidence.points is None:
+        return Step(evidence, "unknown", why_unknown="no source measures it")
+    if not evidence.points:
+        return Step(evidence, "unknown", why_unknown="nothing was reported in this range")
+    if _silent(evidence, end):
+        return Step(evidence, "unknown", why_unknown="silent")
+    values = [value for _, value in evidence.points[-NEWEST:]]
+    now = median(values)
+    earlier = [value for t, value in evidence.points[:-NEWEST] if t < before]
+    usual = median(earlier) if len(earlier) >= LEAST_BEFORE else None
+    metric = evidence.metric
+    limit = metric.warning if metric.basis == "value" else None
+    past = limit is not None and metric.past(now, limit)
+    if usual is None and limit is None:
+        return Step(evidence, "unknown", now, why_unknown="nothing from before to compare with")
+    up = past or (usual is not None and _departs(metric, now, usual, earlier))
+    return Step(evidence, "up" if up else "usual", now, usual, limit if past else None)
+
+
+def explained(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """What is up, the best explanation first: a cache that misses explains slow lookups, slow lookups explain the rest.
+
+    A cache alone explains nothing where lookups are as fast as ever.
+    """
+    up: Mapping[Role, Step] = {step.role: step for step in steps if step.finding == "up"}
+    chain = [role for role in reversed(CHAIN) if role in up]
+    if "enrichment" not in up and "cache" in chain and _known(steps, "enrichment"):
+        chain.remove("cache")
+    return tuple(up[role] for role in [*chain, *(role for role in OTHERS if role in up)])
+
+
+def _latency(latency: Evidence, since: float | None, end: float) -> Step:
+    judged = judge(latency, since if since is not None else end, end)
+    if judged.finding == "unknown" and judged.now is not None:
+        return Step(latency, "usual", judged.now)
+    return judged if judged.finding == "unknown" else Step(
+        latency, "usual" if since is None else "up", judged.now, judged.usual, judged.threshold
+    )  # fmt: skip
+
+
+def _slow_level(latency: Evidence) -> float:
+    """The latency from which on it is slow."""
+    values = sorted(value for _, value in latency.points or ())
+    quiet = values[: max(LEAST_BEFORE, int(len(values) * QUIET_PART))]
+    warning = latency.metric.warning
+    usual = median(quiet)
+    levels = [SLOW * usual + NOISE_SPREADS * _spread(quiet, usual)] + ([] if warning is None else [warning])
+    return min(levels)
+
+
+def _departs(metric: Metric, now: float, usual: float, earlier: Sequence[float]) -> bool:
+    change, size = now - usual, abs(usual)
+    if metric.direction == "lower_is_worse":
+        # Of a share that should be high, what is missing counts: 93 % to 86 % are twice as many misses.
+        change, size = -change, (WHOLE - usual if metric.unit == "%" else size)
+    return change > max((RISE - 1) * size, NOISE_SPREADS * _spread(earlier, usual))
+
+
+def _spread(values: Sequence[float], middle: float) -> float:
+    """The median distance from the middle."""
+    return median(abs(value - middle) for value in values)
+
+
+def _silent(evidence: Evidence, end: float) -> bool:
+    newest = evidence.points[-1][0] if evidence.points else 0.0
+    return end - newest > SILENT_INTERVALS * max(evidence.spacing, SHORTEST_INTERVAL) + SHORTEST_INTERVAL
+
+
+def _known(steps: Sequence[Step], role: Role) -> bool:
+    return any(step.role == role and step.finding != "unknown" for step in steps)
