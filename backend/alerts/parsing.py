@@ -42,13 +42,15 @@ NO_TIME: Final = "time_refused"
 _STATES: Final[Mapping[str, SignalState]] = {"ALARM": "firing", "OK": "resolved", "INSUFFICIENT_DATA": "unknown"}
 _DATAPOINTS: Final = re.compile(r"datapoints? (?:was |were )?\[(-?[\d.]+(?:[eE][+-]?\d+)?)")
 _PAGES: Final[Mapping[Section, str]] = {
-    "host": "/", "kafka": "/", "stream": "/", "delivery": "/errors", "application": "/", "resources": "/",
-    "state": "/", "debug": "/", "pulseboard": "/", "aws": "/",
+    "host": "/capacity", "kafka": "/performance", "stream": "/performance", "delivery": "/errors",
+    "application": "/performance", "resources": "/capacity", "state": "/capacity", "debug": "/performance",
+    "pulseboard": "/", "aws": "/capacity",
 }  # fmt: skip
 _PAGE_OF: Final = {
     "dlq_records": "/errors", "duplicate_records_detected": "/errors", "timeouts": "/errors",
     "kafka_deserialization_errors_total": "/errors", "job_failures": "/jobs", "hung_jobs": "/jobs",
     "stale_datasets": "/jobs", "alert_consumer_heartbeat": "/alerts", "reconciliation_match_percent": "/alerts",
+    "window_completeness": "/", "lambda_error_rate": "/", "lambda_duration_percent": "/",
 }  # fmt: skip
 """Pages of metrics that are not looked at on the page of their section."""
 

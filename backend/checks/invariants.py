@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
+from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -105,7 +106,8 @@ def output(flow: Mapping[str, Mapping[str, float]], filters: frozenset[str]) -> 
             missing = taken - lost - given
             if missing > in_flight(taken):
                 sentence = f"{missing:,.0f} of {taken:,.0f} records got lost inside {operator}, without an error"
-                violations.append(Finding(operator, sentence, page="/"))
+                page = f"/performance?operator={quote(operator, safe='')}"
+                violations.append(Finding(operator, sentence, page=page))
     return _held(OUTPUT, checked, "operators", violations, "no operator counts its records")
 
 
@@ -125,7 +127,7 @@ def watermark_lag(minutes: Mapping[float, Merged], limit_ms: float) -> Held:
         few = f"measured in {len(newest)} minutes, not in {WATERMARK_MINUTES}" if newest else "not measured"
         return _held(WATERMARK, 0, "minutes", [], few)
     sentence = f"the watermark lags {amount(newest[-1], 'ms')} behind, and may lag {amount(limit_ms, 'ms')}"
-    violations = [Finding("watermark", sentence, page="/")] if min(newest) >= limit_ms else []
+    violations = [Finding("watermark", sentence, page="/performance")] if min(newest) >= limit_ms else []
     return _held(WATERMARK, len(newest), "minutes", violations, "")
 
 
