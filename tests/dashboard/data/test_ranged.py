@@ -1,0 +1,207 @@
+"""Series of any range: hot at once, history before it, one question a page, and a joint that nobody sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+
+from backend.contract.catalogue import load_catalogue
+from backend.contract.history import Cost, HistoryAnswer, HistoryQuestion
+from backend.contract.ranges import TimeRange
+from backend.contract.rollup import Merged, Stats
+from backend.contract.tables import HOUR, LEVEL_SECONDS, MINUTE
+from dashboard.data.bands import Bands
+from dashboard.data.history import Look
+from dashboard.data.points import Points
+from dashboard.data.ranged import OFF, RangedSeries
+from dashboard.data.ranged_merge import Need, days_text, question_of
+from dashboard.data.series import ALL, SeriesAnswer, SeriesRequest
+from dashboard.data.source import Source
+
+CATALOGUE = load_catalogue()
+CPU = CATALOGUE["cpu_utilization"]
+NOW = 1_795_266_000.0
+"""2026-11-21 13:00:00 UTC."""
+DAY = 86400
+TODAY = NOW // DAY * DAY
+
+
+def wanted(days: float, *, end: float = NOW, metric: str = "cpu_utilization", group: str | None = ALL) -> SeriesRequest:
+    span = TimeRange(end - days * DAY, end, live=end == NOW)
+    return SeriesRequest(CATALOGUE[metric], "production", span, "avg", group)
+
+
+class Hot:
+    """DynamoDB's lines: as many points as it holds from ``begins`` on."""
+
+    def __init__(self, begins: float | None, step: float = 60, level: str = MINUTE, value: float = 1.0) -> None:
+        self.begins, self.step, self.level, self.value = begins, step, level, value
+
+    def answer(self, request: SeriesRequest) -> SeriesAnswer:
+        points: Points = []
+        if self.begins is not None:
+            t = max(self.begins, request.range.start // self.step * self.step)
+            while t <= request.range.end:
+                points.append((t, self.value))
+                t += self.step
+        lines = ((ALL, points),) if points else ()
+        return SeriesAnswer(request, self.level, LEVEL_SECONDS[self.level], lines, points[-1][0] if points else None)
+
+    def bands(self, request: SeriesRequest) -> Bands | None:
+        return None
+
+
+class Past:
+    """History that holds ``value`` in each bucket, or is in another state."""
+
+    def __init__(self, state: str = "done", value: float = 2.0, *, holds: bool = True, error: str = "") -> None:
+        self.state, self.value, self.holds, self.error = state, value, holds, error
+        self.asked: list[HistoryQuestion] = []
+
+    def look(self, question: HistoryQuestion) -> Look:
+        self.asked.append(question)
+        if self.state != "done":
+            return Look(self.state, "read-1", error=self.error, since=NOW)  # type: ignore[arg-type]
+        if not self.holds:
+            return Look("done", "read-1", HistoryAnswer())
+        stats = Stats(1, self.value, self.value, self.value, self.value)
+        buckets = {float(t): Merged({}, stats, 1) for t in range(question.start, question.end, question.step)}
+        every = {one.metric: buckets for one in question.metrics}
+        return Look("done", "read-1", HistoryAnswer(every, Cost(1, 30_000_000, 0.00015), len(buckets)), NOW)
+
+
+def read(hot: Hot, past: Past | None, *requests: SeriesRequest) -> tuple[RangedSeries, Sequence[SeriesAnswer], Source]:
+    ranged = RangedSeries(hot)
+    ranged.connect(past, CATALOGUE)
+    found = ranged.read(requests, NOW)
+    return ranged, found.answers, found.source
+
+
+def test_what_dynamodb_holds_whole_asks_nothing() -> None:
+    past = Past()
+    _, (answer,), source = read(Hot(0.0), past, wanted(7))
+
+    assert past.asked == []
+    assert source.kind == "live"
+    assert answer.lines[0][1][0][1] == 1.0
+
+
+def test_history_ends_where_the_first_whole_hot_day_begins_without_gap_or_double() -> None:
+    begins = TODAY - 6 * DAY + 5 * 3600
+    past = Past()
+    _, (answer,), source = read(Hot(begins), past, wanted(10))
+
+    joint = TODAY - 5 * DAY
+    points = answer.lines[0][1]
+    times = [t for t, _ in points]
+    assert times == sorted(set(times))
+    assert {v for t, v in points if t < joint} == {2.0}
+    assert {v for t, v in points if t >= joint} == {1.0}
+    assert max(b - a for a, b in pairwise(times)) <= past.asked[0].step
+    assert times[0] >= NOW - 10 * DAY
+    assert (source.kind, source.state, source.scanned_bytes, source.days) == (
+        "both", "done", 30_000_000, "11 Nov to 15 Nov",
+    )  # fmt: skip
+
+
+def test_the_question_is_the_same_all_day_and_one_for_the_page() -> None:
+    begins = TODAY - 6 * DAY
+    past = Past()
+    ranged, _, _ = read(Hot(begins), past, wanted(10), wanted(10, metric="memory_usage"), wanted(10, group="host-1"))
+    later = [wanted(10, end=NOW + 3600), wanted(10, end=NOW + 3600, metric="memory_usage")]
+    later.append(wanted(10, end=NOW + 3600, group="host-1"))
+    ranged.read(later, NOW + 3600)
+
+    assert past.asked[0] == past.asked[1]
+    (question, _) = past.asked
+    assert [one.metric for one in question.metrics] == ["cpu_utilization", "memory_usage"]
+    assert question.metrics[0].pinned == ("host-1",)
+    assert question.start % DAY == question.end % DAY == 0
+
+
+@pytest.mark.parametrize("step", [3600.0, 86400.0])
+def test_a_sparse_metric_is_whole_though_its_first_point_comes_late(step: float) -> None:
+    past = Past()
+    begins = (NOW - 30 * DAY) // DAY * DAY + DAY + step
+    read(Hot(begins, step=step, level=HOUR), past, wanted(30))
+
+    assert bool(past.asked) == (step == 3600.0)
+
+
+def test_days_that_hold_nothing_leave_the_page_live() -> None:
+    _, (answer,), source = read(Hot(TODAY - DAY), Past(holds=False), wanted(30))
+
+    assert source.kind == "live"
+    assert source.state == "done"
+    assert answer.lines[0][1][0] == (TODAY - DAY, 1.0)
+
+
+@pytest.mark.parametrize("state", ["running", "failed", "cancelled"])
+def test_hot_lines_stay_whole_while_history_is_not_there_and_the_page_says_so(state: str) -> None:
+    hot = Hot(TODAY - 6 * DAY + 5 * 3600)
+    _, (answer,), source = read(hot, Past(state, error="why"), wanted(10))
+
+    assert answer == hot.answer(wanted(10))
+    assert (source.kind, source.state, source.error, source.key) == ("live", state, "why", "read-1")
+
+
+def test_history_that_is_switched_off_is_said_where_it_is_missed() -> None:
+    _, _, source = read(Hot(TODAY), None, wanted(10))
+    assert (source.state, source.error) == ("failed", OFF)
+
+    _, _, source = read(Hot(0.0), None, wanted(1))
+    assert source.state == "done"
+
+
+def test_an_old_range_is_as_fine_as_history_has_it() -> None:
+    end = TODAY - 20 * DAY + 9 * 3600 + 900
+    past = Past()
+    _, (answer,), source = read(Hot(0.0, step=3600, level=HOUR), past, wanted(1 / 24, end=end))
+
+    (question,) = past.asked
+    assert question.step == 10, "the tier keeps ten seconds"
+    assert (question.start, question.end) == ((end - 3600) // 3600 * 3600, (end + 3599) // 3600 * 3600)
+    assert len(answer.lines[0][1]) == 361
+    assert source.kind == "history"
+
+
+def test_an_old_range_whose_source_is_slower_than_its_level_asks_nothing() -> None:
+    past = Past()
+    read(Hot(0.0, step=300, level=MINUTE), past, wanted(1 / 24, end=TODAY - 3 * DAY))
+
+    assert past.asked == []
+
+
+def test_an_old_range_of_which_dynamodb_holds_nothing_is_history_alone() -> None:
+    past = Past()
+    end = TODAY - 300 * DAY
+    _, (answer,), source = read(Hot(None), past, wanted(90, end=end))
+
+    assert source.kind == "history"
+    assert past.asked[0].end == end
+    assert answer.lines[0][1][0][0] == end - 90 * DAY
+
+
+def test_today_is_never_history() -> None:
+    past = Past()
+    read(Hot(None), past, wanted(30))
+    assert past.asked[0].end == TODAY
+
+    past = Past()
+    read(Hot(None), past, wanted(0.25))
+    assert past.asked == []
+
+
+def test_days_are_said_with_their_year_where_it_changes() -> None:
+    assert days_text(TODAY - DAY, TODAY) == "20 Nov"
+    assert days_text(TODAY + 36 * DAY, TODAY + 45 * DAY) == "27 Dec 2026 to 4 Jan 2027"
+
+
+def test_a_gauges_sum_needs_its_groups() -> None:
+    request = wanted(10)
+    summed = SeriesRequest(CPU, "production", request.range, "sum", ALL)
+    questions = [question_of([(one, Need(TODAY))], CATALOGUE) for one in (request, summed)]
+
+    assert [one.metrics[0].by_group for one in questions] == [False, True]
