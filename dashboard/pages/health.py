@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GOLDEN: Final = ("consumer_lag_records", "dlq_records", "latency_ms", "window_completeness")
-EXPLAINED: Final = {"dlq_records": "/errors"}
+EXPLAINED: Final = {"consumer_lag_records": "/performance", "dlq_records": "/errors", "latency_ms": "/performance"}
 """Signals whose cards lead to the page that explains them."""
 STALE_INTERVALS: Final = 3
 LEAST_STALE_SECONDS: Final = 180.0
