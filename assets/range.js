@@ -173,7 +173,7 @@
       Object.assign(box.dataset, { shown: box.value, at: at[i] });
     }
     const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    document.getElementById("range-zone").textContent = local() ? `Local time, ${name}` : "Times are UTC";
+    document.getElementById("range-zone").textContent = local() ? `Local time, ${name}; charts are in UTC` : "Times are UTC";
     document.getElementById("range-problem").textContent = "";
   }
 
@@ -227,10 +227,11 @@
     }
     const label = document.getElementById("range-label");
     if (label) label.textContent = words(range);
+    document.getElementById("source-words")?.setAttribute("data-range", words(range));
     const button = (name) => document.querySelector(`[data-action="${name}"]`);
     if (pulseboard.kiosk || !button("live")) return;
     const standing = !isLive(range) || root.hasAttribute("data-paused") || query().get("refresh") === "off";
-    button("live").hidden = !standing;
+    for (const way of document.querySelectorAll('[data-action="live"]')) way.hidden = !standing;
     button("pause").hidden = standing;
     button("later").disabled = isLive(range) && range.to === "now";
     const compares = pulseboard.traits().compares;

@@ -4,7 +4,7 @@
   const { now } = window.pulseboard;
   const line = document.getElementById("source");
   const words = document.getElementById("source-words");
-  const button = line?.querySelector("button");
+  const button = line?.querySelector('[data-action="history"]');
   if (!line) return;
 
   let source = JSON.parse(line.dataset.source || "null");

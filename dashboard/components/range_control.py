@@ -34,12 +34,16 @@ def live_switch() -> html.Div:
             html.Button(
                 "Pause", type="button", title="Stop refreshing until you go back to live", **{"data-action": "pause"}
             ),
-            html.Button(
-                "Back to live", type="button", hidden=True, className="to-live",
-                title="Show what arrives again, up to now", **{"data-action": "live"},
-            ),
+            _to_live(),
         ],
         className="live-switch",
+    )  # fmt: skip
+
+
+def _to_live() -> html.Button:
+    return html.Button(
+        "Back to live", type="button", hidden=True, className="to-live",
+        title="Show what arrives again, up to now", **{"data-action": "live"},
     )  # fmt: skip
 
 
@@ -54,12 +58,13 @@ def compare_switch(state: UrlState, *, offered: bool) -> html.Button:
 def source_line(source: Source | None, *, acts: bool) -> html.Div:
     """Where the range was read and what that cost; the browser writes it, as what runs counts on. Its place is kept.
 
-    ``acts``: whether whoever looks may stop what runs.
+    ``acts``: whether whoever looks may stop what runs. On a phone it also leads back to live, for the picker is folded
+    away there.
     """
     known = {} if source is None else {"data-source": json.dumps(source.as_json())}
-    button = html.Button("Cancel", type="button", hidden=True, **{"data-action": "history"})
+    cancel = html.Button("Cancel", type="button", hidden=True, **{"data-action": "history"})
     return html.Div(
-        [html.Span(id="source-words", role="status"), *([button] if acts else [])],
+        [html.Span(id="source-words", role="status"), *([cancel, _to_live()] if acts else [])],
         id="source",
         className="source",
         **known,

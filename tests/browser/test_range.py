@@ -174,7 +174,7 @@ def test_days_of_23_and_25_hours_are_as_long_as_they_are(chromium: Browser, face
 
     def choose(start: str, end: str) -> None:
         picker.click()
-        expect(tab.locator("#range-zone")).to_have_text("Local time, Europe/Berlin")
+        expect(tab.locator("#range-zone")).to_have_text("Local time, Europe/Berlin; charts are in UTC")
         tab.locator("#range-from").fill(start)
         tab.locator("#range-to").fill(end)
         tab.get_by_role("button", name="Apply").click()
