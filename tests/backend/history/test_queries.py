@@ -5,10 +5,17 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyathena.formatter import DefaultParameterFormatter
 
 from backend.contract.errors import InvalidInput
+from backend.contract.history import HistoryQuestion, MetricWanted
+from backend.history.days import Days, LateObjects
 from backend.history.queries import Part, named_query, query_names, query_of
+from backend.history.series import Place, series_statements
 from backend.history.statements import statement
+from backend.settings import Settings
 
 
 def test_every_file_of_sql_is_a_query_and_no_other_name_is() -> None:
@@ -51,3 +58,22 @@ def test_a_value_that_can_not_be_bound_is_named(value: object) -> None:
 def test_a_per_cent_sign_that_binds_nothing_is_refused_when_the_query_is_read() -> None:
     with pytest.raises(ValueError, match="%%"):
         query_of("example", "SELECT '5%'")
+
+
+def sql_for(text: str) -> str:
+    """What Athena gets where a viewer chose ``text`` as environment and as host."""
+    wanted = MetricWanted("cpu_utilization", pinned=(text,))
+    asked = HistoryQuestion(text, (wanted,), 1_795_132_800, 1_795_219_200, 60)
+    place = Place(Days(), LateObjects(), "bucket")
+    (made,) = series_statements(asked, Settings().catalogue, place).values()
+    sql: str = DefaultParameterFormatter().format(made.sql, dict(made.values))
+    return sql
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20))
+@settings(max_examples=20, deadline=None)
+def test_no_text_becomes_sql(hostile: str) -> None:
+    for text in (f"x{hostile}", f"x{hostile}' OR 1=1 --", f"x\\'; DROP TABLE t; -- %(a)s {{samples}}{hostile}"):
+        quoted = "'" + text.replace("'", "''") + "'"
+
+        assert sql_for(text).replace(quoted, "'plain'") == sql_for("plain")

@@ -24,7 +24,9 @@ from backend.contract.tables import (
 )
 from backend.history.athena import Athena
 from backend.history.days import Days, LateObjects, day_of, day_path, day_start
+from backend.history.queries import query_of
 from backend.history.series import Place, merged_series, series_statements
+from backend.history.statements import Statement, statement
 from backend.settings import Settings
 from tests.athena_engine import DAYS, METRIC_COLUMNS, AthenaEngine, projection
 
@@ -106,7 +108,7 @@ def as_merged(metric: Metric, samples: Iterable[Sample], start: float, end: floa
 
     gathered: dict[tuple[str, str], dict[float, Any]] = {}
     for sample in samples:
-        if sample.metric_type == metric.key and sample.environment == "production":
+        if sample.metric_type == metric.key:
             value: Any = sample.value if metric.kind != "histogram" else packed(sample)
             gathered.setdefault(group_and_series(sample, metric.group_by), {})[sample.timestamp] = value
     minutes = buckets(metric, gathered, start, end)
@@ -125,18 +127,41 @@ def packed(sample: Sample) -> list[float]:
     return [sum(v * n for v, n in seen), max(v for v, _ in seen), *Sketch.of(seen).flat()]
 
 
-def question(*metrics: MetricWanted, days: int = 1, step: int = 60, before: int = 0) -> HistoryQuestion:
-    """Of ``days`` days from ``DAY`` on."""
-    return HistoryQuestion("production", tuple(sorted(metrics)), START - before * 86400, START + days * 86400, step)
+def question(
+    environment: str, *metrics: MetricWanted, step: int = 60, start: float = 0, end: float = 86400
+) -> HistoryQuestion:
+    """Of [``start``, ``end``), seconds from ``START``."""
+    return HistoryQuestion(environment, tuple(sorted(metrics)), int(START + start), int(START + end), step)
 
 
 def ask(
-    asked: HistoryQuestion, *, days: Days | None = None, late: LateObjects | None = None, athena: Athena | None = None
+    asked: HistoryQuestion, *, days: Days | None = None, late: LateObjects | None = None
 ) -> dict[str, dict[float, Merged]]:
     """The buckets that Athena gives."""
-    runner = athena or Athena(SETTINGS, Clients(SETTINGS.region).s3, poll_seconds=0.01)
+    runner = runner_of()
     place = Place(days or Days(), late or LateObjects(), SETTINGS.bucket)
     found: dict[str, dict[float, Merged]] = {}
     for name, made in series_statements(asked, SETTINGS.catalogue, place).items():
-        found |= merged_series(name, runner.run(made).rows(), SETTINGS.catalogue)
+        if name != "bands":
+            found |= merged_series(name, runner.run(made).rows(), SETTINGS.catalogue)
     return found
+
+
+def ask_bands(asked: HistoryQuestion) -> dict[str, dict[float, Merged]]:
+    """The bands that Athena gives."""
+    return merged_series("bands", runner_of().run(statements(asked)["bands"]).rows(), SETTINGS.catalogue)
+
+
+def statements(asked: HistoryQuestion) -> dict[str, Statement]:
+    """What Athena is asked where all days are JSON."""
+    return series_statements(asked, SETTINGS.catalogue, Place(Days(), LateObjects(), SETTINGS.bucket))
+
+
+def anything(mark: str) -> Statement:
+    """A statement that reads nothing; those of different marks share no answer."""
+    return statement(query_of("anything", "SELECT 1 AS one WHERE %(mark)s <> ''"), {"mark": mark})
+
+
+def runner_of(settings: Settings = SETTINGS) -> Athena:
+    """Athena, quick to look and quick to try again."""
+    return Athena(settings, Clients(settings.region).s3, poll_seconds=0.01, backoff_seconds=0.02)
