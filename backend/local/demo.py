@@ -18,6 +18,7 @@ from backend.collector.sources.synthetic import SyntheticSource
 from backend.contract.errors import InvalidInput
 from backend.contract.tables import RESULTS_PREFIX, WORKGROUP
 from backend.local import prune, sooner, state
+from backend.local.child import Child
 from backend.local.configuration import WatchedConfig, apply_change
 from backend.local.demo_config import demo_config
 from backend.local.demo_jobs import history
@@ -32,6 +33,7 @@ from backend.local.processes import (
     Processes,
     api_url,
     chosen_ports,
+    history_process,
     make_processes,
     places,
     wait_until_ready,
@@ -97,7 +99,8 @@ def run(options: Options, say: Say) -> None:
         state.publish(options.directory, _exports(options, engine, environment, ports))
         say(_summary(engine, settings, options, ports))
         say(f"Pulseboard is ready at {options.url}")
-        _watch(_Demo(engine, processes, settings, environment, parameters, watched, {"api": ready["api"]}, say))
+        month = stack.enter_context(history_process(options, environment, logs, started))
+        _watch(_Demo(engine, processes, settings, environment, parameters, watched, {"api": ready["api"]}, month, say))
 
 
 @contextmanager
@@ -188,6 +191,7 @@ class _Demo:
     parameters: Mapping[str, str]
     config: WatchedConfig
     api: Places
+    month: Child
     say: Say
 
     def use(self, config: str) -> None:
@@ -210,6 +214,7 @@ def _watch(demo: _Demo) -> NoReturn:
     """Restarts what ended by itself, takes a changed configuration and keeps the tables small."""
     dynamodb, functions = demo.engine.client("dynamodb"), demo.engine.client("lambda")
     restarts = 0
+    seeding = True
     thinned = pruned = time.monotonic()
     checked = thinned + FIRST_CHECKS_SECONDS - sooner.EVERY_SECONDS
     while True:
@@ -225,6 +230,9 @@ def _watch(demo: _Demo) -> NoReturn:
                 raise DemoError(f"the {child.name} keeps ending ({child.tail(1)}); see {child.log}")
             demo.say(f"The {child.name} ended with code {child.exit_code}; starting it again (see {child.log})")
             child.start()
+        if seeding and not demo.month.running:
+            seeding = False
+            demo.say(demo.month.tail(1) if demo.month.exit_code == 0 else f"No older history: see {demo.month.log}")
         try:
             apply_change(demo.config, demo.environment, demo.use, demo.say)
         except (DeployError, DemoError, ClientError, BotoCoreError) as error:

@@ -138,6 +138,14 @@ def make_processes(
     )
 
 
+def history_process(options: Options, environment: Mapping[str, str], logs: Path, started: float) -> Child:
+    """What seeds the month before, once everything else is ready; it ends by itself."""
+    log = logs / "history.log"
+    log.unlink(missing_ok=True)
+    asked = ["--started", repr(started), "--seed", str(options.seed)]
+    return Child("history", [sys.executable, "-m", "backend.local.seed_history", *asked], environment, log)
+
+
 Places = Mapping[str, tuple[int, str]]
 """Name of a process to the port and path where it answers 200 when it is ready."""
 

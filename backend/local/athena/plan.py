@@ -179,4 +179,4 @@ def _substituted(condition: exp.Expr, made: Mapping[str, exp.Expr]) -> exp.Expr:
 
 
 def _has_sets(group: exp.Expr) -> bool:
-    return any(group.args.get(name) for name in ("grouping_sets", "cube", "rollup"))
+    return group.find(exp.GroupingSets, exp.Cube, exp.Rollup) is not None

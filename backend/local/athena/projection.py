@@ -110,7 +110,7 @@ def _projected(table: Table, predicate: exp.Expr | None, ask: Ask) -> list[Prefi
     order = [name.lower() for name in _PLACE.findall(template)]
     if missing := [name for name in domains if name not in order]:
         raise QueryError(f"HIVE_INVALID_METADATA: {template} has no ${{{missing[0]}}}")
-    mentioned = columns_of(predicate) & set(order)
+    mentioned = columns_of(weaken(predicate, order)) if predicate is not None else set()
     depth = max((order.index(name) + 1 for name in mentioned), default=0)
     found = _combinations([domains[name] for name in order[:depth]], predicate, ask)
     shown = depth
