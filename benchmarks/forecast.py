@@ -144,10 +144,10 @@ def table(rows: dict[str, list[Score]], judged: str) -> Score:
     print(f"{'':<34} {'MASE':>7} {'naive':>7} {'seasonal':>9} {'MAE':>13} {'in 80 % band':>13} {'CPU s':>6}")
     every = [score for scores in rows.values() for score in scores]
     for name, scores in [*rows.items(), ("all", every)]:
+        errors = [mean(getattr(s, which) / s.scale for s in scores) for which in ("model", "naive", "seasonal")]
         print(
-            f"{name:<34} {mean(s.model / s.scale for s in scores):>7.2f} {mean(s.naive / s.scale for s in scores):>7.2f}"
-            f" {mean(s.seasonal / s.scale for s in scores):>9.2f} {mean(s.model for s in scores):>13,.2f}"
-            f" {mean(s.coverage for s in scores):>13.0%} {mean(s.seconds for s in scores):>6.2f}"
+            f"{name:<34} {errors[0]:>7.2f} {errors[1]:>7.2f} {errors[2]:>9.2f} {mean(s.model for s in scores):>13,.2f} "
+            f"{mean(s.coverage for s in scores):>13.0%} {mean(s.seconds for s in scores):>6.2f}"
         )
     return Score(*(mean(getattr(s, name) / (s.scale if name in ("model", "naive", "seasonal") else 1) for s in every)
                    for name in ("model", "naive", "seasonal", "scale", "coverage", "seconds")))  # fmt: skip

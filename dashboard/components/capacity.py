@@ -27,8 +27,11 @@ _STATES: Final[Mapping[str, str]] = {
     "reached": "critical", "reaches": "critical", "may": "degraded", "clear": "healthy", "silent": "unknown",
     "failed": "unknown", "shortage": "no_data", "pending": "no_data", "not_connected": "not_connected",
 }  # fmt: skip
-"""Which shape and colour a row wears; one that is met later than ``SOON_DAYS`` is a warning."""
+"""Which shape and colour a row wears; what is met later than ``SOON_DAYS`` is a warning, what may be met later than
+``FAR_DAYS`` none."""
 SOON_DAYS: Final = 14
+FAR_DAYS: Final = 30
+IN_SIGHT: Final = ("reached", "reaches", "may")
 HEADS: Final = ("Resource", "Now", "Limit", "Time left")
 
 
@@ -36,9 +39,11 @@ def lead(data: CapacityData) -> Children:
     """Whether to scale, in a sentence: the most urgent limit."""
     lines: Children = [html.P(sentence(data), className="lead", **{"data-state": _worst(data)})]
     if data.forecast_at is not None:
-        by = ["Forecasts as of ", stamp(data.forecast_at), f", from the days before; ranges hold {NOMINAL:.0%}."]
+        by = ["Forecasts of ", stamp(data.forecast_at), f"; a range holds {NOMINAL:.0%} of what is to be expected."]
         lines.append(html.P(by, className="label lead-note"))
-    synthetic = html.P("Synthetic data: made by a generator, not by real servers.", className="synthetic")
+    synthetic = html.P(
+        "Synthetic data: made by a generator, not by real servers.", className="synthetic capacity-synthetic"
+    )
     return [html.H1("Capacity"), *lines, *([synthetic] if data.synthetic else [])]
 
 
@@ -49,7 +54,7 @@ def sentence(data: CapacityData) -> Children:
     if data.forecasting:
         return ["Forecasts are being made; this takes a few seconds."]
     first = data.rows[0]
-    if first.state in ("reached", "reaches", "may"):
+    if first.state in IN_SIGHT:
         return [html.Strong(f"{named(first)} {_verb(first)}"), *_others(data.rows)]
     known = [row.reach.horizon_days for row in data.rows if row.reach is not None and row.state == "clear"]
     if known:
@@ -71,7 +76,7 @@ def _verb(row: LimitRow) -> str:
 
 
 def _others(rows: Sequence[LimitRow]) -> Children:
-    more = sum(row.state in ("reached", "reaches", "may") for row in rows) - 1
+    more = sum(row.state in IN_SIGHT for row in rows) - 1
     return [f" {count(more, 'more limit')} {'is' if more == 1 else 'are'} in sight."] if more > 0 else []
 
 
@@ -92,6 +97,8 @@ def state_of(row: LimitRow) -> str:
     """The state whose shape and colour a row wears: the sooner a limit is met, the worse."""
     if row.state == "reaches" and row.days is not None and row.days > SOON_DAYS:
         return "degraded"
+    if row.state == "may" and row.days is not None and row.days > FAR_DAYS:
+        return "healthy"
     return _STATES[row.state]
 
 
@@ -133,8 +140,8 @@ def _length(days: float) -> str:
 
 def limits(data: CapacityData) -> Children:
     """Every limit, the most urgent first; a row with a forecast shows it in the chart beside."""
-    most = DISPLAY_ROWS if data.request.role == "display" else ROWS
-    shown, rest = data.rows[:most], data.rows[most:]
+    shown = shown_rows(data.rows, DISPLAY_ROWS if data.request.role == "display" else ROWS)
+    rest = [row for row in data.rows if row not in shown]
     body = html.Tbody([_row(row, data) for row in shown])
     head = html.Thead(html.Tr([html.Th(name, scope="col") for name in HEADS]))
     more = [html.P(_rest(rest), className="limits-more")] if rest else []
@@ -145,10 +152,20 @@ def limits(data: CapacityData) -> Children:
     ]
 
 
+def shown_rows(rows: Sequence[LimitRow], most: int) -> list[LimitRow]:
+    """Those in sight, and of each other metric the nearest one: what is far away in ten hosts is said once."""
+    near = [row for row in rows if row.state in IN_SIGHT]
+    firsts = {row.metric.key: row for row in reversed(rows)}
+    told = {row.metric.key for row in near[: max(most - len(firsts), 1)]}
+    others = [row for row in firsts.values() if row.metric.key not in told]
+    kept = [*near[: max(most - len(others), 1)], *others]
+    return [row for row in rows if row in kept][:most]
+
+
 def _rest(rows: Sequence[LimitRow]) -> str:
     soonest = rows[0].reach
-    near = rows[0].state in ("reached", "reaches", "may") and soonest is not None
-    return f"And {count(len(rows), 'more')}, {within(soonest) if near and soonest else 'none of them in sight'}."
+    near = rows[0].state in IN_SIGHT and soonest is not None
+    return f"And {len(rows)} more, {within(soonest) if near and soonest else 'none of them in sight'}."
 
 
 def _age(data: CapacityData) -> Children:
@@ -257,8 +274,15 @@ def panel_body(panel: Panel, data: CapacityData) -> Children:
     if panel.state == "empty" or not (panel.lines or panel.bands):
         filtered = data.request.host and any(asked.per_host for asked in panel.spec.asked)
         text = f"{data.request.host} reported none of it in this range." if filtered else "Nothing in this range."
+        if any(_daily(asked.metric, data) for asked in panel.spec.asked):
+            text = "Measured once a day: choose a longer range."
         return [note("No data", text, "empty")]
     return []
+
+
+def _daily(metric: str, data: CapacityData) -> bool:
+    aws = data.catalogue[metric].aws
+    return aws is not None and aws.period_seconds >= DAY
 
 
 def _source(panel: Panel) -> str:

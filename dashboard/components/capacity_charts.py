@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from backend.contract.anomaly import Anomaly
-from backend.contract.catalogue import Catalogue
+from backend.contract.catalogue import Catalogue, Metric
+from backend.contract.costs import GB
 from backend.contract.ranges import TimeRange
 from backend.contract.verdict import amount
 from dashboard.components import timechart
@@ -26,12 +27,14 @@ LEAST_AHEAD_DAYS: Final = 14
 USUAL_AHEAD_DAYS: Final = 30
 BEYOND: Final = 1.4
 """How much longer than until the limit is met a forecast is drawn."""
-FORECAST_FRAME: Final[Mapping[str, Any]] = {**timechart.frame("")}
+MARGIN: Final = {"l": 52, "r": 12, "t": 30, "b": 44}
+"""Room for dates below the times."""
+FORECAST_FRAME: Final[Mapping[str, Any]] = {**timechart.frame(""), "margin": MARGIN}
 
 
 def frame(spec: Spec) -> Mapping[str, Any]:
     """The layout of a panel's chart."""
-    return timechart.frame(spec.axis, stacked=spec.stacked, many=spec.fleet or spec.stacked)
+    return {**timechart.frame(spec.axis, stacked=spec.stacked, many=spec.fleet or spec.stacked), "margin": MARGIN}
 
 
 def traces(panel: Panel, catalogue: Catalogue, wanted: TimeRange, unusual: Sequence[Anomaly] = ()) -> list[Trace]:
@@ -48,9 +51,7 @@ def traces(panel: Panel, catalogue: Catalogue, wanted: TimeRange, unusual: Seque
     else:
         drawn += timechart.line_traces(panel.lines, spec.unit, previous=previous, stacked=spec.stacked)
     if spec.judged:
-        highest = _top(panel)
-        ends = wanted.start, wanted.end
-        drawn += timechart.threshold_traces(catalogue[spec.judged], highest, ends, always=spec.always)
+        drawn += _thresholds(panel, catalogue[spec.judged], (wanted.start, wanted.end))
     return drawn + timechart.anomaly_trace(unusual, spec.unit)
 
 
@@ -71,6 +72,19 @@ def bands(lines: Sequence[Line], previous: Sequence[Line], unit: str) -> list[Tr
     ]
 
 
+def _thresholds(panel: Panel, metric: Metric, ends: tuple[float, float]) -> list[Trace]:
+    """The catalogue's lines; a budget's in the chart's own unit, however far away they are."""
+    if not panel.spec.budget:
+        return timechart.threshold_traces(metric, _top(panel), ends)
+    scale = panel.spec.asked[0].scale
+    known = (("warning", metric.warning, timechart.WARNING), ("budget", metric.limit, timechart.CRITICAL))
+    return [
+        timechart.threshold(f"{word} {amount(value * scale, panel.spec.unit)}", value * scale, ends, tone)
+        for word, value, tone in known
+        if value is not None
+    ]
+
+
 def _top(panel: Panel) -> float:
     """The highest value drawn, of a stack the highest sum."""
     if panel.spec.stacked:
@@ -87,25 +101,24 @@ def forecast(row: LimitRow | None, now: float) -> list[Trace]:
     """The chosen row's past, what is expected with its band, the limit, and where the present is."""
     if row is None or row.forecast is None:
         return []
-    found, unit = row.forecast, row.metric.unit
-    past = [value for _, value in found.history]
-    ceiling = 100.0 if unit == "%" else ROOM * max([row.limit.value, *past])
+    found = row.forecast
+    scale, unit = (1 / GB, "GB") if row.metric.unit == "bytes" else (1.0, row.metric.unit)
+    limit = row.limit.value * scale
+    history = _history(found, scale)
+    ceiling = 100.0 if unit == "%" else ROOM * max(limit, *(value or 0.0 for value in history.values))
     number = min(len(found.middle), math.ceil(ahead_days(row) * DAY / found.step))
-    history = _history(found)
-    low, middle, high = (
-        _line(name, found, values[:number], ceiling)
-        for name, values in (("low", found.low), ("expected", found.middle), ("80% range", found.high))
-    )
+
+    def line(name: str, values: Sequence[float]) -> Line:
+        drawn = tuple(rounded(min(value * scale, ceiling)) for value in values[:number])
+        return Line(name, found.start, found.step, drawn)
+
+    expected = timechart.line_traces([line("expected", found.middle)], unit, colours={"expected": FORECAST_COLOUR})
     ends = history.x0, found.start + number * found.step
-    label = f"{row.limit.kind} {amount(row.limit.value, unit)}"
     return [
-        *timechart.band_traces(low, high, "range that holds 80%", FORECAST_COLOUR),
+        *timechart.band_traces(line("low", found.low), line("high", found.high), "80% range", FORECAST_COLOUR),
         *timechart.line_traces([history], unit, colours={history.name: FLEET_COLOUR}),
-        *(
-            {**trace, "line": {**trace["line"], "dash": "dash"}}
-            for trace in timechart.line_traces([middle], unit, colours={middle.name: FORECAST_COLOUR})
-        ),
-        timechart.threshold(label, row.limit.value, ends, timechart.CRITICAL),
+        *({**trace, "line": {**trace["line"], "dash": "dash"}} for trace in expected),
+        timechart.threshold(f"{row.limit.kind} {amount(limit, unit)}", limit, ends, timechart.CRITICAL),
         timechart.now_marker(now),
     ]
 
@@ -116,14 +129,10 @@ def ahead_days(row: LimitRow) -> float:
     return USUAL_AHEAD_DAYS if met is None else max(BEYOND * met, LEAST_AHEAD_DAYS)
 
 
-def _history(found: Forecast) -> Line:
+def _history(found: Forecast, scale: float) -> Line:
     """The measured past, with its gaps."""
     x0 = found.history[0][0]
     values: list[float | None] = [None] * (round((found.history[-1][0] - x0) / found.step) + 1)
     for t, value in found.history:
-        values[round((t - x0) / found.step)] = rounded(value)
+        values[round((t - x0) / found.step)] = rounded(value * scale)
     return Line("each day's peak" if found.step == DAY else "each hour", x0, found.step, tuple(values))
-
-
-def _line(name: str, found: Forecast, values: Sequence[float], ceiling: float) -> Line:
-    return Line(name, found.start, found.step, tuple(rounded(min(value, ceiling)) for value in values))

@@ -159,7 +159,7 @@ def newest_values(read: Answers) -> dict[tuple[str, str], tuple[float, float]]:
     for asked, answer in read.found.items():
         if asked.metric in _GROUPED and asked.stat == "avg":
             newest |= {(asked.metric, name): points[-1] for name, points in answer.lines if points and name != OTHER}
-        elif asked.group == ALL and answer.lines and asked.scale == 1:
+        elif asked.group == ALL and asked.stat == "avg" and answer.lines:
             newest[asked.metric, ALL] = answer.lines[0][1][-1]
     for asked, bands in read.bands.items():
         newest[asked.metric, FLEET] = bands.lines[QUANTILES.index(0.95)][-1]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from backend.contract.catalogue import Catalogue
+from backend.contract.costs import GB
 from backend.contract.ranges import TimeRange
 from backend.contract.rollup import OTHER
 from backend.contract.tables import MINUTE
@@ -23,6 +24,8 @@ MOST_POINTS: Final = 6_000
 TOP_GROUPS: Final = 5
 """Of a fleet, drawn as lines over its bands."""
 SILENT_SPACINGS: Final = 3
+SELDOM: Final = 3600.0
+"""Measured so seldom, each value stands for the time until the next one."""
 LEAST_SILENT: Final = 600.0
 """Seconds without a sample before a panel is called silent, and more where its samples come seldom."""
 
@@ -54,8 +57,8 @@ class Spec:
     fleet: bool = False
     stacked: bool = False
     judged: str = ""
-    always: bool = False
-    """Whether the limit is drawn however far away the data is: a budget is what the chart is about."""
+    budget: bool = False
+    """Whether the limit is drawn however far away the data is, as it is what the chart is about."""
 
 
 def _hosts(metric: str) -> Asked:
@@ -78,7 +81,7 @@ SPECS: Final = (
     Spec("workers", "Brokers and TaskManagers", "number", "",
          (_total("kafka_broker_alive_count", "brokers alive"), _total("task_manager_count", "TaskManagers"),
           _total("task_slots_total", "task slots"), _total("task_slots_available", "slots free"))),
-    Spec("state", "State size", "bytes", "bytes", (Asked("state_backend_used_bytes"),)),
+    Spec("state", "State size", "GB", "GB", (Asked("state_backend_used_bytes", scale=1 / GB),)),
     Spec("throttles", "Throttled requests", "a minute", "a minute",
          (_total("firehose_throttle_count", "Firehose", "rate", 60), _total("dynamodb_throttled_requests", "DynamoDB",
           "rate", 60), _total("lambda_throttles", "Lambda", "rate", 60))),
@@ -86,8 +89,8 @@ SPECS: Final = (
          (Asked("dynamodb_consumed_write_capacity", "rate"),)),
     Spec("lambda", "Lambda concurrency", "executions", "executions", (Asked("lambda_concurrent_executions"),),
          judged="lambda_concurrent_executions"),
-    Spec("s3", "S3 against its budget", "bytes", "bytes", (Asked("s3_bucket_bytes"),), judged="s3_bucket_bytes",
-         always=True),
+    Spec("s3", "S3 against its budget", "GB", "GB", (Asked("s3_bucket_bytes", scale=1 / GB),),
+         judged="s3_bucket_bytes", budget=True),
 )  # fmt: skip
 
 
@@ -163,8 +166,14 @@ def _panel(spec: Spec, read: Answers, before: Answers, wanted: TimeRange, now: f
         groups=bands.groups if bands else sum(len(answer.lines) for answer in answers),
         missing=missing,
         as_of=as_of,
-        silent=end - as_of > max(LEAST_SILENT, SILENT_SPACINGS * max(answer.spacing_seconds for answer in answers)),
+        silent=end - as_of > max(LEAST_SILENT, SILENT_SPACINGS * max(spacing_of(answer) for answer in answers)),
     )
+
+
+def spacing_of(answer: SeriesAnswer) -> float:
+    """How often a metric is measured: as often as it was, or as AWS says of its own, of which a day may hold one."""
+    aws = answer.request.metric.aws
+    return max(answer.spacing_seconds, aws.period_seconds if aws else 0.0)
 
 
 def _lines(
@@ -179,7 +188,8 @@ def _lines(
         if spec.stacked:
             named = shares(named)
         scaled = [(name, [(t, v * asked.scale) for t, v in points]) for name, points in named]
-        lines += [(name, points, answer.step_seconds) for name, points in scaled]
+        step = answer.step_seconds if spacing_of(answer) < SELDOM else spacing_of(answer)
+        lines += [(name, points, step) for name, points in scaled]
     points = max(min(CHART_POINTS, MOST_POINTS // max(len(lines), 1)), 2)
     made = (line_of(name, dict(values), start, end, step, points=points) for name, values, step in lines)
     return tuple(line for line in made if line is not None)

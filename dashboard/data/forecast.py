@@ -126,7 +126,7 @@ def reach(found: Forecast, limit: float, now: float, *, falls: bool = False) -> 
                 return max((found.start + i * found.step - now) / DAY, 0.0)
         return None
 
-    return Reach(met(bad), met(found.middle), met(good), round((found.end - now) / DAY))
+    return Reach(met(bad), met(found.middle), met(good), round((found.end + found.step / 2 - now) / DAY))
 
 
 def median_spacing(points: Points) -> float:

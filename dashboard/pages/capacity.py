@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 REFRESH_SECONDS: Final = 300.0
 SOON_SECONDS: Final = 1.0
 """How soon a view asks again while history or forecasts are on their way."""
+STALE_SECONDS: Final = 2 * REFRESH_SECONDS + 300
+"""How old the newest sample may be: two refreshes, and the minutes that a fleet's merge takes."""
 DRAWN: Final = {"data-drawn": "yes"}
 """Regions drawn without Dash (docs/adr/0014)."""
 FORECAST: Final = "forecast"
@@ -112,7 +114,7 @@ def view(data: CapacityData, now: float) -> View:
         props |= gallery.props(data.gallery)
         soon = soon or data.gallery.refresh_seconds
     props["environment"] = {"options": list(data.environments)}
-    props["page-capacity"] = {"data-filled": "yes"}
+    props["page-capacity"] = {"data-filled": "yes", "data-stale-after": f"{STALE_SECONDS:.0f}"}
     return View(
         props=props,
         as_of=data.as_of,
