@@ -16,8 +16,10 @@ Rule = Callable[[exp.Expr], exp.Expr]
 
 def to_duckdb(tree: exp.Query) -> str:
     """The query for DuckDB; types help where they are known. Raises QueryError for what has no translation."""
+    # One copy for all rules: a copy for each took longer than the query.
+    tree = tree.copy()
     for rule in RULES:
-        tree = tree.transform(rule)
+        tree = tree.transform(rule, copy=False)
     try:
         return str(tree.sql("duckdb", unsupported_level=ErrorLevel.RAISE))
     except UnsupportedError as error:
