@@ -26,6 +26,8 @@ from backend.contract.jobs import JobRun
 from backend.contract.records import make_sample
 from backend.contract.replays import DeadLetterFilter
 from backend.events.investigation import Investigation
+from backend.history.days import day_of, day_path
+from backend.history.ledger import Ledger
 from backend.jobs.clock import ServerClock
 from backend.jobs.requests import request_of
 from backend.jobs.store import JobStore
@@ -287,6 +289,21 @@ def test_the_role_of_the_alert_consumer_allows_alerts_to_be_kept_mailed_and_swep
     assert "FunctionError" not in answer, answer["Payload"].read()
     assert len(alerts.incidents()) >= 1
     assert set(DENIED_TO_ROLES.findall(strict.engine.log.read_text())) <= UNKNOWN_TO_THE_ENGINE
+
+
+def test_the_role_of_the_compactor_allows_a_day_to_be_looked_at_asked_for_and_noted(strict: LocalStack) -> None:
+    """As far as to the statement's end: the engine does not look up which workgroup a started one belongs to."""
+    settings = strict.settings
+    key = f"metrics/{day_path(day_of(time.time() - 3 * 86_400))}metrics-1.json"
+    strict.client("s3").put_object(Bucket=settings.bucket, Key=key, Body=b"{}")
+    answer = strict.client("lambda").invoke(FunctionName="history-compactor", Payload=b"{}")
+    said = answer["Payload"].read()
+    assert "FunctionError" not in answer, said
+    assert orjson.loads(said)["failed"] == 1
+    (entry,) = (entry for entry in Ledger(strict.client("s3"), settings.bucket).read().values() if entry.problem)
+    assert DENIED.findall(entry.problem) == ["athena:GetQueryExecution"]
+    unknown = UNKNOWN_TO_THE_ENGINE | {"athena:GetQueryExecution"}
+    assert set(DENIED_TO_ROLES.findall(strict.engine.log.read_text())) <= unknown
 
 
 def test_a_role_that_lacks_a_permission_is_noticed(strict: LocalStack) -> None:
