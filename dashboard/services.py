@@ -27,6 +27,7 @@ from dashboard.access.tokens import DisplayTokens, TokenStore
 from dashboard.components.marks import left_out, noted, with_marks
 from dashboard.data.alerts_marks import read_marks
 from dashboard.data.alerts_sources import Alerts
+from dashboard.data.anomalies import AnomalyService
 from dashboard.data.flight import SingleFlight
 from dashboard.data.forecasts import ForecastService
 from dashboard.data.gallery import Gallery
@@ -75,6 +76,7 @@ class Services:
     series: SeriesService
     ranged: RangedSeries
     forecasts: ForecastService
+    anomalies: AnomalyService
     views: ViewCache
     answers: ViewCache
     loads: SingleFlight[Any]
@@ -175,6 +177,7 @@ class Services:
     def close(self) -> None:
         """Ends all worker threads."""
         self.forecasts.close()
+        self.anomalies.close()
         self.hot.close()
         if self.runs is not None:
             self.runs.close()
@@ -245,6 +248,7 @@ def build_services(
         series=series,
         ranged=ranged,
         forecasts=ForecastService(ranged, hot.seen, settings.catalogue, clock),
+        anomalies=AnomalyService(series, clock),
         views=ViewCache(store, clock),
         answers=ViewCache(store, clock),
         loads=SingleFlight(),

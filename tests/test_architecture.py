@@ -15,7 +15,7 @@ WIRING = {"dashboard/app.py", "dashboard/services.py"}
 WIRED = (
     "backend.settings", "backend.aws", "backend.audit", "backend.events.investigation", "backend.replay.service",
     "backend.replay.dead_letters", "backend.jobs.reader", "backend.jobs.retries", "backend.alerts.service",
-    "backend.history.athena", "backend.history.reading",
+    "backend.history.athena", "backend.history.reading", "backend.history.questions",
 )  # fmt: skip
 PARSERS = ("backend.replay.request",)
 """What reads a request's body, for the API and the command line as for the pages: pure, and the same for all."""

@@ -14,6 +14,7 @@ from backend.contract.catalogue import load_catalogue
 from backend.contract.slo import BurnRate, SloCard
 from backend.contract.verdict import Reading, State, Status, Verdict, judge
 from backend.settings import Settings
+from dashboard.data.anomalies import AnomalyService
 from dashboard.data.flight import SingleFlight
 from dashboard.data.forecasts import ForecastService
 from dashboard.data.models import (
@@ -300,8 +301,8 @@ def services(
     forecasts = ForecastService(ranged, hot.seen, CATALOGUE, now)
     return Services(
         settings=settings, pages=pages, build_id=build_id, now=now, reader=nothing, hot=hot, health=answering,
-        series=nothing, ranged=ranged, forecasts=forecasts, views=ViewCache(DictStore(), now),
-        answers=ViewCache(DictStore(), now), loads=SingleFlight(),
+        series=nothing, ranged=ranged, forecasts=forecasts, anomalies=AnomalyService(nothing, now, lambda _: None),
+        views=ViewCache(DictStore(), now), answers=ViewCache(DictStore(), now), loads=SingleFlight(),
     )  # fmt: skip
 
 
