@@ -79,9 +79,10 @@ def _thresholds(panel: Panel, metric: Metric, ends: tuple[float, float]) -> list
     scale = panel.spec.asked[0].scale
     known = (("warning", metric.warning, timechart.WARNING), ("budget", metric.limit, timechart.CRITICAL))
     return [
-        timechart.threshold(f"{word} {amount(value * scale, panel.spec.unit)}", value * scale, ends, tone)
+        trace
         for word, value, tone in known
         if value is not None
+        for trace in timechart.threshold(f"{word} {amount(value * scale, panel.spec.unit)}", value * scale, ends, tone)
     ]
 
 
@@ -118,7 +119,7 @@ def forecast(row: LimitRow | None, now: float) -> list[Trace]:
         *timechart.band_traces(line("low", found.low), line("high", found.high), "80% range", FORECAST_COLOUR),
         *timechart.line_traces([history], unit, colours={history.name: FLEET_COLOUR}),
         *({**trace, "line": {**trace["line"], "dash": "dash"}} for trace in expected),
-        timechart.threshold(f"{row.limit.kind} {amount(limit, unit)}", limit, ends, timechart.CRITICAL),
+        *timechart.threshold(f"{row.limit.kind} {amount(limit, unit)}", limit, ends, timechart.CRITICAL),
         timechart.now_marker(now),
     ]
 

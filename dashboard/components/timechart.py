@@ -36,6 +36,8 @@ BEFORE: Final = 0.5
 BAND: Final = 0.18
 STACK: Final = 0.55
 POINT: Final = 5
+LABELS: Final = "x9"
+"""A horizontal axis from 0 to 1 for words inside a chart: on the axis of time they would widen the range shown."""
 MOMENT: Final = "%-d %b, %H:%M UTC"
 
 
@@ -64,19 +66,22 @@ def frame(axis_title: str, *, stacked: bool = False, many: bool = False) -> Mapp
     lines than a hover box can list."""
     title = {"text": axis_title, "standoff": 8, "font": {"size": 12}}
     return {
-        "showlegend": not many,
+        **({"showlegend": False} if many else {}),
         "legend": {
             "orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom",
             "traceorder": "reversed" if stacked else "normal",
         },
-        "margin": {"l": 58, "r": 12, "t": 30, "b": 30},
+        "margin": {"l": 64, "r": 12, "t": 30, "b": 38},
         "xaxis": {
             "type": "date", "hoverformat": MOMENT, "showgrid": False, "ticks": "outside", "ticklen": 4,
             "tickcolor": CLEAR,
         },
         "yaxis": {
             "title": title, "rangemode": "tozero", "nticks": 5, "zeroline": False, "exponentformat": "SI",
-            "separatethousands": True, "automargin": False,
+            "minexponent": 5, "separatethousands": True,
+        },
+        f"xaxis{LABELS[1:]}": {
+            "overlaying": "x", "anchor": "y", "range": [0, 1], "fixedrange": True, "visible": False,
         },
         "hovermode": "closest" if many else "x unified",
         "hoverlabel": {"namelength": -1},
@@ -138,18 +143,26 @@ def threshold_traces(
             drawn[value] = (f"{words} and {word}" if words else word, first)
     unit = unit or metric.unit
     return [
-        threshold(f"{word} {amount(value, unit)}", value, ends, tone) for value, (word, tone) in sorted(drawn.items())
+        trace
+        for value, (word, tone) in sorted(drawn.items())
+        for trace in threshold(f"{word} {amount(value, unit)}", value, ends, tone)
     ]
 
 
-def threshold(label: str, value: float, ends: tuple[float, float], tone: str) -> Trace:
-    """A dashed line across the chart that says what it is."""
-    return {
-        "type": "scatter", "mode": "lines+text", "name": plain(label), "x": [_ms(end) for end in ends],
-        "y": [value, value], "text": [plain(label), ""], "textposition": "top right", "cliponaxis": False,
-        "textfont": {"size": 11}, "hoverinfo": "skip", "showlegend": False,
-        "line": {"color": tone, "width": 1.5, "dash": "dash"},
-    }  # fmt: skip
+def threshold(label: str, value: float, ends: tuple[float, float], tone: str) -> list[Trace]:
+    """A dashed line across the chart, and the words that say what it is."""
+    return [
+        {
+            "type": "scatter", "mode": "lines", "name": plain(label), "x": [_ms(end) for end in ends],
+            "y": [value, value], "hoverinfo": "skip", "showlegend": False,
+            "line": {"color": tone, "width": 1.5, "dash": "dash"},
+        },
+        {
+            "type": "scatter", "mode": "text", "name": plain(label), "xaxis": LABELS, "x": [0], "y": [value],
+            "text": [plain(label)], "textposition": "top right", "cliponaxis": False, "textfont": {"size": 11},
+            "hoverinfo": "skip", "showlegend": False,
+        },
+    ]  # fmt: skip
 
 
 def band_traces(low: Line, high: Line, name: str, colour: str) -> list[Trace]:

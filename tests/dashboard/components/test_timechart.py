@@ -72,21 +72,29 @@ def test_names_of_producers_are_text_on_a_chart() -> None:
 
 def test_thresholds_come_from_the_catalogue_and_equal_ones_are_one_line() -> None:
     latency = CATALOGUE["latency_ms"]
-    labels = [trace["name"] for trace in threshold_traces(latency, 4000, ENDS)]
-    assert labels == ["warning 3 s", "critical and promised 5 s"]
+    words = [trace["text"] for trace in threshold_traces(latency, 4000, ENDS) if trace["mode"] == "text"]
+    assert words == [["warning 3 s"], ["critical and promised 5 s"]]
     assert threshold_traces(latency, 400, ENDS) == []
-    assert len(threshold_traces(latency, 400, ENDS, always=True)) == 2
+    assert len(threshold_traces(latency, 400, ENDS, always=True)) == 4
+
+
+def test_the_words_at_a_threshold_do_not_widen_the_range_that_is_shown() -> None:
+    for trace in threshold_traces(CATALOGUE["latency_ms"], 4000, ENDS):
+        if trace["mode"] == "text":
+            assert f"xaxis{trace['xaxis'][1:]}" in frame("ms")
+        else:
+            assert trace["x"] == [1_000_000, 4_600_000]
 
 
 def test_a_threshold_that_data_falls_below_is_always_near() -> None:
     brokers = threshold_traces(CATALOGUE["kafka_broker_alive_count"], 1, ENDS)
-    assert [trace["y"][0] for trace in brokers] == [2, 3]
-    assert brokers[0]["x"] == [1_000_000, 4_600_000]
+    assert [trace["y"] for trace in brokers if trace["mode"] == "lines"] == [[2, 2], [3, 3]]
 
 
 def test_a_promise_alone_has_its_own_colour() -> None:
     latency = CATALOGUE.with_overrides({"latency_ms": {"critical": 9000}})["latency_ms"]
-    tones = {trace["name"]: trace["line"]["color"] for trace in threshold_traces(latency, 9000, ENDS)}
+    drawn = threshold_traces(latency, 9000, ENDS)
+    tones = {trace["name"]: trace["line"]["color"] for trace in drawn if trace["mode"] == "lines"}
     assert tones["promised 5 s"] == PROMISE
 
 
