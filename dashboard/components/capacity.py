@@ -14,7 +14,7 @@ from dashboard.components.text import count
 from dashboard.components.times import ago, stamp
 from dashboard.data.capacity import RESOURCE, CapacityData
 from dashboard.data.capacity_panels import Panel
-from dashboard.data.forecast import DAY, HORIZON_DAYS, HOUR, NOMINAL, Reach, Shortage
+from dashboard.data.forecast import DAY, HORIZON_DAYS, HOUR, LEAST_DAYS, NOMINAL, Reach, Shortage
 from dashboard.data.limits import FLEET, KIND, LimitRow
 from dashboard.data.series import ALL
 
@@ -24,14 +24,14 @@ DISPLAY_ROWS: Final = 7
 """Rows of a table on a display, which can't scroll."""
 OWN_UNITS: Final = {"bytes": ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB"))}
 _STATES: Final[Mapping[str, str]] = {
-    "reached": "critical", "reaches": "critical", "may": "degraded", "clear": "healthy", "silent": "unknown",
-    "failed": "unknown", "shortage": "no_data", "pending": "no_data", "not_connected": "not_connected",
+    "reached": "critical", "peaks": "critical", "reaches": "critical", "may": "degraded", "clear": "healthy",
+    "silent": "unknown", "failed": "unknown", "shortage": "no_data", "pending": "no_data", "not_connected": "not_connected",
 }  # fmt: skip
 """Which shape and colour a row wears; what is met later than ``SOON_DAYS`` is a warning, what may be met later than
 ``FAR_DAYS`` none."""
 SOON_DAYS: Final = 14
 FAR_DAYS: Final = 30
-IN_SIGHT: Final = ("reached", "reaches", "may")
+IN_SIGHT: Final = ("reached", "peaks", "reaches", "may")
 HEADS: Final = ("Resource", "Now", "Limit", "Time left")
 
 
@@ -69,6 +69,8 @@ def _verb(row: LimitRow) -> str:
     if row.state == "reached":
         assert row.value is not None  # noqa: S101 - it is past its limit
         return f"is at {quantity(row.value, row.metric.unit)}, past {limit}."
+    if row.state == "peaks":
+        return f"is past {limit} at its daily {'low' if row.limit.falls else 'peak'} already."
     assert row.reach is not None  # noqa: S101 - else there is no such state
     if row.state == "reaches":
         return f"reaches {limit} {within(row.reach)}."
@@ -123,19 +125,23 @@ def within(found: Reach) -> str:
     """``in 12 to 19 days``; the far end open where the band does not meet the limit."""
     if found.earliest is None:
         return f"not within {count(round(found.horizon_days), 'day')}"
+    by_days = found.horizon_days >= LEAST_DAYS
+    first, likely, last = (_length(days, by_days=by_days) for days in (found.earliest, found.likely, found.latest))
     if found.likely is None:
-        return f"in {_length(found.earliest)} at the earliest"
+        return f"in {first} at the earliest"
     if found.latest is None:
-        return f"in {_length(found.earliest)} or later, most likely {_length(found.likely)}"
-    first, last = _length(found.earliest), _length(found.latest)
+        return f"in {first} or later, most likely {likely}"
     if first == last:
         return f"in about {first}"
     number, _, unit = first.partition(" ")
     return f"in {number if unit[:3] == last.partition(' ')[2][:3] else first} to {last}"
 
 
-def _length(days: float) -> str:
-    return count(max(round(days * 24), 1), "hour") if days < 2 else count(round(days), "day")
+def _length(days: float | None, *, by_days: bool) -> str:
+    """Days, or hours where hours were forecast and they are few."""
+    if days is None:
+        return ""
+    return count(max(round(days), 1), "day") if by_days or days >= 2 else count(max(round(days * 24), 1), "hour")
 
 
 def limits(data: CapacityData) -> Children:
@@ -183,7 +189,7 @@ def _row(row: LimitRow, data: CapacityData) -> html.Tr:
         [
             html.Th(html.Span([shape(state), title], className="limit-name"), scope="row", title=named(row)),
             html.Td(value, className="limit-now"),
-            html.Td([quantity(row.limit.value, row.metric.unit), *_kind(row)], className="limit-limit"),
+            html.Td([_ceiling(row), *_kind(row)], className="limit-limit"),
             html.Td(_left(row), className="limit-left"),
         ],
         **{"data-state": state, "data-here": "yes" if chosen else "no"},
@@ -196,6 +202,12 @@ def _group(row: LimitRow) -> str:
     return row.group
 
 
+def _ceiling(row: LimitRow) -> str:
+    """The limit; units that are words stand beside the value already."""
+    text = quantity(row.limit.value, row.metric.unit)
+    return text if row.metric.unit in ("%", "bytes") else text.partition(" ")[0]
+
+
 def _kind(row: LimitRow) -> Children:
     return [] if row.limit.kind == "limit" else [html.Span(row.limit.kind, className="limit-kind")]
 
@@ -203,6 +215,8 @@ def _kind(row: LimitRow) -> Children:
 def _left(row: LimitRow) -> Any:
     if row.state == "reached":
         return "reached"
+    if row.state == "peaks":
+        return f"past at its daily {'low' if row.limit.falls else 'peak'}"
     if row.state == "silent":
         assert row.at is not None  # noqa: S101 - it was measured before
         return ["silent, last ", ago(row.at)]
@@ -236,7 +250,8 @@ def forecast_body(data: CapacityData) -> Children:
         if row.limit.falls and row.forecast.step == DAY:
             by = "each day's lowest hour"
         days = count(round(((data.forecast_at or 0.0) - row.forecast.history[0][0]) / DAY), "day")
-        met = f"; the limit is met {within(row.reach)}" if row.reach and row.reach.earliest is not None else ""
+        reached = row.state in ("reaches", "may") and row.reach is not None
+        met = f"; the limit is met {within(row.reach)}" if reached and row.reach else ""
         return [html.P(f"From {by} of {days}{met}.", className="forecast-note")]
     if data.forecasting:
         return [skeleton()]

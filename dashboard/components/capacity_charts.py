@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from backend.contract.anomaly import Anomaly
 from backend.contract.catalogue import Catalogue, Metric
 from backend.contract.costs import GB
 from backend.contract.ranges import TimeRange
@@ -37,7 +36,7 @@ def frame(spec: Spec) -> Mapping[str, Any]:
     return {**timechart.frame(spec.axis, stacked=spec.stacked, many=spec.fleet or spec.stacked), "margin": MARGIN}
 
 
-def traces(panel: Panel, catalogue: Catalogue, wanted: TimeRange, unusual: Sequence[Anomaly] = ()) -> list[Trace]:
+def traces(panel: Panel, catalogue: Catalogue, wanted: TimeRange) -> list[Trace]:
     """A panel's traces; none where there is nothing to draw."""
     spec = panel.spec
     if panel.state != "ok" or not (panel.lines or panel.bands):
@@ -52,7 +51,7 @@ def traces(panel: Panel, catalogue: Catalogue, wanted: TimeRange, unusual: Seque
         drawn += timechart.line_traces(panel.lines, spec.unit, previous=previous, stacked=spec.stacked)
     if spec.judged:
         drawn += _thresholds(panel, catalogue[spec.judged], (wanted.start, wanted.end))
-    return drawn + timechart.anomaly_trace(unusual, spec.unit)
+    return drawn + timechart.anomaly_trace(panel.unusual, spec.unit)
 
 
 def bands(lines: Sequence[Line], previous: Sequence[Line], unit: str) -> list[Trace]:

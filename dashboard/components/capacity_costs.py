@@ -59,7 +59,7 @@ def _line(line: CostLine) -> html.Tr:
         [
             html.Th(names, scope="row", title=f"{item.service}: {item.title}{f', {item.made}' if item.made else ''}"),
             html.Td(f"{'≤ ' if item.made.startswith('at most') else ''}{quantity(line.amount, item.unit)}"),
-            html.Td(f"{price} a {_per(item.per, item.unit)}"),
+            html.Td(f"{price} per {_per(item.per, item.unit)}"),
             html.Td(dollars(line.dollars)),
         ]
     )

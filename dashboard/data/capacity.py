@@ -10,8 +10,9 @@ from backend.contract.catalogue import Catalogue
 from backend.contract.costs import Estimate, estimate
 from backend.contract.ranges import TimeRange
 from backend.contract.rollup import OTHER
+from dashboard.data.anomalies import Mark
 from dashboard.data.bands import QUANTILES, Bands
-from dashboard.data.capacity_panels import UP, Answers, Panel, asked_for, panels, request_of
+from dashboard.data.capacity_panels import UP, Answers, Panel, asked_for, looked_at, marked, panels, request_of
 from dashboard.data.forecasts import Outlook
 from dashboard.data.gallery import GalleryData
 from dashboard.data.health import SYNTHETIC_TARGET
@@ -36,6 +37,13 @@ class Ranged(Protocol):
         """How the groups of a fleet spread, of a request that was read; None where lines show each of them."""
 
 
+class Anomalies(Protocol):
+    """Where anomalies are found: ``dashboard.data.anomalies.AnomalyService``."""
+
+    def found(self, requests: Sequence[SeriesRequest], now: float) -> tuple[tuple[Mark, ...], ...]:
+        """What was unusual, in the order of the requests; never waits."""
+
+
 class Forecasts(Protocol):
     """Where forecasts come from: ``dashboard.data.forecasts.ForecastService``."""
 
@@ -52,6 +60,7 @@ class Reading:
     newest: Mapping[tuple[str, str], tuple[float, float]]
     source: Source
     synthetic: bool
+    looked_at: tuple[tuple[str, SeriesRequest], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,7 @@ class Sources:
 
     ranged: Ranged
     forecasts: Forecasts
+    anomalies: Anomalies
     shared: Callable[[str, Callable[[], Reading]], Reading]
     catalogue: Catalogue
     connected: frozenset[str]
@@ -113,7 +123,7 @@ def load(sources: Sources, request: ViewRequest, now: float) -> CapacityData:
         environments=sources.environments,
         rows=rows,
         chosen=choose(rows, request.get(RESOURCE)),
-        panels=reading.panels,
+        panels=_unusual(sources, reading, now),
         catalogue=sources.catalogue,
         costs=costs,
         measured_seconds=found.amounts.measured_seconds,
@@ -135,11 +145,20 @@ def _shared(sources: Sources, request: ViewRequest, wanted: TimeRange, now: floa
         before = _read(sources, request, compared, now)[0] if compared else None
         up = answers.found.get(UP)
         synthetic = up is not None and any(name == SYNTHETIC_TARGET for name, _ in up.lines)
-        return Reading(panels(answers, before, wanted, now), newest_values(answers), source, synthetic)
+        drawn = panels(answers, before, wanted, now)
+        return Reading(drawn, newest_values(answers), source, synthetic, looked_at(drawn, answers))
 
     key = f"capacity?{request.environment}&{request.start}&{request.end}&{request.host}&{request.compare}"
     reading = sources.shared(key, read)
     return read() if reading.source.state == "running" else reading
+
+
+def _unusual(sources: Sources, reading: Reading, now: float) -> tuple[Panel, ...]:
+    found = sources.anomalies.found([request for _, request in reading.looked_at], now)
+    marks: dict[str, list[Mark]] = {}
+    for (key, _), some in zip(reading.looked_at, found, strict=True):
+        marks.setdefault(key, []).extend(some)
+    return marked(reading.panels, marks)
 
 
 def _read(sources: Sources, request: ViewRequest, wanted: TimeRange, now: float) -> tuple[Answers, Source]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from backend.contract.catalogue import Catalogue
@@ -12,6 +12,7 @@ from backend.contract.costs import GB
 from backend.contract.ranges import TimeRange
 from backend.contract.rollup import OTHER
 from backend.contract.tables import MINUTE
+from dashboard.data.anomalies import Mark
 from dashboard.data.bands import QUANTILES, Bands
 from dashboard.data.lines import CHART_POINTS, line_of
 from dashboard.data.models import Line
@@ -79,8 +80,8 @@ SPECS: Final = (
     Spec("network", "Network, all hosts", "Mbit/s", "Mbit/s",
          (_total("network_in", "in", "sum", per_host=True), _total("network_out", "out", "sum", per_host=True))),
     Spec("workers", "Brokers and TaskManagers", "number", "",
-         (_total("kafka_broker_alive_count", "brokers alive"), _total("task_manager_count", "TaskManagers"),
-          _total("task_slots_total", "task slots"), _total("task_slots_available", "slots free"))),
+         (_total("kafka_broker_alive_count", "brokers"), _total("task_manager_count", "TaskManagers"),
+          _total("task_slots_total", "slots"), _total("task_slots_available", "free slots"))),
     Spec("state", "State size", "GB", "GB", (Asked("state_backend_used_bytes", scale=1 / GB),)),
     Spec("throttles", "Throttled requests", "a minute", "a minute",
          (_total("firehose_throttle_count", "Firehose", "rate", 60), _total("dynamodb_throttled_requests", "DynamoDB",
@@ -110,6 +111,7 @@ class Panel:
     missing: tuple[str, ...] = ()
     as_of: float | None = None
     silent: bool = False
+    unusual: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ class Answers:
     bands: Mapping[Asked, Bands] = field(default_factory=dict)
 
 
+LOOKED_AT: Final = ("cpu", "memory", "disk", "network")
+"""Panels whose lines are looked at for anomalies."""
 UP: Final = Asked("up")
 """Not drawn: it says which sources there are, the synthetic one among them."""
 
@@ -168,6 +172,24 @@ def _panel(spec: Spec, read: Answers, before: Answers, wanted: TimeRange, now: f
         as_of=as_of,
         silent=end - as_of > max(LEAST_SILENT, SILENT_SPACINGS * max(spacing_of(answer) for answer in answers)),
     )
+
+
+def looked_at(drawn: Sequence[Panel], read: Answers) -> tuple[tuple[str, SeriesRequest], ...]:
+    """The lines that are looked at for anomalies, by panel. A fleet's are not: which hosts it shows changes."""
+    if any(panel.bands for panel in drawn):
+        return ()
+    return tuple(
+        (panel.spec.key, read.found[asked].request)
+        for panel in drawn
+        if panel.spec.key in LOOKED_AT and panel.state == "ok"
+        for asked in panel.spec.asked
+        if asked in read.found
+    )
+
+
+def marked(drawn: Sequence[Panel], found: Mapping[str, Sequence[Mark]]) -> tuple[Panel, ...]:
+    """The panels with what was unusual in their lines."""
+    return tuple(replace(panel, unusual=tuple(found.get(panel.spec.key, ()))) for panel in drawn)
 
 
 def spacing_of(answer: SeriesAnswer) -> float:

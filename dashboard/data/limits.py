@@ -15,7 +15,10 @@ from dashboard.data.forecast import DAY, HOUR, Forecast, Reach, Shortage, median
 from dashboard.data.points import Points
 from dashboard.data.series import ALL
 
-RowState = Literal["reached", "reaches", "may", "clear", "shortage", "silent", "failed", "pending", "not_connected"]
+RowState = Literal[
+    "reached", "peaks", "reaches", "may", "clear", "shortage", "silent", "failed", "pending", "not_connected"
+]
+"""``peaks``: not now, but each day already."""
 KIND: Final = {"limit": "limit", "critical": "critical threshold", "warning": "warning threshold"}
 FLEET: Final = "95th percentile"
 """The group that stands for a fleet's upper end: one host of twenty is past it."""
@@ -171,8 +174,10 @@ def _state(
     spacing = median_spacing(list(outcome.history[-24:])) if isinstance(outcome, Forecast) else HOUR
     if now - at > SILENT_HOURS * max(spacing, HOUR):
         return "silent"
-    if value <= limit.value if limit.falls else value >= limit.value:
+    if _past(value, limit):
         return "reached"
+    if isinstance(outcome, Forecast) and outcome.step == DAY and _past(outcome.history[-1][1], limit):
+        return "peaks"
     if found is None:
         return "shortage" if outcome is not None else "failed"
     if found.likely is not None:
@@ -180,9 +185,13 @@ def _state(
     return "clear" if found.earliest is None else "may"
 
 
+def _past(value: float, limit: Limit) -> bool:
+    return value <= limit.value if limit.falls else value >= limit.value
+
+
 _ORDER: Final[Mapping[str, int]] = {
-    "reached": 0, "reaches": 1, "may": 2, "clear": 3, "silent": 4, "failed": 5, "shortage": 6, "pending": 7,
-    "not_connected": 8,
+    "reached": 0, "peaks": 1, "reaches": 2, "may": 3, "clear": 4, "silent": 5, "failed": 6, "shortage": 7, "pending": 8,
+    "not_connected": 9,
 }  # fmt: skip
 
 

@@ -74,6 +74,7 @@ def load(services: Services, request: ViewRequest, now: float) -> CapacityData:
     sources = Sources(
         ranged=services.ranged,
         forecasts=services.forecasts,
+        anomalies=services.anomalies,
         shared=services.shared,
         catalogue=settings.catalogue,
         connected=frozenset(name for environment, name in hot.seen() if environment == request.environment),
