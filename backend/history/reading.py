@@ -52,7 +52,7 @@ class Places:
         self._lock = threading.Lock()
         self._index: Index = {}
         self._oldest: date | None = None
-        self._read_at = 0.0
+        self._read_at = float("-inf")
 
     def place(self, first: date, last: date) -> Place:
         """Of the UTC days ``first`` to ``last``. Raises HistoryError where that can't be found out."""
@@ -73,6 +73,11 @@ class Places:
             late_of(index, late.recorded, late.unread_from),
             self._settings.bucket,
         )
+
+    def forget(self) -> None:
+        """Has the ledger read again at the next question."""
+        with self._lock:
+            self._read_at = float("-inf")
 
     def _known(self) -> tuple[Index, date | None]:
         """The ledger, and the first day that has an object of samples: before it there is Parquet or nothing."""
