@@ -25,7 +25,8 @@ DISPLAY_ROWS: Final = 7
 OWN_UNITS: Final = {"bytes": ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB"))}
 _STATES: Final[Mapping[str, str]] = {
     "reached": "critical", "peaks": "critical", "reaches": "critical", "may": "degraded", "clear": "healthy",
-    "silent": "unknown", "failed": "unknown", "shortage": "no_data", "pending": "no_data", "not_connected": "not_connected",
+    "silent": "unknown", "failed": "unknown", "shortage": "no_data", "pending": "no_data",
+    "not_connected": "not_connected",
 }  # fmt: skip
 """Which shape and colour a row wears; what is met later than ``SOON_DAYS`` is a warning, what may be met later than
 ``FAR_DAYS`` none."""
