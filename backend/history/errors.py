@@ -56,7 +56,7 @@ def query_error(reason: str, query_id: str) -> HistoryError:
     """Of a query that Athena ended itself, by the reason it gives."""
     text = short(reason)
     if _LIMIT.search(reason):
-        remedy = "narrow the range, or raise the workgroup's limit (HistoryScanLimit)"
+        remedy = "narrow the range, or raise the workgroup's limit (HistoryScanLimitBytes)"
         return HistoryError("limit", f"The query would scan more than the workgroup allows; {remedy}", query_id)
     if _DATA.search(reason):
         return _data_error(reason, query_id)
