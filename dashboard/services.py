@@ -173,6 +173,7 @@ class Services:
     def acted(self) -> None:
         """After an action: views of pages that show what can be acted on are made anew."""
         self.actions += 1
+        self.recent.clear()
 
     def close(self) -> None:
         """Ends all worker threads."""
