@@ -30,9 +30,9 @@ def costs(found: Estimate | None, measured_seconds: float, *, waiting: bool, dis
         ]
     head = html.Header([title, html.Span(f"prices of {_day(found.as_of)}", className="aside")], className="card-head")
     shown = found.lines[:DISPLAY_LINES] if display else found.lines
-    counted = (
-        f"Usage of {duration(measured_seconds)} at the same pace for 30 days, list prices without free allowances."
-    )
+    counted = "List prices, no free allowances."
+    if measured_seconds:
+        counted = f"Usage of {duration(measured_seconds)} at that pace for 30 days; list prices, no free allowances."
     return [
         head,
         html.P(
