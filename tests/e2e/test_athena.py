@@ -72,6 +72,21 @@ def test_every_cursor_of_pyathena_reads_the_same_rows(
     assert future.result().fetchall() == expected
 
 
+@pytest.mark.usefixtures("metrics")
+def test_results_that_athena_manages_need_no_client_of_s3(athena_environment: AthenaEngine) -> None:
+    from pyathena.arrow.cursor import ArrowCursor
+
+    managed = {"ManagedQueryResultsConfiguration": {"Enabled": True}}
+    workgroups = athena_environment.engine.client("athena")
+    workgroups.create_work_group(Name="managed", Configuration=managed)
+    connection = athena_environment.connect(schema_name=DATABASE, work_group="managed", s3_staging_dir=None)
+
+    cursor = connection.cursor(ArrowCursor).execute("SELECT max(value) AS top FROM metrics WHERE day = 3")
+
+    assert cursor.as_arrow().to_pylist() == [{"top": 32.0}]
+    assert cursor.output_location is None
+
+
 def test_a_query_scans_the_bytes_of_the_partitions_it_names_and_of_no_others(
     athena_environment: AthenaEngine, metrics: dict[int, int]
 ) -> None:

@@ -145,5 +145,8 @@ class _Request(BaseHTTPRequestHandler):
         """The header Server, without versions."""
         return "pulseboard"
 
+    def log_error(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        """Nothing: it tells of idle connections only; what breaks is logged where it does."""
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Nothing: queries poll."""
