@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
+from itertools import chain
 from typing import Any, Final
 
-import boto3
 import duckdb
 import sqlglot
 
+from backend.aws import Clients
 from backend.contract.records import Sample, make_sample
 from backend.contract.tables import METRICS_DATABASE, METRICS_JSON, METRICS_PARQUET, METRICS_PREFIX
 from backend.history.compaction import Compaction
@@ -33,7 +34,7 @@ class Crash(Exception):  # noqa: N818 - the function ends here
 
 def tables() -> duckdb.DuckDBPyConnection:
     """Both tables of metrics, empty."""
-    database = duckdb.connect()
+    database = duckdb.connect(config={"threads": 1})
     kinds = {"array(array(double))": "double[][]"}
     columns = ", ".join(f'"{name}" {kinds.get(kind, kind)}' for name, kind in COLUMN_TYPES.items())
     database.execute(f"CREATE SCHEMA {METRICS_DATABASE}")
@@ -52,9 +53,9 @@ class Lake:
 
     def __init__(self, now: float = NIGHT) -> None:
         self.now = now
-        self.s3 = boto3.client("s3", region_name="us-east-1")
+        self.s3 = Clients("us-east-1").s3
         self.s3.create_bucket(Bucket=BUCKET)
-        self._athenas = boto3.client("s3", region_name="us-east-1")
+        self._athenas = Clients("us-east-1").s3
         self.before: Callable[[str], None] = lambda _: None
         self.statements: list[str] = []
         self._db = tables()
@@ -68,10 +69,14 @@ class Lake:
         """An object of samples, in the bucket and in the table."""
         key = f"{METRICS_PREFIX}{day_path(day)}{name}.json"
         self.s3.put_object(Bucket=BUCKET, Key=key, Body="\n".join(map(repr, samples)).encode())
-        marks = ", ".join("?" * (len(COLUMNS) + 4))
-        for one in samples:
-            values = [*(getattr(one, name) for name in COLUMNS), day.year, day.month, day.day, f"s3://{BUCKET}/{key}"]
-            self._db.execute(f"INSERT INTO {METRICS_DATABASE}.{METRICS_JSON} VALUES ({marks})", values)
+        place = [day.year, day.month, day.day, f"s3://{BUCKET}/{key}"]
+        rows = [[*(getattr(one, name) for name in COLUMNS), *place] for one in samples]
+        marks = ", ".join("?" * (len(COLUMNS) + len(place)))
+        if rows:
+            values = ", ".join([f"({marks})"] * len(rows))
+            self._db.execute(
+                f"INSERT INTO {METRICS_DATABASE}.{METRICS_JSON} VALUES {values}", [*chain.from_iterable(rows)]
+            )
         return key
 
     def expire(self, key: str) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from backend.history import compaction
 from backend.history.compaction import (
     GRACE_SECONDS,
-    MOST_DAYS,
     QueryFailed,
     due_days,
     empty_days,
@@ -73,16 +73,16 @@ def test_only_what_no_query_may_be_reading_is_garbage() -> None:
 def test_a_day_is_compacted_once_and_reads_the_same(lake: Lake) -> None:
     lake.put("metrics-1", samples(["a", "b"]))
     lake.put("metrics-2", samples(["b", "c"]))
-    before, compaction = lake.read(), lake.compaction()
-    assert compaction.plan() == [DAY]
-    outcome = compaction.compact(DAY)
+    before, work = lake.read(), lake.compaction()
+    assert work.plan() == [DAY]
+    outcome = work.compact(DAY)
     entry = outcome.entry
     assert outcome.result == "compacted"
     assert entry is not None
     assert (entry.rows, entry.samples, entry.objects, entry.generation, entry.parquet_bytes) == (8, 6, 2, 0, 7)
     assert lake.read() == before
-    assert compaction.plan() == []
-    assert compaction.compact(DAY).result == "unchanged"
+    assert work.plan() == []
+    assert work.compact(DAY).result == "unchanged"
     assert len(lake.statements) == 2
 
 
@@ -261,13 +261,13 @@ def test_what_athena_says_of_a_failure_is_kept_with_the_day(lake: Lake) -> None:
     assert len(entry.problem) == 500
 
 
-def test_one_run_takes_so_many_days_and_notes_what_is_empty(lake: Lake) -> None:
-    for age in range(MOST_DAYS + 2):
+def test_one_run_takes_so_many_days_and_notes_what_is_empty(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "MOST_DAYS", 2)
+    for age in range(4):
         if age != 1:
             lake.put("metrics-1", samples(["a"], [0], DAY - timedelta(days=age)), DAY - timedelta(days=age))
     due = lake.compaction().plan()
-    assert len(due) == MOST_DAYS
-    assert due[0] == DAY - timedelta(days=MOST_DAYS + 1)
+    assert due == [DAY - timedelta(days=3), DAY - timedelta(days=2)]
     assert lake.ledger.read() == {DAY - timedelta(days=1): DayEntry("empty", checked_at=NIGHT)}
 
 
