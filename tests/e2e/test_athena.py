@@ -81,7 +81,7 @@ def test_results_that_athena_manages_need_no_client_of_s3(athena_environment: At
     workgroups.create_work_group(Name="managed", Configuration=managed)
     connection = athena_environment.connect(schema_name=DATABASE, work_group="managed", s3_staging_dir=None)
 
-    cursor = connection.cursor(ArrowCursor).execute("SELECT max(value) AS top FROM metrics WHERE day = 3")
+    cursor = connection.cursor(ArrowCursor).execute("SELECT max(value) AS top FROM metrics WHERE year = 2026")
 
     assert cursor.as_arrow().to_pylist() == [{"top": 32.0}]
     assert cursor.output_location is None
@@ -271,18 +271,19 @@ def test_parameters_are_bound_as_literals_and_nothing_else(
         cursor.execute(sql, ["2026", "11", "3", "'cpu' OR 1 = 1"], paramstyle="qmark")
 
 
-@pytest.mark.usefixtures("metrics")
-def test_views_prepared_statements_and_the_catalogue_are_served(athena_environment: AthenaEngine) -> None:
+def test_views_prepared_statements_and_the_catalogue_are_served(
+    athena_environment: AthenaEngine, metrics: dict[int, int]
+) -> None:
     cursor = athena_environment.connect(schema_name=DATABASE).cursor()
 
-    cursor.execute("CREATE OR REPLACE VIEW cpu AS SELECT day, value FROM metrics WHERE metric_type = 'cpu'")
-    cursor.execute("SELECT max(value) FROM cpu WHERE day = 2")
-    assert cursor.fetchall() == [(22.0,)]
+    cursor.execute("CREATE OR REPLACE VIEW cpu AS SELECT * FROM metrics WHERE metric_type = 'cpu'")
+    cursor.execute("SELECT max(value) FROM cpu WHERE year = 2026 AND month = 11 AND day = 2")
+    assert (cursor.fetchall(), cursor.data_scanned_in_bytes) == ([(22.0,)], metrics[2])
     assert ("cpu",) in cursor.execute("SHOW TABLES").fetchall()
     cursor.execute("DROP VIEW cpu")
     assert ("cpu",) not in cursor.execute("SHOW TABLES").fetchall()
-    cursor.execute("PREPARE by_type FROM SELECT count(*) FROM metrics WHERE metric_type = ? AND day = ?")
-    assert cursor.execute("EXECUTE by_type USING 'cpu', 1").fetchall() == [(3,)]
+    cursor.execute("PREPARE by_type FROM SELECT count(*) FROM metrics WHERE metric_type = ? AND year = ?")
+    assert cursor.execute("EXECUTE by_type USING 'cpu', 2026").fetchall() == [(9,)]
     assert cursor.execute("SHOW PARTITIONS metrics").fetchall()[0] == ("year=2026/month=11/day=01",)
     assert cursor.get_table_metadata("metrics").partition_keys[0].name == "year"
     assert DATABASE in [database.name for database in cursor.list_databases(catalog_name="AwsDataCatalog")]

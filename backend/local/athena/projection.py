@@ -14,7 +14,7 @@ from backend.local.athena.catalog import Catalog, Column, Table
 from backend.local.athena.errors import QueryError
 from backend.local.athena.predicates import columns_of, literals_of, weaken
 
-MAX_PREFIXES: Final = 1000
+MAX_PREFIXES: Final = 500
 """More than this many are listed by the prefixes above them, and what does not match is left out."""
 _PLACE: Final = re.compile(r"\$\{(\w+)\}")
 _UNITS: Final = {"YEARS": 365 * 86400, "MONTHS": 30 * 86400, "WEEKS": 604800, "DAYS": 86400, "HOURS": 3600}

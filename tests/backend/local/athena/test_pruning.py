@@ -91,7 +91,7 @@ def test_thousands_of_prefixes_are_listed_from_above_and_sorted_out(
 ) -> None:
     found = prefixes(table(), NO_CATALOG, parse_one("generation = 5 AND day <> 3", read="trino"), ask)
 
-    assert len(found) <= 1000
+    assert len(found) <= 500
     place = next(place for place in found if place.location.startswith("s3://b/h/year=2026/month=01"))
     assert place.values_of("s3://b/h/year=2026/month=01/day=02/generation=5/x") is not None
     assert place.values_of("s3://b/h/year=2026/month=01/day=02/generation=6/x") is None
@@ -149,15 +149,13 @@ _CONDITIONS = st.recursive(
 )
 
 
-@settings(max_examples=40)
-@given(_CONDITIONS)
-def test_pruning_never_loses_a_row(where: str) -> None:
+@settings(max_examples=25)
+@given(where=_CONDITIONS)
+def test_pruning_never_loses_a_row(ask: Callable[[str], list[tuple[Any, ...]]], where: str) -> None:
     condition = parse_one(where, read="trino")
     values = " CROSS JOIN ".join(f"(VALUES (0), (1), (2), (3)) {name}({name})" for name in ("a", "b"))
-    with duckdb.connect(config={"threads": 1}) as connection:
-        kept = connection.execute(f"SELECT DISTINCT a FROM {values} WHERE {where}").fetchall()
-        weak = weaken(condition, ["a"]).sql("duckdb")
-        allowed = connection.execute(f"SELECT DISTINCT a FROM {values} WHERE {weak}").fetchall()
+    kept = ask(f"SELECT DISTINCT a FROM {values} WHERE {where}")
+    allowed = ask(f"SELECT DISTINCT a FROM {values} WHERE {weaken(condition, ['a']).sql('duckdb')}")
     assert set(kept) <= set(allowed)
     if not may_hold(condition, {"a": (0.0, 3.0), "b": (0.0, 3.0)}):
         assert kept == []
