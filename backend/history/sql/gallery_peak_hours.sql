@@ -3,9 +3,16 @@ SELECT
     avg(CASE WHEN metric_type = %(cpu)s THEN average END) AS cpu_average_percent,
     max(CASE WHEN metric_type = %(cpu)s THEN highest END) AS cpu_highest_percent,
     max(CASE WHEN metric_type = %(records)s THEN rate END) AS records_per_second,
-    max_by(line, CASE WHEN metric_type = %(records)s THEN rate END) AS operator
+    min(CASE WHEN metric_type = %(records)s AND rate = highest_rate THEN line END) AS operator
 FROM (
-    SELECT hour_of_day, metric_type, line, avg(average) AS average, max(highest) AS highest, sum(rate) AS rate
+    SELECT
+        hour_of_day,
+        metric_type,
+        line,
+        avg(average) AS average,
+        max(highest) AS highest,
+        sum(rate) AS rate,
+        max(sum(rate)) OVER (PARTITION BY hour_of_day, metric_type) AS highest_rate
     FROM (
         SELECT
             mod(CAST(floor(sampled_at / 3600) AS bigint), 24) AS hour_of_day,

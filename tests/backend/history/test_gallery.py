@@ -197,6 +197,7 @@ def test_peak_hours_take_a_counter_s_growth_across_resets_and_not_across_gaps(at
             at = NOON + 60 * minute
             athena.sample("records_in", at, total, "jm", operator="map", subtask=subtask)
         athena.sample("records_in", at, total / 2, "jm", operator="sink")
+        athena.sample("records_in", at, 2 * total, "jm", operator="source")
     athena.sample("records_in", NOON + 86_400, 999_999, "jm", operator="sink")
 
     rows = athena.ask(ask("peak_hours", hours=25))
