@@ -87,7 +87,6 @@ def _statement(
 ) -> Statement:
     query = named_query(name)
     known: dict[str, Value] = {
-        "base": min(BASE_SECONDS, question.step),
         "step": question.step,
         "start": question.start,
         "lookback": LOOKBACK_SECONDS,
@@ -99,7 +98,7 @@ def _statement(
     }
     parts = {
         "samples": _samples(name, question, metrics, place),
-        "asked": _asked(metrics, catalogue),
+        "asked": _asked(metrics, catalogue, question.step),
         "pinned": _pinned(metrics),
     }
     return statement(
@@ -128,8 +127,11 @@ def _samples(name: Name, question: HistoryQuestion, metrics: Sequence[MetricWant
     return Part(text, {**names, "environment": question.environment, "reach": reach, "until": question.end})
 
 
-def _asked(metrics: Sequence[MetricWanted], catalogue: Catalogue) -> Part:
-    """What the catalogue says of each metric, as rows."""
+def _asked(metrics: Sequence[MetricWanted], catalogue: Catalogue, step: int) -> Part:
+    """What the catalogue says of each metric, as rows.
+
+    An average of averages by their weights is that of all, so it needs no minutes in between.
+    """
     rows: list[str] = []
     values: dict[str, Value] = {}
     for i, wanted in enumerate(metrics):
@@ -141,6 +143,7 @@ def _asked(metrics: Sequence[MetricWanted], catalogue: Catalogue) -> Part:
             f"badness_{i}": -1 if metric.direction == "lower_is_worse" else 1,
             f"by_group_{i}": int(wanted.by_group),
             f"counts_{i}": metric.temporality or "",
+            f"base_{i}": step if metric.across == "avg" else min(BASE_SECONDS, step),
         }
         rows.append(f"({', '.join(f'%({key})s' for key in row)})")
         values |= row

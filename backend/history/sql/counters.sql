@@ -1,52 +1,46 @@
 -- Counters: one row per metric, group and step; rows of all groups together have whole = 1.
 -- Growth is taken per series from one sample to the next: a fall is a reset to zero, and what is too old is no
 -- predecessor (backend.contract.bucket). The samples reach back far enough for the first one of the range.
-WITH samples AS (
+WITH instants AS (
     -- Each instant of a series counts once, however many objects hold it.
     SELECT
-        read.metric_type,
-        asked.badness,
-        asked.by_group,
-        asked.counts,
-        CASE asked.group_by
-            WHEN '' THEN ''
-            WHEN 'hostname' THEN read.hostname
-            ELSE coalesce(element_at(read.labels, asked.group_by), '')
-        END AS line,
-        read.hostname,
-        CASE WHEN cardinality(read.labels) > 0 THEN read.labels END AS labels,
-        read."timestamp" AS sampled_at,
-        max(read."value") AS sample
+        metric_type,
+        hostname,
+        CASE WHEN cardinality(labels) > 0 THEN labels END AS labels,
+        "timestamp" AS sampled_at,
+        max("value") AS sample
     FROM ({samples}) AS read
-    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts)
-        ON asked.metric_type = read.metric_type
-    WHERE abs(read."value") < 1e38
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+    WHERE abs("value") < 1e38
+    GROUP BY 1, 2, 3, 4
 ),
 before AS (
     SELECT
         *,
-        lag(sample) OVER (PARTITION BY metric_type, line, hostname, labels ORDER BY sampled_at) AS previous,
-        sampled_at - lag(sampled_at) OVER (PARTITION BY metric_type, line, hostname, labels ORDER BY sampled_at) AS gap
-    FROM samples
+        lag(sample) OVER (PARTITION BY metric_type, hostname, labels ORDER BY sampled_at) AS previous,
+        sampled_at - lag(sampled_at) OVER (PARTITION BY metric_type, hostname, labels ORDER BY sampled_at) AS gap
+    FROM instants
 ),
 grown AS (
     SELECT
-        *,
+        before.metric_type, hostname, labels, sampled_at, sample,
+        floor(sampled_at / asked.base) * asked.base AS slot,
+        asked.counts,
         CASE WHEN gap <= %(lookback)s THEN gap ELSE 0 END AS span,
         CASE WHEN gap <= %(lookback)s THEN 0 ELSE 1 END AS first_one,
         CASE
-            WHEN counts = 'delta' THEN sample
+            WHEN asked.counts = 'delta' THEN sample
             WHEN gap > %(lookback)s OR gap IS NULL THEN 0
             WHEN sample < previous THEN sample
             ELSE sample - previous
         END AS growth
     FROM before
+    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
+        ON asked.metric_type = before.metric_type
+    WHERE sampled_at >= %(start)s
 ),
 series AS (
     SELECT
-        metric_type, badness, by_group, line, hostname, labels,
-        floor(sampled_at / %(base)s) * %(base)s AS slot,
+        metric_type, hostname, labels, slot,
         count(*) AS n,
         avg(sample) AS average,
         min(sample) AS low,
@@ -55,12 +49,26 @@ series AS (
         sum(growth) AS growth,
         -- The first value of a delta covers as long a time as the others, only nobody saw where it began.
         sum(span) * CASE
-            WHEN counts = 'delta' AND max(first_one) = 1 AND count(*) > 1 THEN count(*) * 1e0 / (count(*) - 1)
+            WHEN max(counts) = 'delta' AND max(first_one) = 1 AND count(*) > 1 THEN count(*) * 1e0 / (count(*) - 1)
             ELSE 1e0
         END AS span
     FROM grown
-    WHERE sampled_at >= %(start)s
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, counts
+    GROUP BY 1, 2, 3, 4
+),
+lines AS (
+    SELECT
+        series.metric_type,
+        asked.badness,
+        asked.by_group,
+        CASE asked.group_by
+            WHEN '' THEN ''
+            WHEN 'hostname' THEN series.hostname
+            ELSE coalesce(element_at(series.labels, asked.group_by), '')
+        END AS line,
+        slot, n, average, low, high, newest, growth, span
+    FROM series
+    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
+        ON asked.metric_type = series.metric_type
 ),
 side_by_side AS (
     SELECT
@@ -74,7 +82,7 @@ side_by_side AS (
         sum(newest) AS newest,
         sum(growth) AS growth,
         max(span) AS span
-    FROM series
+    FROM lines
     GROUP BY GROUPING SETS (
         (metric_type, badness, by_group, slot, line),
         (metric_type, badness, by_group, slot)

@@ -1,38 +1,48 @@
 -- Gauges: one row per metric, group and step; rows of all groups together have whole = 1.
 -- As backend.contract.rollup does it: inside a series, series side by side, then one bucket after the other.
-WITH samples AS (
+WITH instants AS (
     -- Each instant of a series counts once, however many objects hold it.
     SELECT
-        read.metric_type,
-        asked.combine,
-        asked.badness,
-        asked.by_group,
-        CASE asked.group_by
-            WHEN '' THEN ''
-            WHEN 'hostname' THEN read.hostname
-            ELSE coalesce(element_at(read.labels, asked.group_by), '')
-        END AS line,
-        read.hostname,
-        CASE WHEN cardinality(read.labels) > 0 THEN read.labels END AS labels,
-        read."timestamp" AS sampled_at,
-        max(read."value") AS sample
+        metric_type,
+        hostname,
+        CASE WHEN cardinality(labels) > 0 THEN labels END AS labels,
+        "timestamp" AS sampled_at,
+        max("value") AS sample
     FROM ({samples}) AS read
-    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts)
-        ON asked.metric_type = read.metric_type
-    WHERE abs(read."value") < 1e38
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+    WHERE abs("value") < 1e38
+    GROUP BY 1, 2, 3, 4
 ),
 series AS (
     SELECT
-        metric_type, combine, badness, by_group, line, hostname, labels,
-        floor(sampled_at / %(base)s) * %(base)s AS slot,
+        instants.metric_type,
+        hostname,
+        labels,
+        floor(sampled_at / asked.base) * asked.base AS slot,
         count(*) AS n,
         avg(sample) AS average,
         min(sample) AS low,
         max(sample) AS high,
         max_by(sample, sampled_at) AS newest
-    FROM samples
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+    FROM instants
+    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
+        ON asked.metric_type = instants.metric_type
+    GROUP BY 1, 2, 3, 4
+),
+lines AS (
+    SELECT
+        series.metric_type,
+        asked.combine,
+        asked.badness,
+        asked.by_group,
+        CASE asked.group_by
+            WHEN '' THEN ''
+            WHEN 'hostname' THEN series.hostname
+            ELSE coalesce(element_at(series.labels, asked.group_by), '')
+        END AS line,
+        slot, n, average, low, high, newest
+    FROM series
+    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
+        ON asked.metric_type = series.metric_type
 ),
 side_by_side AS (
     SELECT
@@ -54,7 +64,7 @@ side_by_side AS (
             WHEN 'min' THEN min(newest)
             ELSE avg(newest)
         END AS newest
-    FROM series
+    FROM lines
     GROUP BY GROUPING SETS (
         (metric_type, combine, badness, by_group, slot, line),
         (metric_type, combine, badness, by_group, slot)

@@ -1,30 +1,35 @@
 -- Histograms: one row per metric, group and step with the counts of its observations in the bins of
 -- backend.contract.sketch, as "bin:count bin:count". Bins add up, percentiles are taken from the sums alone.
-WITH samples AS (
+WITH instants AS (
     -- Each instant of a series counts once, however many objects hold it.
     SELECT
-        read.metric_type,
-        asked.by_group,
+        metric_type,
+        hostname,
+        CASE WHEN cardinality(labels) > 0 THEN labels END AS labels,
+        "timestamp" AS sampled_at,
+        max("value") AS sample,
+        max_by(observations, "value") AS observations
+    FROM ({samples}) AS read
+    WHERE abs("value") < 1e38
+    GROUP BY 1, 2, 3, 4
+),
+lines AS (
+    SELECT
+        instants.metric_type,
         CASE
             WHEN asked.by_group = 0 OR asked.group_by = '' THEN ''
-            WHEN asked.group_by = 'hostname' THEN read.hostname
-            ELSE coalesce(element_at(read.labels, asked.group_by), '')
+            WHEN asked.group_by = 'hostname' THEN instants.hostname
+            ELSE coalesce(element_at(instants.labels, asked.group_by), '')
         END AS line,
-        read.hostname,
-        CASE WHEN cardinality(read.labels) > 0 THEN read.labels END AS labels,
-        read."timestamp" AS sampled_at,
-        max(read."value") AS sample,
-        max_by(read.observations, read."value") AS observations
-    FROM ({samples}) AS read
-    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts)
-        ON asked.metric_type = read.metric_type
-    WHERE abs(read."value") < 1e38
-    GROUP BY 1, 2, 3, 4, 5, 6
+        sampled_at, sample, observations
+    FROM instants
+    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
+        ON asked.metric_type = instants.metric_type
 ),
 observed AS (
     -- A sample without observations is one observation of its value.
     SELECT metric_type, line, sampled_at, pair[1] AS seen, pair[2] AS times
-    FROM samples
+    FROM lines
     CROSS JOIN UNNEST(
         CASE WHEN cardinality(observations) > 0 THEN observations ELSE ARRAY[ARRAY[sample, 1e0]] END
     ) AS one (pair)
