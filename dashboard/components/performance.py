@@ -18,7 +18,7 @@ from dashboard.data.performance_data import Panel, PerformanceData
 
 Children = list[Any]
 FINDINGS: Final = {"up": "degraded", "usual": "healthy", "unknown": "no_data"}
-"""The shape and colour of what was found of a suspect."""
+"""The shape and colour of what was found of a suspect; of what is past a critical threshold, that one's."""
 CAUSES_SAID: Final = 3
 UNUSUAL: Final = (
     "Rings mark where a series departs from its own past: from its level, its rhythm of hours and days, and how far it "
@@ -36,7 +36,13 @@ def lead(data: PerformanceData) -> Children:
     lines: Children = [html.P(_sentence(data), className="lead", **{"data-state": _worst(cause)})]
     if data.past:
         lines.append(html.P(_also(data), className="label lead-note"))
-    synthetic = html.P("Synthetic data: made by a generator, not by a real pipeline.", className="synthetic")
+    if data.request.compare:
+        before = data.range.start - data.range.seconds
+        text = ["Dotted lines: the period before, from ", stamp(before), " to ", stamp(data.range.start), "."]
+        lines.append(html.P(text, className="label lead-note"))
+    synthetic = html.P(
+        "Synthetic data: made by a generator, not by a real pipeline.", className="synthetic synthetic-events"
+    )
     return [html.H1("Performance"), *lines, *([synthetic] if data.synthetic else [])]
 
 
@@ -179,10 +185,13 @@ def _operator(name: str, data: PerformanceData) -> Any:
 def _evidence(step: Step, data: PerformanceData) -> html.Li:
     """One suspect: its value now against its usual one, with the way to its chart or operator."""
     evidence = step.evidence
+    state = FINDINGS[step.finding]
+    if step.threshold is not None and step.now is not None:
+        state = evidence.metric.state(step.now)
     title: Any = evidence.title
     if not step.evidence.operator:
         title = _to_chart(evidence.title, evidence.panel if step.finding != "unknown" else "", data)
-    parts: Children = [html.Span([shape(FINDINGS[step.finding]), title], className="evidence-title")]
+    parts: Children = [html.Span([shape(state), title], className="evidence-title")]
     if evidence.operator:
         parts.append(html.Span(_operator(evidence.operator, data), className="evidence-operator"))
     if step.finding == "unknown":
@@ -194,7 +203,7 @@ def _evidence(step: Step, data: PerformanceData) -> html.Li:
         if step.threshold is not None:
             usual = f"{usual}, warning {_amount(step, step.threshold)}"
         parts.append(html.Span(usual, className="evidence-usual"))
-    return html.Li(parts, **{"data-finding": step.finding, "data-role": evidence.role})
+    return html.Li(parts, **{"data-state": state, "data-role": evidence.role})
 
 
 def panel_aside(panel: Panel, data: PerformanceData) -> Children:

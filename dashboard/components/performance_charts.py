@@ -31,7 +31,7 @@ class Chart(NamedTuple):
 
 CHARTS: Final[Mapping[str, Chart]] = {
     "latency": Chart("Latency", "ms", "ms", always=True),
-    "throughput": Chart("Throughput", "records/s", "records a second"),
+    "throughput": Chart("Throughput", "records/s", "records/s"),
     "regions": Chart("Latency p99 by region", "ms", "ms"),
     "enrichment": Chart("Enrichment latency", "ms", "ms"),
     "cache": Chart("Cache hit rate", "%", "%"),
@@ -46,7 +46,7 @@ CHARTS: Final[Mapping[str, Chart]] = {
 DRILL_CHARTS: Final[Mapping[str, Chart]] = {
     "op-latency": Chart("Latency", "ms", "ms"),
     "op-busy": Chart("Busy and backpressured", "%", "% of its time"),
-    "op-errors": Chart("Records in error", "records/s", "records a second"),
+    "op-errors": Chart("Records in error", "records/s", "records/s"),
 }
 """Charts of one operator."""
 COLOURS: Final = {"p50": PALETTE[2], "p95": PALETTE[1], "p99": PALETTE[0], "backpressured": PALETTE[3]}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from backend.contract.anomaly import Anomaly
 from backend.contract.catalogue import Metric
 from backend.contract.verdict import amount
 from dashboard.components.marks import AXIS
@@ -28,6 +29,8 @@ PROMISE: Final = "#7b68d9"
 """Of the limit that a service level promises."""
 LIMIT: Final = "#6b7785"
 UNUSUAL: Final = "#c2338f"
+KINDS: Final = {"value": "unusual", "sustained": "unusual, with the hour before", "jump": "an unusual jump"}
+"""What an anomaly is said to be."""
 CLEAR: Final = "rgba(0,0,0,0)"
 NEAR: Final = 2.0
 """A threshold is drawn where the data reaches half of it: farther away it would flatten what there is."""
@@ -41,26 +44,6 @@ LABELS: Final = "x9"
 MOMENT: Final = "%-d %b, %H:%M UTC"
 
 
-class Unusual(Protocol):
-    """A point that its own past does not explain: ``backend.contract.anomaly.Anomaly``."""
-
-    @property
-    def at(self) -> float:
-        """Epoch seconds."""
-
-    @property
-    def value(self) -> float:
-        """What was measured."""
-
-    @property
-    def low(self) -> float:
-        """The usual band's lower end."""
-
-    @property
-    def high(self) -> float:
-        """Its upper end."""
-
-
 def frame(axis_title: str, *, stacked: bool = False, many: bool = False) -> Mapping[str, Any]:
     """The layout of a time chart for ``chart()``: its vertical axis says what it counts. ``many``: it may hold more
     lines than a hover box can list."""
@@ -71,10 +54,10 @@ def frame(axis_title: str, *, stacked: bool = False, many: bool = False) -> Mapp
             "orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom",
             "traceorder": "reversed" if stacked else "normal",
         },
-        "margin": {"l": 64, "r": 12, "t": 30, "b": 38},
+        "margin": {"l": 64, "r": 12, "t": 18, "b": 38},
         "xaxis": {
             "type": "date", "hoverformat": MOMENT, "showgrid": False, "ticks": "outside", "ticklen": 4,
-            "tickcolor": CLEAR,
+            "tickcolor": CLEAR, "tickangle": 0,
         },
         "yaxis": {
             "title": title, "rangemode": "tozero", "nticks": 5, "zeroline": False, "exponentformat": "SI",
@@ -106,9 +89,9 @@ def line_traces(
     """
     tones = _tones([*lines, *previous], colours or {})
     traces = [_line(line, unit, tones[line.name], faded=line.name in faded, before=True) for line in previous]
-    return traces + [
-        _line(line, unit, tones[line.name], faded=line.name in faded, stacked=stacked) for line in lines
-    ]  # fmt: skip
+    drawn = [_line(line, unit, tones[line.name], faded=line.name in faded, stacked=stacked) for line in lines]
+    # A line alone is what the chart's title says.
+    return traces + ([{**drawn[0], "showlegend": False}] if len(drawn) == 1 else drawn)
 
 
 def moved(lines: Iterable[Line], seconds: float) -> list[Line]:
@@ -178,12 +161,13 @@ def band_traces(low: Line, high: Line, name: str, colour: str) -> list[Trace]:
     ]  # fmt: skip
 
 
-def anomaly_trace(found: Sequence[Unusual], unit: str) -> list[Trace]:
+def anomaly_trace(found: Sequence[Anomaly], unit: str) -> list[Trace]:
     """Rings around what was unusual, which say what had been expected; no trace where nothing was."""
     if not found:
         return []
     texts = [
-        f"unusual: {amount(point.value, unit)}, expected {amount(point.low, unit)} to {amount(point.high, unit)}"
+        f"{KINDS[point.kind]}: {amount(point.value, unit)}, "
+        f"expected {amount(point.low, unit)} to {amount(point.high, unit)}"
         for point in found
     ]
     return [
@@ -223,7 +207,7 @@ def _line(
     alone = _alone(line.values)
     if any(alone):
         sizes = [POINT if one else 0 for one in alone]
-        trace |= {"mode": "lines+markers", "marker": {"color": tone, "opacity": 1, "size": sizes}}
+        trace |= {"mode": "lines+markers", "marker": {"color": tone, "opacity": 1, "size": sizes, "line": {"width": 0}}}
     if before:
         stroke["dash"] = "dot"
         trace |= {"opacity": FADED if faded else BEFORE, "showlegend": False}

@@ -8,7 +8,8 @@ from typing import Final, Protocol
 
 from backend.contract.anomaly import Anomaly
 from backend.contract.catalogue import Catalogue
-from backend.contract.ranges import TimeRange
+from backend.contract.ranges import TimeRange, level_for
+from backend.contract.tables import HOUR
 from dashboard.data import performance_series as series
 from dashboard.data.health import SYNTHETIC_TARGET
 from dashboard.data.performance_cause import RISE, Cause, Evidence, Role, find
@@ -25,6 +26,10 @@ WATCHED: Final = ("lag", "enrichment", "cache", "checkpoints")
 """Charts whose anomalies are looked for where they have one line, besides latency and throughput."""
 
 
+NOW: Final = {"latency": series.OPERATOR_LATENCY, "busy": series.BUSY, "backpressured": series.BACKPRESSURED}
+"""What is told of each operator as it is now."""
+
+
 class RangedSource(Protocol):
     """Where series of any range are read: ``dashboard.data.ranged.RangedSeries``."""
 
@@ -39,6 +44,11 @@ def read(
     wanted = [entry for entry in SERIES if entry.metric in seen]
     found = source.read([requested(entry, catalogue, request, over) for entry in wanted], now)
     return Reading(dict(zip(wanted, found.answers, strict=True)), found.source)
+
+
+def is_coarse(over: TimeRange) -> bool:
+    """Whether a live range is read in buckets too long to say what is so now: then the last day is read besides."""
+    return over.live and level_for(over.seconds) == HOUR
 
 
 def watched(reading: Reading, request: ViewRequest) -> dict[str, SeriesRequest]:
@@ -61,14 +71,20 @@ def watched(reading: Reading, request: ViewRequest) -> dict[str, SeriesRequest]:
 
 
 def data_of(
-    reading: Reading, before: Reading | None, unusual: Mapping[str, Sequence[Anomaly]], catalogue: Catalogue,
-    filters: Collection[str], request: ViewRequest, over: TimeRange, now: float, environments: tuple[str, ...],
+    reading: Reading, before: Reading | None, lately: Reading | None, unusual: Mapping[str, Sequence[Anomaly]],
+    catalogue: Catalogue, filters: Collection[str], request: ViewRequest, over: TimeRange, now: float,
+    environments: tuple[str, ...],
 ) -> PerformanceData:  # fmt: skip
-    """The page's data. ``before`` is the reading of the period before, where it is compared; ``unusual`` are anomalies
-    by chart; ``filters`` are operators that drop records on purpose."""
-    make = Panels(catalogue, reading, before, request, over, now)
+    """The page's data.
+
+    ``before`` is the reading of the period before, where it is compared; ``lately`` that of the last day, where the
+    range's own can't tell what is so now; ``unusual`` are anomalies by chart; ``filters`` are operators that drop
+    records on purpose.
+    """
+    lately = lately or reading
+    make = Panels(catalogue, reading, before, lately, request, over, now)
     panels = {key: replace(p, unusual=tuple(unusual.get(key, ()))) for key, p in make.all().items()}
-    operators = _operators(reading, filters)
+    operators = _operators(reading, lately, filters)
     drill = None
     if request.operator is not None:
         drill = make.drill(request.operator, known=operators.row(request.operator) is not None)
@@ -82,23 +98,22 @@ def data_of(
         panels=panels,
         operators=operators,
         drill=drill,
-        cause=_cause(reading, operators, catalogue, over, min(over.end, now)),
-        past=_past(reading, panels, request.operator),
+        cause=_cause(lately, operators, catalogue, over, min(over.end, now)),
+        past=_past(lately, panels, request.operator),
         source=reading.source if before is None else joined(reading.source, before.source),
         as_of=max([*ages, *([operators.as_of] if operators.as_of else [])], default=None),
         synthetic=SYNTHETIC_TARGET in (reading.by_operator(series.TARGETS, "avg") or {}),
     )
 
 
-def _operators(reading: Reading, filters: Collection[str]) -> Operators:
+def _operators(reading: Reading, lately: Reading, filters: Collection[str]) -> Operators:
     counted = {"in": series.IN, "out": series.OUT, "errors": series.ERRORS, "late": series.LATE}
     return operators_of(
         reading.by_operator(series.OPERATOR_LATENCY, "avg"),
         reading.by_operator(series.OPERATOR_LATENCY, "max"),
-        reading.by_operator(series.BUSY, "avg"),
-        reading.by_operator(series.BACKPRESSURED, "avg"),
         {word: reading.by_operator(metric, "sum") for word, metric in counted.items()},
         filters,
+        {word: lately.by_operator(metric, "avg") for word, metric in NOW.items()},
     )
 
 

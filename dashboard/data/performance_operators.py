@@ -22,14 +22,15 @@ FILTERS: Final = "filters"
 def operators_of(
     latency: ByName | None,
     latency_max: ByName | None,
-    busy: ByName | None,
-    backpressured: ByName | None,
     counts: Mapping[str, ByName | None],
     filters: Collection[str],
+    lately: Mapping[str, ByName | None],
 ) -> Operators:
     """All operators that any metric names, the slowest first. ``counts`` has the points of ``in``, ``out``, ``errors``
-    and ``late``, each an amount; ``filters`` drop records on purpose. None: no source sends that metric."""
-    series = (latency, latency_max, busy, backpressured, counts.get("in"), counts.get("out"))
+    and ``late``, each an amount; ``filters`` drop records on purpose; ``lately`` has the newest points of ``latency``,
+    ``busy`` and ``backpressured``. None: no source sends that metric."""
+    newer, busy, backpressured = (lately.get(word) for word in ("latency", "busy", "backpressured"))
+    series = (latency, latency_max, newer, busy, backpressured, counts.get("in"), counts.get("out"))
     if all(found is None for found in series):
         return Operators(None)
     names = sorted({name for found in series for name in found or {}} - {ALL, OTHER})
@@ -37,6 +38,7 @@ def operators_of(
     for name in names:
         points = (latency or {}).get(name, [])
         values = [value for _, value in points]
+        recent = (newer or {}).get(name, [])
         came, left = (_total(counts.get(key), name) for key in ("in", "out"))
         lost, why = _lost(name, came, left, counts, filters)
         rows.append(
@@ -44,8 +46,8 @@ def operators_of(
                 name=name,
                 latency=sum(values) / len(values) if values else None,
                 latency_max=max((value for _, value in (latency_max or {}).get(name, [])), default=None),
-                latency_now=newest(points),
-                latency_usual=median(values[:-NEWEST]) if len(values) >= NEWEST + LEAST_BEFORE else None,
+                latency_now=newest(recent),
+                latency_usual=usual(recent),
                 busy=newest((busy or {}).get(name, [])),
                 backpressured=newest((backpressured or {}).get(name, [])),
                 records_in=came,
@@ -67,6 +69,11 @@ def operators_of(
 def newest(points: Points) -> float | None:
     """The median of the newest values: what is said to be now."""
     return median(value for _, value in points[-NEWEST:]) if points else None
+
+
+def usual(points: Points) -> float | None:
+    """The median of all but the newest values; None where they are too few."""
+    return median(v for _, v in points[:-NEWEST]) if len(points) >= NEWEST + LEAST_BEFORE else None
 
 
 def ends_of(taken: ByName, given: ByName) -> tuple[str | None, str | None]:

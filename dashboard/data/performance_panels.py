@@ -114,11 +114,13 @@ def drill_curves(reading: Reading, key: str, operator: str) -> list[Curve]:
 
 @dataclass(frozen=True, slots=True)
 class Panels:
-    """Makes the charts of one look. ``before`` is the reading of the period before, where it is compared."""
+    """Makes the charts of one look. ``before`` is the reading of the period before, where it is compared; ``lately``
+    the one that tells how old the newest values are."""
 
     catalogue: Catalogue
     reading: Reading
     before: Reading | None
+    lately: Reading
     request: ViewRequest
     over: TimeRange
     now: float
@@ -157,9 +159,9 @@ class Panels:
         if not connected:
             return Panel(key, "not_connected", metric)
         found = drawn(self.reading)
-        times = [curve.points[-1][0] for curve in found if curve.points]
-        as_of = max(times, default=None)
-        spacing = max((curve.answer.spacing_seconds for curve in found), default=0.0)
+        newest = drawn(self.lately) or found
+        as_of = max((curve.points[-1][0] for curve in newest if curve.points), default=None)
+        spacing = max((curve.answer.spacing_seconds for curve in newest), default=0.0)
         quiet = as_of is not None and self.now - as_of > max(SILENT_INTERVALS * spacing, LEAST_SILENT)
         lines = self._lines(found, self.over)
         earlier = TimeRange(self.over.start - self.over.seconds, self.over.start, live=False)
@@ -178,7 +180,12 @@ class Panels:
     def _lines(self, found: list[Curve], over: TimeRange) -> list[Line]:
         end = min(over.end, self.now)
         made = [
-            line_of(curve.name, dict(curve.points), over.start, end, curve.answer.step_seconds, CHART_POINTS)
+            line_of(
+                curve.name,
+                # What lies on a fixed end belongs to what comes after: of the period before, to the range itself.
+                {t: value for t, value in curve.points if over.live or t < over.end},
+                over.start, end, curve.answer.step_seconds, CHART_POINTS,
+            )
             for curve in found
-        ]
+        ]  # fmt: skip
         return [line for line in made if line is not None]

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dash import html
 
+from backend.contract.ranges import TimeRange
 from dashboard.components import performance as parts
 from dashboard.components import performance_charts as charts
 from dashboard.components import performance_table as tables
 from dashboard.components.chart import chart
 from dashboard.components.states import skeleton
 from dashboard.components.timechart import Trace
-from dashboard.data.performance import data_of, read
+from dashboard.data.performance import data_of, is_coarse, read, watched
 from dashboard.data.performance_data import Panel, PerformanceData
+from dashboard.data.performance_panels import Reading
 from dashboard.pages.base import Page, View
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ DRAWN: Final = {"data-drawn": "yes"}
 """Regions drawn without Dash (docs/adr/0014)."""
 SOON_SECONDS: Final = 1.0
 """How soon a view asks again while history is on its way."""
+LATELY_SECONDS: Final = 86400.0
+"""Read besides a range of hours, to say what is so now: in minutes, which are all in memory or close."""
 FIRST: Final = ("latency", "throughput", "regions")
 """Charts above the operators; the others explain."""
 
@@ -39,7 +43,7 @@ def layout() -> html.Div:
             ),
             html.Section(skeleton(), id="card-cause", className="card panel-cause", **DRAWN),
             *[_chart_panel(key, charts.CHARTS[key]) for key in FIRST],
-            html.Section(skeleton(), id="card-operators", className="card panel-operators", **DRAWN),
+            html.Section(skeleton(), id="card-operators", className="card panel-by-operator", **DRAWN),
             html.Header(id="drill-head", className="drill-head", hidden=True, **DRAWN),
             *[_chart_panel(key, made, hidden=True) for key, made in charts.DRILL_CHARTS.items()],
             *[_chart_panel(key, charts.CHARTS[key]) for key in rest],
@@ -67,15 +71,26 @@ def load(services: Services, request: ViewRequest, now: float) -> PerformanceDat
     """All series of the range in one reading, those of the period before in another where they are compared."""
     settings, hot = services.settings, services.hot
     seen = frozenset(name for environment, name in hot.seen() if environment == request.environment)
-    over = request.range(now)
-    reading = read(services.ranged, seen, settings.catalogue, request, over, now)
-    before = None
-    if request.compare:
-        before = read(services.ranged, seen, settings.catalogue, request, request.previous(now), now)
+    catalogue, over = settings.catalogue, request.range(now)
+
+    def reading_of(part: TimeRange) -> Reading:
+        return read(services.ranged, seen, catalogue, request, part, now)
+
+    reading = reading_of(over)
+    looked_at = watched(reading, request)
+    unusual = services.anomalies.found(list(looked_at.values()), now)
     return data_of(
-        reading, before, {}, settings.catalogue, settings.config.checks.filters, request, over, now,
+        reading,
+        reading_of(request.previous(now)) if request.compare else None,
+        reading_of(TimeRange(now - LATELY_SECONDS, now, live=True)) if is_coarse(over) else None,
+        dict(zip(looked_at, unusual, strict=True)),
+        catalogue,
+        settings.config.checks.filters,
+        request,
+        over,
+        now,
         hot.environments() or (request.environment,),
-    )  # fmt: skip
+    )
 
 
 def view(data: PerformanceData, now: float) -> View:  # noqa: ARG001 - nothing on it moves with the clock alone

@@ -12,6 +12,7 @@ from backend.collector.sources.synthetic import SyntheticSource
 from backend.contract.catalogue import load_catalogue
 from backend.contract.records import Sample
 from backend.settings import Settings
+from dashboard.data.anomalies import AnomalyService
 from dashboard.data.request import ViewRequest
 from dashboard.pages import PAGES
 from dashboard.services import Services, build_services
@@ -49,7 +50,11 @@ def services(reading: MemoryTable | None = None, now: Callable[[], float] = lamb
     settings = Settings()
     settings = replace(settings, config=replace(settings.config, **config))
     reader: Any = reading or table(now())
-    return build_services(settings, reader, PAGES, "build-1", DictStore(), now)
+    built = build_services(settings, reader, PAGES, "build-1", DictStore(), now)
+    built.anomalies.close()
+    # Their past is read in the background, which no test of a page waits for.
+    built.anomalies = AnomalyService(built.series, now, submit=lambda _job: None)
+    return built
 
 
 def request(**changes: Any) -> ViewRequest:

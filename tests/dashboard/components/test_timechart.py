@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from backend.contract.anomaly import Anomaly
 from backend.contract.catalogue import load_catalogue
 from dashboard.components.marks import AXIS
 from dashboard.components.timechart import (
@@ -22,13 +21,6 @@ CATALOGUE = load_catalogue()
 ENDS = (1000.0, 4600.0)
 
 
-class Point(NamedTuple):
-    at: float
-    value: float
-    low: float
-    high: float
-
-
 def line(name: str, *values: float | None, x0: float = 1000.0) -> Line:
     return Line(name, x0, 10.0, values)
 
@@ -38,6 +30,7 @@ def test_a_line_travels_as_a_start_and_a_spacing_and_keeps_its_gaps() -> None:
     assert (trace["x0"], trace["dx"], trace["y"]) == (1_000_000, 10_000, [1.0, 2.0, None, 3.0, 4.0])
     assert "x" not in trace
     assert trace["connectgaps"] is False
+    assert trace["showlegend"] is False
     assert trace["mode"] == "lines"
 
 
@@ -105,9 +98,9 @@ def test_a_band_is_the_area_between_two_lines() -> None:
 
 
 def test_what_was_unusual_says_what_had_been_expected() -> None:
-    (trace,) = anomaly_trace([Point(1500.0, 4200.0, 500.0, 900.0)], "ms")
+    (trace,) = anomaly_trace([Anomaly(1500.0, 4200.0, 600.0, 500.0, 900.0, 9.0, "jump")], "ms")
     assert (trace["x"], trace["y"]) == ([1_500_000], [4200.0])
-    assert trace["text"] == ["unusual: 4.2 s, expected 500 ms to 900 ms"]
+    assert trace["text"] == ["an unusual jump: 4.2 s, expected 500 ms to 900 ms"]
     assert anomaly_trace([], "ms") == []
 
 
