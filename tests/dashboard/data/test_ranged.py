@@ -9,11 +9,12 @@ import pytest
 
 from backend.contract.catalogue import load_catalogue
 from backend.contract.history import Cost, HistoryAnswer, HistoryQuestion
-from backend.contract.ranges import TimeRange
+from backend.contract.ranges import TimeRange, parse_time
 from backend.contract.rollup import Merged, Stats
 from backend.contract.tables import HOUR, LEVEL_SECONDS, MINUTE
 from dashboard.data.bands import Bands
 from dashboard.data.history import Look
+from dashboard.data.lines import CHART_POINTS, line_of
 from dashboard.data.points import Points
 from dashboard.data.ranged import OFF, RangedSeries
 from dashboard.data.ranged_merge import Need, days_text, question_of
@@ -205,3 +206,31 @@ def test_a_gauges_sum_needs_its_groups() -> None:
     questions = [question_of([(one, Need(TODAY))], CATALOGUE) for one in (request, summed)]
 
     assert [one.metrics[0].by_group for one in questions] == [False, True]
+
+
+def test_a_day_of_25_hours_is_whole() -> None:
+    past, now = Past(), NOW
+    start, end = (parse_time(text, now, "from") for text in ("2026-10-25T00:00+02:00", "2026-10-26T00:00+01:00"))
+    _, (answer,), _ = read(Hot(None), past, wanted(25 / 24, end=end))
+
+    times = [t for t, _ in answer.lines[0][1]]
+    assert end - start == 25 * 3600
+    assert (times[0], times[-1]) == (start, end)
+    assert {b - a for a, b in pairwise(times)} == {past.asked[0].step}
+
+
+def test_extremes_of_90_days_are_on_the_wire_in_few_points() -> None:
+    past = Past()
+    _, (answer,), _ = read(Hot(None), past, wanted(90, end=TODAY - 30 * DAY))
+    points = dict(answer.lines[0][1])
+    points[sorted(points)[777]] = 99.0
+    points[sorted(points)[1555]] = -5.0
+
+    span = answer.request.range
+    line = line_of(ALL, points, span.start, span.end, answer.spacing_seconds, points=CHART_POINTS)
+
+    assert line is not None
+    shown = [value for value in line.values if value is not None]
+    assert len(points) == 2160
+    assert len(line.values) <= 1000
+    assert (max(shown), min(shown)) == (99.0, -5.0)
