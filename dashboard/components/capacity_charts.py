@@ -114,10 +114,11 @@ def forecast(row: LimitRow | None, now: float) -> list[Trace]:
 
     expected = timechart.line_traces([line("expected", found.middle)], unit, colours={"expected": FORECAST_COLOUR})
     ends = history.x0, found.start + number * found.step
+    measured = timechart.line_traces([history], unit, colours={history.name: FLEET_COLOUR})
     return [
         *timechart.band_traces(line("low", found.low), line("high", found.high), "80% range", FORECAST_COLOUR),
-        *timechart.line_traces([history], unit, colours={history.name: FLEET_COLOUR}),
-        *({**trace, "line": {**trace["line"], "dash": "dash"}} for trace in expected),
+        *({**trace, "showlegend": True} for trace in measured),
+        *({**trace, "line": {**trace["line"], "dash": "dash"}, "showlegend": True} for trace in expected),
         *timechart.threshold(f"{row.limit.kind} {amount(limit, unit)}", limit, ends, timechart.CRITICAL),
         timechart.now_marker(now),
     ]

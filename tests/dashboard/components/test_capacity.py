@@ -64,6 +64,7 @@ def test_a_forecast_is_drawn_until_well_after_its_limit_and_never_above_what_a_s
     assert len(traces["expected"]["y"]) == pytest.approx(ahead_days(row), abs=1)
     assert max(traces["80% range"]["y"]) == 100
     assert traces["each day's peak"]["y"][-1] == 60
+    assert all(traces[name].get("showlegend", True) for name in ("80% range", "each day's peak", "expected"))
     assert traces["now"]["x"] == [NOW * 1000] * 2
     assert forecast(None, NOW) == []
 
