@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from backend.collector.sources.incidents import DEMO_EVERY, DEMO_FIRST, DEMO_KINDS, DEMO_LASTS
 from backend.collector.sources.synthetic import SyntheticSource
 from backend.contract.catalogue import load_catalogue
-from backend.contract.records import Sample
 from backend.settings import Settings
 from dashboard.data.anomalies import AnomalyService
 from dashboard.data.request import ViewRequest
@@ -21,7 +20,7 @@ from tests.memory_table import MemoryTable
 
 CATALOGUE = load_catalogue()
 EVERY = 30.0
-SPAN = 3600.0
+SPAN = 1800.0
 SLOW_AFTER = DEMO_FIRST + DEMO_KINDS.index("lag_growth") * DEMO_EVERY + DEMO_LASTS / 2
 """Seconds from a demo's start until its slowdown is at its height."""
 
@@ -33,14 +32,13 @@ def pipeline(now: float, *, slow: bool) -> SyntheticSource:
 
 
 @cache
-def table(now: float, *, slow: bool = True, without: frozenset[str] = frozenset()) -> MemoryTable:
-    """The last hour's samples but those of the metrics in ``without``; for reading only, so tests share it."""
+def table(now: float, *, slow: bool = True) -> MemoryTable:
+    """The samples of the last half hour; for reading only, so tests share it."""
     made, source = MemoryTable(CATALOGUE), pipeline(now, slow=slow)
     since: float | None = None
     for step in range(int(SPAN // EVERY), -1, -1):
         at = now - step * EVERY
-        kept: Iterable[Sample] = (s for s in source.collect(at, since).samples if s.metric_type not in without)
-        made.put_samples(kept, at, f"metrics/metrics-{at}.json")
+        made.put_samples(source.collect(at, since).samples, at, f"metrics/metrics-{at}.json")
         since = at
     return made
 
