@@ -74,8 +74,8 @@ def _data_error(reason: str, query_id: str) -> HistoryError:
     if found is None:
         return HistoryError("data", f"A stored object can't be read: {short(reason)}", query_id)
     # The names of objects end in their suffix; Athena goes on with an offset in parentheses or a full stop.
-    name = found[0].rstrip(".")
-    why = short(reason.replace(found[0], "").strip())
+    name = found[0].rstrip(".:")
+    why = short(reason.replace(found[0], "it").strip())
     return HistoryError("data", f"{name} can't be read; mend or move it ({why})", query_id)
 
 
