@@ -37,7 +37,7 @@ FINE_DAYS: Final = 7
 """The newest days have the reference load's spacing, older ones three times that: a chart of a month draws hours."""
 OLDER_SECONDS: Final = 900
 GENERATION: Final = 0
-NICENESS: Final = 15
+NICENESS: Final = 10
 _OBJECT: Final = "seeded.parquet"
 
 
