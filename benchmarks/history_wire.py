@@ -71,7 +71,7 @@ def view() -> tuple[dict[str, Any], int]:
         ]
         table.put_samples(samples, at, f"metrics/metrics-{at}.json")
     services = build_services(settings, table, (PAGE,), "bench", SimpleCache(), lambda: NOW)  # type: ignore[arg-type]
-    services.ranged.connect(Past(), settings.catalogue)
+    services.ranged.connect(Past(), settings.catalogue, services.hot.seen)
     try:
         request = parse_view_request("capacity", {"from": f"now-{DAYS}d"}, "production", NOW, PAGE.parameters)
         encoded = services.view(request)

@@ -295,13 +295,13 @@ def connect_history(services: Services, clients: Clients) -> None:
     """Past days through Athena, for everything that reads series of any range."""
     settings, clock = services.settings, services.now
     if not settings.config.history.enabled:
-        services.ranged.connect(None, settings.catalogue)
+        services.ranged.connect(None, settings.catalogue, services.hot.seen)
         return
     places = Places(clients.s3, clients.dynamodb, settings, clock)
     athena = Athena(settings, clients.s3)
     reader = HistoryReader(athena, places, settings)
     services.history = History(reader, clock, settings.config.history.reuse_minutes * 60)
-    services.ranged.connect(services.history, settings.catalogue)
+    services.ranged.connect(services.history, settings.catalogue, services.hot.seen)
     services.gallery = GalleryDesk(Questions(athena, places, clients.athena, settings), clock)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -26,6 +26,8 @@ OFF: Final = "It is switched off (history.enabled in pulseboard.toml)"
 MOST_LINES: Final = 512
 """Answers whose lines are kept ready: a page's refresh draws them again every few seconds."""
 MOST_ASKED: Final = 128
+Seen = Callable[[], frozenset[tuple[str, str]]]
+"""All (environment, metric_type) that ever arrived."""
 
 
 class SeriesSource(Protocol):
@@ -68,19 +70,23 @@ class RangedSeries:
         self._series = series
         self._catalogue: Catalogue | None = None
         self._past: Past | None = None
+        self._seen: Seen = frozenset
         self._lock = threading.Lock()
         self._lines: OrderedDict[tuple[str, float, str, str, str | None], dict[str, Points]] = OrderedDict()
         self._asked: OrderedDict[tuple[str, float, float], _Asked] = OrderedDict()
 
-    def connect(self, past: Past | None, catalogue: Catalogue) -> None:
-        """Where history is read from now on. None: it is switched off, which pages say where they would have asked."""
-        self._past, self._catalogue = past, catalogue
+    def connect(self, past: Past | None, catalogue: Catalogue, seen: Seen) -> None:
+        """Where history is read from now on. None: it is switched off, which pages say where they would have asked.
+
+        ``seen`` tells which metrics ever came: of others nothing is asked.
+        """
+        self._past, self._catalogue, self._seen = past, catalogue, seen
 
     def read(self, requests: Sequence[SeriesRequest], now: float) -> RangedAnswers:
         """The answers to ``requests``, which share their range and environment: at once, history in them as soon as
         it is there. Raises the hot reader's error where nothing was ever read."""
         answers = [self._series.answer(request) for request in requests]
-        needs = [need_of(answer, now) for answer in answers]
+        needs = [self._need(answer, now) for answer in answers]
         open_ones = [(request, need) for request, need in zip(requests, needs, strict=True) if need is not None]
         if not open_ones or self._catalogue is None:
             return RangedAnswers(tuple(answers), LIVE)
@@ -111,6 +117,11 @@ class RangedSeries:
         older = bands_of(buckets, "history", asked.question.step)
         end = min(closed_until(now), asked.question.end, request.range.end)
         return joined(inside(older, request.range.start, end - 1), hot)
+
+    def _need(self, answer: SeriesAnswer, now: float) -> Need | None:
+        if (answer.request.environment, answer.request.metric.key) not in self._seen():
+            return None
+        return need_of(answer, now)
 
     def _whole(self, hot: SeriesAnswer, need: Need, question: HistoryQuestion, look: Look) -> SeriesAnswer:
         if look.answer is None:

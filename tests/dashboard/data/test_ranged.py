@@ -75,7 +75,9 @@ class Past:
 
 def read(hot: Hot, past: Past | None, *requests: SeriesRequest) -> tuple[RangedSeries, Sequence[SeriesAnswer], Source]:
     ranged = RangedSeries(hot)
-    ranged.connect(past, CATALOGUE)
+    ranged.connect(
+        past, CATALOGUE, lambda: frozenset({("production", "cpu_utilization"), ("production", "memory_usage")})
+    )
     found = ranged.read(requests, NOW)
     return ranged, found.answers, found.source
 
@@ -183,6 +185,13 @@ def test_an_old_range_of_which_dynamodb_holds_nothing_is_history_alone() -> None
     assert source.kind == "history"
     assert past.asked[0].end == end
     assert answer.lines[0][1][0][0] == end - 90 * DAY
+
+
+def test_a_metric_that_never_came_is_not_looked_for() -> None:
+    past = Past()
+    _, _, source = read(Hot(None), past, wanted(30, metric="disk_usage"))
+
+    assert (past.asked, source.kind) == ([], "live")
 
 
 def test_today_is_never_history() -> None:
