@@ -10,8 +10,9 @@ from typing import Final
 
 from backend.contract.catalogue import Catalogue, Metric
 from backend.contract.history import HistoryQuestion, MetricWanted
-from backend.contract.ranges import POINTS_WANTED
+from backend.contract.ranges import POINTS_WANTED, level_for
 from backend.contract.rollup import OTHER, WORST_GROUPS
+from backend.contract.tables import LEVEL_SECONDS
 from dashboard.data.points import Points
 from dashboard.data.series import ALL, SeriesAnswer, SeriesRequest
 
@@ -77,7 +78,9 @@ def question_of(
     wanted, fine = request.range, any(need.fine for _, need in needs)
     joint = max(need.joint for _, need in needs)
     grid = HOUR_SECONDS if fine and wanted.seconds <= FINE_BELOW else DAY
-    step = fine_step(wanted.seconds, [one.metric for one, _ in needs], catalogue) if fine else _step(wanted.seconds, 60)
+    step = _step(wanted.seconds, LEVEL_SECONDS[level_for(wanted.seconds)])
+    if fine:
+        step = fine_step(wanted.seconds, [one.metric for one, _ in needs], catalogue)
     end = min(joint, math.ceil(wanted.end / grid) * grid)
     return HistoryQuestion(
         request.environment, _metrics([one for one, _ in needs], set(spreads)), int(wanted.start // grid * grid),

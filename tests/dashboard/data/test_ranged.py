@@ -243,3 +243,12 @@ def test_extremes_of_90_days_are_on_the_wire_in_few_points() -> None:
     assert len(points) == 2160
     assert len(line.values) <= 1000
     assert (max(shown), min(shown)) == (99.0, -5.0)
+
+
+@pytest.mark.parametrize(("days", "step"), [(1, 60), (7, 300), (12, 600), (30, 3600), (90, 3600), (400, 14400)])
+def test_buckets_are_those_of_the_ranges_level_or_longer(days: int, step: int) -> None:
+    past = Past()
+    read(Hot(None), past, wanted(days))
+
+    assert past.asked[0].step == step
+    assert days * DAY / step <= 2500
