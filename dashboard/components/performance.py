@@ -195,7 +195,7 @@ def _evidence(step: Step, data: PerformanceData) -> html.Li:
     if evidence.operator:
         parts.append(html.Span(_operator(evidence.operator, data), className="evidence-operator"))
     if step.finding == "unknown":
-        parts.append(html.Span(f"not known: {step.why_unknown}", className="evidence-usual"))
+        parts.append(html.Span(step.why_unknown, className="evidence-usual"))
     else:
         assert step.now is not None  # noqa: S101 - it was judged
         parts.append(html.Span(_amount(step, step.now), className="evidence-now"))
