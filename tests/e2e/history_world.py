@@ -15,12 +15,7 @@ from backend.contract.records import Sample, group_and_series, make_sample
 from backend.contract.rollup import Merged
 from backend.contract.sketch import Sketch
 from backend.contract.tables import (
-    HISTORY_PREFIX,
-    METRICS_DATABASE,
-    METRICS_JSON,
-    METRICS_PARQUET,
     METRICS_PREFIX,
-    WORKGROUP,
 )
 from backend.history.athena import Athena
 from backend.history.days import Days, LateObjects, day_of, day_path, day_start
@@ -28,38 +23,27 @@ from backend.history.queries import query_of
 from backend.history.series import Place, merged_series, series_statements
 from backend.history.statements import Statement, statement
 from backend.settings import Settings
-from tests.athena_engine import DAYS, METRIC_COLUMNS, AthenaEngine, projection
+from tests.athena_engine import AthenaEngine
 
 DAY = date(2026, 12, 31)
 """The last day of a year, and the one that ends with its samples."""
 START = day_start(DAY)
-SETTINGS = Settings(bucket="athena-tests")
-
-
-def make_tables(athena: AthenaEngine, columns: Mapping[str, str] = METRIC_COLUMNS) -> None:
-    """The two tables of samples, and the workgroup."""
-    client = athena.engine.client("athena")
-    if WORKGROUP not in [entry["Name"] for entry in client.list_work_groups()["WorkGroups"]]:
-        results = {"ResultConfiguration": {"OutputLocation": athena.staging}}
-        client.create_work_group(Name=WORKGROUP, Configuration=results)
-    generation = {**DAYS, "generation": "int"}
-    athena.table(METRICS_DATABASE, METRICS_JSON, columns, DAYS, METRICS_PREFIX, parameters=projection())
-    athena.table(
-        METRICS_DATABASE,
-        METRICS_PARQUET,
-        columns,
-        generation,
-        HISTORY_PREFIX,
-        parquet=True,
-        parameters=projection(tuple(generation)),
-    )
+SETTINGS = Settings()
+"""Of the stack that the tests' session deploys, whose tables and workgroup these are."""
+PUT: list[str] = []
 
 
 def put_lines(athena: AthenaEngine, name: str, lines: Iterable[Mapping[str, Any] | str], day: date = DAY) -> str:
     """One object of a day; returns its key."""
     key = f"{METRICS_PREFIX}{day_path(day)}metrics-{name}.json"
-    athena.put(key, "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+    put(athena, key, "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines).encode())
     return key
+
+
+def put(athena: AthenaEngine, key: str, body: bytes) -> None:
+    """An object of the stack's bucket, until ``clear``."""
+    athena.engine.client("s3").put_object(Bucket=SETTINGS.bucket, Key=key, Body=body)
+    PUT.append(key)
 
 
 def put_samples(athena: AthenaEngine, name: str, samples: Iterable[Sample]) -> None:
@@ -72,11 +56,11 @@ def put_samples(athena: AthenaEngine, name: str, samples: Iterable[Sample]) -> N
 
 
 def clear(athena: AthenaEngine) -> None:
-    """Removes every object of samples."""
+    """Removes what these tests have put there."""
     s3 = athena.engine.client("s3")
-    for prefix in (METRICS_PREFIX, HISTORY_PREFIX):
-        for entry in s3.list_objects_v2(Bucket=athena.bucket, Prefix=prefix).get("Contents", ()):
-            s3.delete_object(Bucket=athena.bucket, Key=entry["Key"])
+    for key in PUT:
+        s3.delete_object(Bucket=SETTINGS.bucket, Key=key)
+    PUT.clear()
 
 
 def series(

@@ -20,11 +20,13 @@ from backend.contract.tables import WORKGROUP
 from backend.history.days import Days
 from backend.history.queries import query_of
 from backend.history.statements import statement
+from backend.local.seed import without_notifications
 from backend.settings import Config
 from backend.settings_history import History
 from tests.athena_engine import AthenaEngine
 from tests.e2e import history_world as world
 from tests.e2e.history_world import DAY, SETTINGS, START, ask, question, runner_of, series
+from tests.local_stack import LocalStack
 
 pytestmark = pytest.mark.e2e
 CATALOGUE = SETTINGS.catalogue
@@ -32,15 +34,16 @@ HOUR = 3600
 
 
 @pytest.fixture(scope="module")
-def tables(athena: AthenaEngine) -> AthenaEngine:
-    """The engine with the tables of samples, and nothing in them."""
-    world.make_tables(athena)
-    world.clear(athena)
-    return athena
+def lake(stack: LocalStack, athena: AthenaEngine) -> Iterator[AthenaEngine]:
+    """The stack's bucket and tables; what is put there starts no function, and is gone afterwards."""
+    assert stack.settings.bucket == SETTINGS.bucket
+    with without_notifications(stack.client("s3"), SETTINGS.bucket):
+        yield athena
+        world.clear(athena)
 
 
 @pytest.fixture
-def history(tables: AthenaEngine, athena_environment: AthenaEngine) -> Iterator[AthenaEngine]:
+def history(lake: AthenaEngine, athena_environment: AthenaEngine) -> Iterator[AthenaEngine]:
     """The engine as this process's AWS; tests keep apart by their environment. Misbehaves no longer afterwards."""
     yield athena_environment
     athena_environment.server.faults.set({"mode": "ok"})
@@ -234,7 +237,7 @@ def test_an_object_that_can_not_be_read_is_named(history: AthenaEngine) -> None:
 
 def test_parquet_that_can_not_be_read_is_named(history: AthenaEngine) -> None:
     broken = date(2025, 4, 2)
-    history.put("history/metrics/year=2025/month=04/day=02/generation=0/part.parquet", b"PAR1 this is none")
+    world.put(history, "history/metrics/year=2025/month=04/day=02/generation=0/part.parquet", b"PAR1 this is none")
     start = (broken - DAY).days * 86400
     asked = question("broken", *groups("cpu_utilization"), start=start, end=start + 86400)
 
