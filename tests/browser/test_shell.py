@@ -102,11 +102,11 @@ def test_a_kiosk_shows_everything_without_scrolling_and_offers_nothing_to_press(
 
 def test_a_kiosk_rotates_and_leaves_no_history(tab: Page) -> None:
     tab.clock.install()
-    tab.goto("/?kiosk&rotate=health,performance&every=30")
+    tab.goto("/?kiosk&rotate=health,replay&every=30")
     ready(tab)
     before = tab.evaluate("history.length")
     tab.clock.run_for(31_000)
-    expect(tab.locator("#page-performance")).to_be_visible()
+    expect(tab.locator("#page-replay")).to_be_visible()
     tab.clock.run_for(30_000)
     expect(tab.locator("#page-health")).to_have_attribute("data-filled", "yes")
     assert tab.evaluate("history.length") == before
