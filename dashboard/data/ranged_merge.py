@@ -12,7 +12,7 @@ from backend.contract.catalogue import Catalogue, Metric
 from backend.contract.history import HistoryQuestion, MetricWanted
 from backend.contract.ranges import POINTS_WANTED, level_for
 from backend.contract.rollup import OTHER, WORST_GROUPS
-from backend.contract.tables import LEVEL_SECONDS
+from backend.contract.tables import HOUR, LEVEL_SECONDS, LIVE, MINUTE
 from dashboard.data.points import Points
 from dashboard.data.series import ALL, SeriesAnswer, SeriesRequest
 
@@ -24,8 +24,8 @@ LATE_STEPS: Final = 2
 """Lines that begin so many of their steps after the range are whole: nothing is missing before them."""
 LEAST_LATE_SECONDS: Final = HOUR_SECONDS
 STEPS: Final = (1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400)
-MOST_BUCKETS: Final = 2_500
-"""Buckets of a line that continues DynamoDB's: hours up to 90 days."""
+MOST_BUCKETS: Final = {LIVE: 1_000, MINUTE: 1_000, HOUR: 2_500}
+"""Buckets of a line that continues DynamoDB's, by the range's level: twice what charts draw, hours up to 90 days."""
 MOST_FINE: Final = 1_000
 """Buckets of a line that is finer than DynamoDB's."""
 FINE_BELOW: Final = 6 * HOUR_SECONDS
@@ -78,7 +78,8 @@ def question_of(
     wanted, fine = request.range, any(need.fine for _, need in needs)
     joint = max(need.joint for _, need in needs)
     grid = HOUR_SECONDS if fine and wanted.seconds <= FINE_BELOW else DAY
-    step = _step(wanted.seconds, LEVEL_SECONDS[level_for(wanted.seconds)])
+    level = level_for(wanted.seconds)
+    step = _step(wanted.seconds, LEVEL_SECONDS[level], MOST_BUCKETS[level])
     if fine:
         step = fine_step(wanted.seconds, [one.metric for one, _ in needs], catalogue)
     end = min(joint, math.ceil(wanted.end / grid) * grid)
@@ -94,7 +95,7 @@ def fine_step(seconds: float, metrics: Iterable[Metric], catalogue: Catalogue) -
     return _step(seconds, finest, MOST_FINE)
 
 
-def _step(seconds: float, finest: int, most: int = MOST_BUCKETS) -> int:
+def _step(seconds: float, finest: int, most: int) -> int:
     return next((step for step in STEPS if step >= finest and seconds / step <= most), STEPS[-1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from backend.contract.catalogue import load_catalogue
 from backend.contract.history import Cost, HistoryAnswer, HistoryQuestion
 from backend.contract.ranges import TimeRange, parse_time
-from backend.contract.rollup import Merged, Stats
+from backend.contract.rollup import OTHER, Merged, Stats
+from backend.contract.sketch import Sketch
 from backend.contract.tables import HOUR, LEVEL_SECONDS, MINUTE
-from dashboard.data.bands import Bands
+from dashboard.data.bands import QUANTILES, Bands
 from dashboard.data.history import Look
 from dashboard.data.lines import CHART_POINTS, line_of
 from dashboard.data.points import Points
@@ -245,10 +247,36 @@ def test_extremes_of_90_days_are_on_the_wire_in_few_points() -> None:
     assert (max(shown), min(shown)) == (99.0, -5.0)
 
 
-@pytest.mark.parametrize(("days", "step"), [(1, 60), (7, 300), (12, 600), (30, 3600), (90, 3600), (400, 14400)])
+@pytest.mark.parametrize(("days", "step"), [(1, 120), (7, 900), (12, 1800), (30, 3600), (90, 3600), (400, 14400)])
 def test_buckets_are_those_of_the_ranges_level_or_longer(days: int, step: int) -> None:
     past = Past()
     read(Hot(None), past, wanted(days))
 
     assert past.asked[0].step == step
     assert days * DAY / step <= 2500
+
+
+def test_bands_of_a_fleet_go_on_from_what_was_read_with_its_lines() -> None:
+    class Fleet(Hot):
+        def answer(self, request: SeriesRequest) -> SeriesAnswer:
+            answer = super().answer(request)
+            return replace(answer, lines=((OTHER, answer.lines[0][1]),))
+
+        def bands(self, request: SeriesRequest) -> Bands | None:
+            return Bands(MINUTE, 60.0, 30, tuple([(TODAY - 5 * DAY, 9.0)] for _ in QUANTILES))
+
+    class Spread(Past):
+        def look(self, question: HistoryQuestion) -> Look:
+            assert [one.bands for one in question.metrics] == [True]
+            sketch = Sketch.of([(float(n), 1) for n in range(1, 31)])
+            found = {float(question.start + 3600 * n): Merged({}, Stats(0, 0, 0, 0, 0), 30, sketch) for n in range(99)}
+            return Look("done", "read-1", HistoryAnswer(cost=Cost(1), bands={"cpu_utilization": found}), NOW)
+
+    request = wanted(10, group=None)
+    ranged, _, _ = read(Fleet(TODAY - 6 * DAY), Spread(), request)
+    bands = ranged.bands(request, NOW)
+
+    assert bands is not None
+    assert (bands.groups, bands.lines[2][-1]) == (30, (TODAY - 5 * DAY, 9.0))
+    assert bands.lines[2][0][0] >= request.range.start
+    assert abs(bands.lines[2][0][1] - 15) < 1
