@@ -3,7 +3,6 @@
 (() => {
   "use strict";
   const root = document.documentElement;
-  const main = document.getElementById("main");
   const kiosk = root.dataset.kiosk === "yes";
   const pages = JSON.parse(root.dataset.pages);
   const query = () => new URLSearchParams(location.search);
@@ -167,8 +166,9 @@
       if (node.textContent !== words) node.textContent = words;
     }
   }
-  // React writes its own text when a view changes an instant; it is put right before the next frame is drawn.
-  new MutationObserver(writeTimes).observe(main, {
+  // React writes its own text when a view changes an instant; it is put right before the next frame is drawn. The first
+  // paint is not watched: its charts are thousands of elements, which nobody should have to take note of.
+  new MutationObserver(writeTimes).observe(document.getElementById("react-entry-point"), {
     subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ["data-t"],
   });
   setInterval(writeTimes, 1000);

@@ -4,7 +4,7 @@
   "use strict";
   const { range, charts, kiosk } = window.pulseboard;
   if (kiosk) return;
-  const main = document.getElementById("main");
+  const react = document.getElementById("react-entry-point");
   const SAME_MS = 1;
 
   // Plotly writes dates of UTC without saying so; other axes have plain numbers.
@@ -49,5 +49,6 @@
       due = false;
       listen();
     });
-  }).observe(main, { subtree: true, childList: true });
+  }).observe(react, { subtree: true, childList: true });
+  document.addEventListener("pulseboard:charts", listen); // those of the first paint
 })();

@@ -87,12 +87,14 @@ def page() -> pages.Page:
         ]  # fmt: skip
         return html.Div(cards, id=f"page-{SIX}", className="page errors", **{"data-filled": "no"})
 
-    def view(now: float, _now: float) -> pages.View:
-        drawn = {f"chart-{panel}": traces(index, now) for index, panel in enumerate(PANELS)}
+    def load(_services: Services, _request: ViewRequest, now: float) -> Mapping[str, Any]:
+        return {f"chart-{panel}": traces(index, now) for index, panel in enumerate(PANELS)}
+
+    def view(drawn: Mapping[str, Any], now: float) -> pages.View:
         return pages.View({f"page-{SIX}": {"data-filled": "yes"}}, as_of=now, charts=drawn)
 
     return pages.Page(
-        SIX, f"/{SIX}", "Six charts", "Six time charts", layout, lambda _services, _request, now: now, view,
+        SIX, f"/{SIX}", "Six charts", "Six time charts", layout, load, view,
         filters=("range",), time_charts=tuple(f"chart-{panel}" for panel in PANELS),
     )  # fmt: skip
 
