@@ -20,6 +20,8 @@ SMALLEST_VALUE: Final = 1e-130
 MAX_TEXT: Final = 1024
 """Longest metric_id, hostname or label; DynamoDB's partition key takes 2,048 bytes."""
 MAX_LABELS: Final = 32
+REGION: Final = "region"
+"""The one ``group_by`` besides ``hostname`` that samples carry as a field; a label of that name goes first."""
 OLDEST_TIMESTAMP: Final = 946_684_800
 """2000-01-01T00:00:00Z: nothing older is taken, backfill or not."""
 _FARTHEST: Final = 1e15
@@ -145,15 +147,15 @@ def whole_seconds(timestamp: float) -> float:
 def group_and_series(sample: Sample, group_by: str | None) -> tuple[str, str]:
     """The line a sample belongs to, and the series within that line (a counter is differenced per series).
 
-    The group is the value of the catalogue's ``group_by`` label ("" without one); the series is what else tells
-    two sources of one line apart: host and remaining labels.
+    The group is the value of the catalogue's ``group_by`` label ("" without one), of a region without a label the
+    sample's own; the series is what else tells two sources of one line apart: host and remaining labels.
     """
     labels = sample.labels
     if group_by == "hostname":
         return sample.hostname, (_canonical(labels) if labels else "")
     if group_by is None:
         return "", (sample.hostname + "|" + _canonical(labels) if labels else sample.hostname)
-    group = labels.get(group_by, "")
+    group = labels.get(group_by) or (sample.region if group_by == REGION else "")
     if len(labels) == 1 and group:
         return group, sample.hostname
     return group, sample.hostname + "|" + _canonical({k: v for k, v in labels.items() if k != group_by})

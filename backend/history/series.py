@@ -14,6 +14,7 @@ from backend.contract.bucket import LOOKBACK_SECONDS
 from backend.contract.catalogue import Catalogue, Metric
 from backend.contract.errors import InvalidInput
 from backend.contract.history import HistoryQuestion, MetricWanted
+from backend.contract.records import REGION
 from backend.contract.rollup import OTHER, WORST_GROUPS, Merged, Stats, in_parallel
 from backend.contract.sketch import LOG_GAMMA, SMALLEST, ZERO_BIN, Sketch
 from backend.history.days import Days, LateObjects, day_of
@@ -121,7 +122,7 @@ def _samples(name: Name, question: HistoryQuestion, metrics: Sequence[MetricWant
         place.days,
         place.late,
         bucket=place.bucket,
-        columns=(*_COLUMNS, "observations") if name == "histograms" else _COLUMNS,
+        columns=(*_COLUMNS, REGION, "observations") if name == "histograms" else _COLUMNS,
         where=where,
     )
     return Part(text, {**names, "environment": question.environment, "reach": reach, "until": question.end})

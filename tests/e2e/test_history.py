@@ -94,6 +94,7 @@ def of_every_kind(environment: str) -> list[Sample]:
     found += series("checkpoints_completed_total", counted, environment=environment)
     add("files_processed", 40, 0, 5)
     add("latency_ms", 30, 1, 900, region="eu")
+    add("latency_ms", 30, 1, 900, host="without-a-label")
     add("latency_ms", 30, 1, 900, region="us", observations=[[5, 3], [50.5, 2], [700, 1]])
     return found
 

@@ -8,7 +8,8 @@ WITH instants AS (
         CASE WHEN cardinality(labels) > 0 THEN labels END AS labels,
         "timestamp" AS sampled_at,
         max("value") AS sample,
-        max_by(observations, "value") AS observations
+        max_by(observations, "value") AS observations,
+        max_by(region, "value") AS region
     FROM ({samples}) AS read
     WHERE abs("value") < 1e38
     GROUP BY 1, 2, 3, 4
@@ -19,6 +20,7 @@ lines AS (
         CASE
             WHEN asked.by_group = 0 OR asked.group_by = '' THEN ''
             WHEN asked.group_by = 'hostname' THEN instants.hostname
+            WHEN asked.group_by = 'region' THEN coalesce(element_at(instants.labels, 'region'), instants.region)
             ELSE coalesce(element_at(instants.labels, asked.group_by), '')
         END AS line,
         sampled_at, sample, observations

@@ -6,6 +6,7 @@ import pytest
 
 from backend.contract.catalogue import Catalogue, load_catalogue
 from backend.contract.errors import InvalidInput
+from backend.contract.records import REGION
 
 CATALOGUE = load_catalogue()
 
@@ -308,3 +309,8 @@ def test_a_bad_override_is_refused_by_name(overrides: dict[str, dict[str, float]
     with pytest.raises(InvalidInput) as caught:
         CATALOGUE.with_overrides(overrides)
     assert caught.value.field == field
+
+
+def test_only_observations_are_grouped_by_the_samples_own_region() -> None:
+    """History's SQL of the other kinds knows labels and hosts."""
+    assert {metric.kind for metric in CATALOGUE.values() if metric.group_by == REGION} == {"histogram"}

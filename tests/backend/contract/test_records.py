@@ -194,6 +194,8 @@ def sample_of(**names: str) -> Sample:
         ({"operator": "map"}, "operator", "map"),
         ({"operator": "map", "subtask": "1"}, "operator", "map"),
         ({"subtask": "1"}, "operator", ""),
+        ({}, "region", "us-east-1"),
+        ({"region": "eu-west-1"}, "region", "eu-west-1"),
     ],
 )
 def test_the_group_is_the_value_of_the_group_by_label(names: dict[str, str], group_by: str | None, group: str) -> None:
