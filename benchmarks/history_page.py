@@ -9,6 +9,7 @@ each five minutes) of 32 days, every closed one compacted by the function's own 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -123,6 +124,7 @@ def page(services: Services, server: AthenaServer) -> bool:
     source = look(services)["source"]
     again = len(server.executions.newest_first(WORKGROUP)) - asked
     good = state == "running" and drawn > 0 and first <= FIRST_VIEW_SECONDS
+    print(f"  load average {os.getloadavg()[0]:.1f}")
     print(f"  first view: {first:.2f} s, {drawn} charts with hot lines, history {state}")
     print(f"    at most {FIRST_VIEW_SECONDS} s: {'ok' if good else 'MISSED'}")
     whole = source["state"] == "done" and source["kind"] == "both" and there <= HISTORY_SECONDS
@@ -153,6 +155,8 @@ def pruning(reader: HistoryReader) -> bool:
 
 def main() -> None:
     """Prints the figures; the exit code is 1 where one does not hold."""
+    # The page's forecasts are made in the background; what they say of an end in their middle is no news here.
+    logging.disable(logging.CRITICAL)
     print(f"history: a page over 7 days of 30, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as directory, Engine(log=Path(directory, "engine.log")) as engine:
         os.environ.update(engine.environment())
