@@ -236,7 +236,7 @@ def build_services(
 ) -> Services:
     """All services over one reader and one cache."""
     hot = HotStore(reader, settings.config.hot_refresh_seconds, clock)
-    series = SeriesService(hot, clock)
+    series = SeriesService(hot, clock, settings.config.retention.live_seconds)
     ranged = RangedSeries(series)
     return Services(
         settings=settings,

@@ -39,6 +39,8 @@ BEFORE: Final = 0.5
 BAND: Final = 0.18
 STACK: Final = 0.55
 POINT: Final = 5
+ASIDE: Final = 0.012
+"""Of the chart's width: clear of the axis and its numbers."""
 LABELS: Final = "x9"
 """A horizontal axis from 0 to 1 for words inside a chart: on the axis of time they would widen the range shown."""
 MOMENT: Final = "%-d %b, %H:%M UTC"
@@ -141,7 +143,7 @@ def threshold(label: str, value: float, ends: tuple[float, float], tone: str) ->
             "line": {"color": tone, "width": 1.5, "dash": "dash"},
         },
         {
-            "type": "scatter", "mode": "text", "name": plain(label), "xaxis": LABELS, "x": [0], "y": [value],
+            "type": "scatter", "mode": "text", "name": plain(label), "xaxis": LABELS, "x": [ASIDE], "y": [value],
             "text": [plain(label)], "textposition": "top right", "cliponaxis": False, "textfont": {"size": 11},
             "hoverinfo": "skip", "showlegend": False,
         },

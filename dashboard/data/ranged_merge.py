@@ -145,7 +145,7 @@ def continued(hot: SeriesAnswer, older: Mapping[str, Points], joint: float, step
         lines[name] = [*past[name], *_between(points, joint, math.inf)] if name in past else points
     kept = _worst(hot.request.metric, lines)
     shown = sorted(((name, lines[name]) for name in kept), key=lambda line: (line[0] == OTHER, line[0]))
-    newest = max(points[-1][0] for _, points in shown)
+    newest = max([points[-1][0] for _, points in shown] + ([] if hot.as_of is None else [hot.as_of]))
     return replace(hot, step_seconds=max(hot.step_seconds, step), lines=tuple(shown), as_of=newest)
 
 

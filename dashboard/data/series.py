@@ -54,7 +54,8 @@ class SeriesRequest:
 
 @dataclass(frozen=True, slots=True)
 class SeriesAnswer:
-    """``step_seconds`` is the lines' usual spacing; ``level`` what it was read from; ``as_of`` the newest point."""
+    """``step_seconds`` is the lines' usual spacing; ``level`` what it was read from; ``as_of`` when the newest sample
+    in them is from, to the minute."""
 
     request: SeriesRequest
     level: str
@@ -111,9 +112,13 @@ def parse_series_request(
 
 
 class SeriesService:
-    """Answers series requests from the hot store."""
+    """Answers series requests from the hot store.
 
-    def __init__(self, hot: HotStore, clock: Callable[[], float]) -> None:
+    ``live_seconds`` is how long the finest level is kept: a range that begins before is drawn from minutes.
+    """
+
+    def __init__(self, hot: HotStore, clock: Callable[[], float], live_seconds: float = LIVE_RETENTION_SECONDS) -> None:
+        self._live_seconds = live_seconds
         self._hot = hot
         self._levels = Levels(hot)
         self._clock = clock
@@ -131,9 +136,8 @@ class SeriesService:
                 break
             level, lines = other, self._lines(request, other, now)
         shown = sorted(lines.items(), key=lambda line: (line[0] == OTHER, line[0]))
-        times = [t for _, points in shown for t, _ in points]
         step = _usual_step(shown) if level == LIVE else float(LEVEL_SECONDS[level])
-        return SeriesAnswer(request, level, step, tuple(shown), max(times, default=None))
+        return SeriesAnswer(request, level, step, tuple(shown), self._as_of(request, level, shown, now))
 
     def bands(self, request: SeriesRequest) -> Bands | None:
         """How the groups of a fleet spread over the range; None where lines show each of them.
@@ -154,11 +158,22 @@ class SeriesService:
         level = level_for(request.range.seconds)
         if level != LIVE:
             return level
-        if request.finest == MINUTE or request.range.start < now - LIVE_RETENTION_SECONDS:
+        if request.finest == MINUTE or request.range.start < now - self._live_seconds:
             return MINUTE
         if self._is_fleet(request, now):
             return MINUTE
         return LIVE
+
+    def _as_of(
+        self, request: SeriesRequest, level: str, lines: Sequence[tuple[str, Points]], now: float
+    ) -> float | None:
+        """The newest point; of the hour that is still filling the newest minute in it."""
+        newest = max((points[-1][0] for _, points in lines), default=None)
+        if level != HOUR or newest is None or newest + LEVEL_SECONDS[HOUR] < now:
+            return newest
+        key = request.metric.key
+        found = self._levels.minutes([request.metric], request.environment, newest, now, settled=request.settled)[key]
+        return max(newest, min(max(found, default=newest), request.range.end))
 
     def _is_fleet(self, request: SeriesRequest, now: float) -> bool:
         """Whether the metric has more groups than merged items keep apart: then live samples cost too much."""

@@ -67,6 +67,28 @@ def test_a_day_is_read_from_minutes_and_continued_from_live_samples(bench: Bench
     assert [t - NOW for t, _ in answer.lines[0][1]] == list(range(-7200, 1, 60))
 
 
+def test_an_hour_is_drawn_from_minutes_where_samples_are_kept_for_less(bench: Bench) -> None:
+    put(bench.table, samples("cpu_utilization", every(10, -3600, value=40), host="a"))
+    bench.table.merge(ENVIRONMENT, NOW - 3600, NOW - 600)
+    bench.service = SeriesService(bench.hot, bench.clock, live_seconds=600)
+    answer = bench.ask(metric="cpu_utilization")
+    assert answer.level == MINUTE
+    assert answer.lines[0][1][0][0] == NOW - 3600
+    assert bench.ask(metric="cpu_utilization", from_="now-5m").level == LIVE
+
+
+def test_the_hour_that_is_filling_is_as_new_as_its_newest_minute(bench: Bench) -> None:
+    put(bench.table, samples("cpu_utilization", every(60, -7200)))
+    bench.table.merge(ENVIRONMENT, NOW - 7200, NOW - 1800)
+    answer = bench.ask(metric="cpu_utilization", from_="now-30d")
+    assert answer.level == HOUR
+    assert answer.as_of is not None
+    assert NOW - 60 <= answer.as_of <= NOW
+    silent = bench.ask(metric="cpu_utilization", from_="now-30d", to=str(NOW - 3000))
+    assert silent.as_of is not None
+    assert silent.as_of <= NOW - 3000
+
+
 def test_who_draws_minutes_sees_a_whole_hour_where_samples_are_kept_for_less(bench: Bench) -> None:
     put(bench.table, samples("dlq_records", every(30, -3600, value=2), error_type="parse_error"))
     bench.table.merge(ENVIRONMENT, NOW - 3600, NOW - 600)
