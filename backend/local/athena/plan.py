@@ -122,7 +122,8 @@ class _Asked:
             mine = [*here, *_inner_conditions(joins)] if not sides & {"RIGHT", "FULL"} else []
             join = node.find_ancestor(exp.Join, exp.Select)
             if isinstance(join, exp.Join) and join.side == "LEFT":
-                mine = conjuncts(join.args.get("on"))
+                on = conjuncts(join.args.get("on"))
+                mine = [*on, *_transferred(mine, on, alias)]
             about = [condition for condition in mine if _only_about(condition, alias)]
             if isinstance(source, Scope):
                 reached.add(id(source))
@@ -153,6 +154,27 @@ def _only_about(condition: exp.Expr, alias: str) -> bool:
     return tables == {alias}
 
 
+def _transferred(conditions: Sequence[exp.Expr], on: Sequence[exp.Expr], alias: str) -> list[exp.Expr]:
+    """Conditions on columns that ON says are equal to some of ``alias``, as conditions on these: what fails them would
+    meet only rows that are left out."""
+    equal = {
+        (here.table, here.name): there
+        for part in on
+        if isinstance(part, exp.EQ)
+        for here, there in ((part.left, part.right), (part.right, part.left))
+        if isinstance(here, exp.Column) and isinstance(there, exp.Column) and there.table == alias != here.table
+    }
+    return [
+        condition.transform(lambda node: equal[_key(node)].copy() if isinstance(node, exp.Column) else node)
+        for condition in conditions
+        if (columns := list(condition.find_all(exp.Column))) and all(_key(column) in equal for column in columns)
+    ]
+
+
+def _key(column: exp.Column) -> tuple[str, str]:
+    return column.table, column.name
+
+
 def _renamed(condition: exp.Expr, names: Mapping[str, str]) -> exp.Expr:
     return condition.transform(
         lambda node: exp.column(names.get(node.name, node.name)) if isinstance(node, exp.Column) else node
@@ -170,8 +192,19 @@ def _through(select: exp.Select, outer: list[exp.Expr]) -> list[exp.Expr]:
         parts = [made.get(column.name) for column in condition.find_all(exp.Column)]
         if all(part is not None and not part.find(exp.AggFunc, exp.Window, exp.Query) for part in parts):
             carried.append(_substituted(condition, made))
-    # A window's frame would lose rows that the condition removes after it.
-    return [] if select.find(exp.Window) else carried
+    # A window would lose rows that the condition removes after it, unless it removes whole partitions.
+    whole = _partitioned_by(select)
+    return [one for one in carried if whole is None or {_key(column) for column in one.find_all(exp.Column)} <= whole]
+
+
+def _partitioned_by(select: exp.Select) -> set[tuple[str, str]] | None:
+    """The columns that each window of ``select`` is partitioned by; None where it has none."""
+    windows = [window for window in select.find_all(exp.Window) if window.find_ancestor(exp.Select) is select]
+    columns = [
+        {_key(part) for part in window.args.get("partition_by") or () if isinstance(part, exp.Column)}
+        for window in windows
+    ]
+    return set.intersection(*columns) if columns else None
 
 
 def _substituted(condition: exp.Expr, made: Mapping[str, exp.Expr]) -> exp.Expr:

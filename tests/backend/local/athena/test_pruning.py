@@ -209,6 +209,18 @@ def planned(sql: str) -> dict[str, tuple[set[str], str]]:
         ("SELECT * FROM (SELECT year, count(*) AS n FROM s GROUP BY 1) WHERE n = 1", {"year"}, ""),
         ("SELECT * FROM (SELECT year FROM s LIMIT 1) WHERE year = 1", {"year"}, ""),
         ("SELECT * FROM (SELECT year, row_number() OVER () AS n FROM s) WHERE year = 1", {"year"}, ""),
+        (
+            "SELECT value FROM (SELECT value, year, row_number() OVER (PARTITION BY year, day ORDER BY value) AS n "
+            "FROM (SELECT * FROM s) AS x) AS y WHERE n = 1 AND year = 1",
+            {"value", "year", "day"},
+            "year)) = 1",
+        ),
+        (
+            "SELECT value FROM (SELECT value, year, row_number() OVER (PARTITION BY day ORDER BY value) AS n, "
+            "count(*) OVER (PARTITION BY year) AS m FROM s) AS y WHERE n = m AND year = 1",
+            {"value", "year", "day"},
+            "",
+        ),
         ("SELECT * FROM (SELECT year FROM s GROUP BY ROLLUP (year)) WHERE year = 1", {"year"}, ""),
         ("SELECT value FROM s WHERE EXISTS (SELECT 1 FROM r WHERE r.year = 2)", {"value"}, ""),
     ],
@@ -230,3 +242,14 @@ def test_conditions_reach_both_sides_of_a_union_and_no_optional_side_of_a_join()
     assert "= 1" in joined["s"][1]
     assert "= 2" in joined["r"][1]
     assert "= 3" not in joined["r"][1]
+
+
+def test_a_condition_reaches_the_optional_side_of_a_join_through_what_is_equal_there() -> None:
+    joined = planned(
+        "SELECT s.value FROM s LEFT JOIN r ON s.day = r.day AND s.month > r.month "
+        "WHERE s.day = 1 AND s.month = 2 AND s.day + s.month = 3 AND r.value IS NULL"
+    )["r"][1]
+    assert '"r"."day" = 1' in joined
+    assert "= 2" not in joined
+    assert "= 3" not in joined
+    assert "IS NULL" not in joined
