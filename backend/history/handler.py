@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,14 +18,16 @@ from backend.alerts.publish import Publisher
 from backend.aws import Clients
 from backend.contract.catalogue import Severity
 from backend.contract.errors import InvalidInput
-from backend.contract.tables import METRICS_DATABASE, WORKGROUP
+from backend.contract.tables import METRICS_DATABASE, SAMPLES_VIEW, WORKGROUP
 from backend.history.compaction import Athena, Compaction, Outcome, QueryFailed
 from backend.history.ledger import Ledger
 from backend.history.listing import Bucket
+from backend.history.view import write_view
 from backend.logs import make_logger
 from backend.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 SERVICE: Final = "history-compactor"
@@ -37,21 +40,29 @@ ENOUGH_SECONDS: Final = 300.0
 """A day is begun with at least so much time left."""
 RESERVE_SECONDS: Final = 30.0
 """Kept back of the function's time to stop a statement and to say so."""
+_DAY_MEANWHILE: Final = "The day is read from its JSON meanwhile. Compact it before that expires."
+_VIEW_MEANWHILE: Final = (
+    "Pages are not concerned. Whoever asks Athena through the view reads days as they were the night before; after "
+    "two weeks it lacks the newest ones. Generations that it may name are kept meanwhile."
+)
 
 
 class Compactor:
-    """One run: plans, compacts day by day while there is time, removes what nobody reads, and tells."""
+    """One run: plans, compacts day by day while there is time, rewrites the view, removes what nobody reads, tells."""
 
     def __init__(
         self,
         settings: Settings,
         s3: S3Client,
+        dynamodb: DynamoDBClient,
         publisher: Publisher,
         logger: Logger,
         athena: Callable[[float], Athena],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``athena`` makes what runs statements until a time (epoch s) by ``clock``."""
+        self._settings = settings
+        self._dynamodb = dynamodb
         self._ledger = Ledger(s3, settings.bucket)
         self._bucket = Bucket(s3, settings.bucket)
         self._publisher = publisher
@@ -63,7 +74,8 @@ class Compactor:
         """One run within ``remaining_seconds``; returns its counts. Raises what keeps it from looking at all."""
         began = self._clock()
         until = began + remaining_seconds - RESERVE_SECONDS
-        compaction = Compaction(self._ledger, self._bucket, self._athena(until), self._clock)
+        athena = self._athena(until)
+        compaction = Compaction(self._ledger, self._bucket, athena, self._clock)
         with self._logger.append_context_keys(correlation_id=correlation_id):
             try:
                 due = compaction.plan()
@@ -74,7 +86,8 @@ class Compactor:
                     outcome = compaction.compact(day)
                     results[outcome.result] += 1
                     self._tell(outcome)
-                removed = compaction.clean()
+                # A view that could not be rewritten may name what nobody else reads.
+                removed = compaction.clean() if self._rewrite_view(athena, due) else 0
             except (ClientError, BotoCoreError, InvalidInput, TimeoutError, RuntimeError) as error:
                 self._alert("Compaction of history stopped", "run", str(error))
                 raise
@@ -82,6 +95,17 @@ class Compactor:
             seconds = self._clock() - began
             self._logger.info("history compacted", extra=fields | {"latency_ms": round(1000 * seconds, 1)})
         return fields
+
+    def _rewrite_view(self, athena: Athena, due: Sequence[date]) -> bool:
+        """Whether the view says what the ledger says; that it does not is told, and stops nothing."""
+        try:
+            write_view(athena, self._ledger, self._dynamodb, self._settings, self._clock(), due)
+        except (QueryFailed, ClientError, BotoCoreError, InvalidInput) as error:
+            self._logger.warning("view not rewritten", extra={"error": str(error)})
+            title = f"Athena's view {SAMPLES_VIEW} could not be rewritten"
+            self._alert(title, "view", str(error), description=_VIEW_MEANWHILE)
+            return False
+        return True
 
     def _tell(self, outcome: Outcome) -> None:
         day, entry = outcome.day.isoformat(), outcome.entry
@@ -97,13 +121,13 @@ class Compactor:
             title = f"{day} is compacted"
             self._publisher.send(SEVERITY, KIND, title, state="resolved", subject=day, runbook=KIND)
 
-    def _alert(self, title: str, subject: str, problem: str) -> None:
+    def _alert(self, title: str, subject: str, problem: str, description: str = _DAY_MEANWHILE) -> None:
         self._publisher.send(
             SEVERITY,
             KIND,
             title,
             subject=subject,
-            description="The day is read from its JSON meanwhile. Compact it before that expires.",
+            description=description,
             page="/capacity",
             runbook=KIND,
             lasts_seconds=LASTS_SECONDS,
@@ -155,7 +179,7 @@ def _wired() -> Compactor:
     settings, logger = load_settings(os.environ), make_logger(SERVICE)
     clients = Clients(settings.region, timeout=60.0)
     publisher = Publisher(clients.sns, settings, logger, SERVICE)
-    return Compactor(settings, clients.s3, publisher, logger, run_statements(settings))
+    return Compactor(settings, clients.s3, clients.dynamodb, publisher, logger, run_statements(settings))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001

@@ -35,7 +35,11 @@ COLUMN_TYPES: Final = {
 COLUMNS: Final = tuple(COLUMN_TYPES)
 IDENTITY: Final = ("environment", "metric_id", "timestamp")
 """What tells samples apart; the processor's key of them."""
+DAY_COLUMNS: Final = ("year", "month", "day")
+"""Partition columns, whole numbers, that ``relation`` yields too where they are asked for. A sample lies in the
+partitions of its own time, so these tell no more samples apart; but a condition on them gets through to the tables."""
 
+_TYPES: Final = COLUMN_TYPES | dict.fromkeys(DAY_COLUMNS, "integer")
 _JSON: Final = f"{METRICS_DATABASE}.{METRICS_JSON}"
 _PARQUET: Final = f"{METRICS_DATABASE}.{METRICS_PARQUET}"
 _REQUIRED: Final = ("metric_id", "timestamp", "metric_type", "value", "hostname")
@@ -62,10 +66,21 @@ def relation(
 
     Raises InvalidInput for a range that ends before it begins or is too long, and for an unknown column.
     """
-    unknown = set(columns) - COLUMN_TYPES.keys()
-    if unknown or not columns:
-        raise InvalidInput("columns", list(columns), f"must be some of {', '.join(COLUMNS)}")
-    wanted = days_between(first, last)
+    return relation_of(days_between(first, last), days, late, bucket=bucket, columns=columns, where=where)
+
+
+def relation_of(
+    wanted: Sequence[date],
+    days: Days,
+    late: LateObjects,
+    *,
+    bucket: str,
+    columns: Sequence[str] = COLUMNS,
+    where: str = "",
+) -> str:
+    """``relation`` of some UTC days, however many. Raises InvalidInput for an unknown column."""
+    if not columns or set(columns) - _TYPES.keys():
+        raise InvalidInput("columns", list(columns), f"must be some of {', '.join(_TYPES)}")
     parquet = {day: days.generations[day] for day in wanted if day in days.generations}
     after = late.days()
     beside = [day for day in parquet if day in after]
@@ -140,26 +155,40 @@ def _late_predicate(days: Sequence[date], late: LateObjects, bucket: str) -> str
 
 def _json_part(partitions: str, columns: Sequence[str], where: str) -> str:
     """Samples of JSON objects, each once: of several copies the one in the object with the greatest key."""
-    taken = _names(name for name in COLUMNS if name in {*columns, *IDENTITY})
-    number = f'row_number() OVER (PARTITION BY {_names(IDENTITY)} ORDER BY object DESC, "value" DESC) AS copy'
-    copies = f"(\n{_select_text(f'{taken}, {number}', _json_lines(partitions), where)}) AS copies"
+    number = f'row_number() OVER (PARTITION BY {_names(_key(columns))} ORDER BY object DESC, "value" DESC) AS copy'
+    lines = _json_lines(partitions, _days_in(columns))
+    copies = f"(\n{_select_text(f'{_names(_with_identity(columns))}, {number}', lines, where)}) AS copies"
     return _select(columns, copies, "copy = 1")
 
 
-def _json_lines(partitions: str) -> str:
+def _json_lines(partitions: str, day_columns: Sequence[str] = ()) -> str:
     """Every line of some partitions' JSON that is a sample, with its object."""
-    read = ", ".join([*map(_from_json, COLUMNS), '"$path" AS object'])
+    read = ", ".join([*map(_from_json, COLUMNS), *map(_name, day_columns), '"$path" AS object'])
     present = [f"{_name(name)} IS NOT NULL" for name in _REQUIRED]
     return f"(\n{_select_text(read, _JSON, partitions, *present)}) AS lines"
 
 
 def _beside_parquet(objects: str, parquet: dict[date, int], columns: Sequence[str], where: str) -> str:
     """Samples of late objects that are not in their day's Parquet already."""
-    late = _json_part(objects, [name for name in COLUMNS if name in {*columns, *IDENTITY}], where)
-    kept = _select(IDENTITY, _PARQUET, generation_predicate(parquet))
-    same = " AND ".join(f"late.{_name(name)} = kept.{_name(name)}" for name in IDENTITY)
+    late = _json_part(objects, _with_identity(columns), where)
+    kept = _select(_key(columns), _PARQUET, generation_predicate(parquet))
+    same = " AND ".join(f"late.{_name(name)} = kept.{_name(name)}" for name in _key(columns))
     joined = f"(\n{late}) AS late\nLEFT JOIN ({kept}) AS kept ON {same}"
     return _select_text(", ".join(f"late.{_name(name)}" for name in columns), joined, 'kept."metric_id" IS NULL')
+
+
+def _with_identity(columns: Sequence[str]) -> list[str]:
+    """The columns and what tells samples apart, in the order of the tables."""
+    return [name for name in _TYPES if name in {*columns, *IDENTITY}]
+
+
+def _days_in(columns: Sequence[str]) -> list[str]:
+    return [name for name in DAY_COLUMNS if name in columns]
+
+
+def _key(columns: Sequence[str]) -> list[str]:
+    """What tells samples apart, with the partition columns that are yielded."""
+    return [*IDENTITY, *_days_in(columns)]
 
 
 def _select(columns: Iterable[str], source: str, *conditions: str) -> str:
@@ -174,7 +203,7 @@ def _select_text(columns: str, source: str, *conditions: str) -> str:
 
 
 def _nothing(columns: Sequence[str]) -> str:
-    typed = ", ".join(f"CAST(NULL AS {COLUMN_TYPES[name]}) AS {_name(name)}" for name in columns)
+    typed = ", ".join(f"CAST(NULL AS {_TYPES[name]}) AS {_name(name)}" for name in columns)
     return f"SELECT {typed} WHERE 1 = 0"
 
 

@@ -23,6 +23,7 @@ from backend.contract.tables import (
     METRICS_PREFIX,
     MONITORING_DATABASE,
     RESULTS_PREFIX,
+    SAMPLES_VIEW,
     WORKGROUP,
 )
 from backend.events.layout import DayShards
@@ -119,3 +120,7 @@ def test_the_compactor_runs_at_night_and_writes_history_alone() -> None:
     assert [place.rpartition("}/")[2] for place in written] == ["history/*", "athena-results/*"]
     deleted = [entry for entry in statements if "s3:DeleteObject" in entry["Action"]]
     assert [entry["Resource"]["Fn::Sub"].rpartition("}/")[2] for entry in deleted] == ["history/*"]
+    (view,) = [entry for entry in statements if "glue:UpdateTable" in entry["Action"]]
+    tables = [place["Fn::Sub"].rpartition(":")[2] for place in view["Resource"] if ":table/" in place["Fn::Sub"]]
+    assert tables == [f"table/{METRICS_DATABASE}/{SAMPLES_VIEW}"]
+    assert set(view["Action"]) == {"glue:CreateTable", "glue:UpdateTable"}

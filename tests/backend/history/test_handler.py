@@ -12,13 +12,15 @@ import pytest
 from moto import mock_aws
 
 from backend.alerts.publish import Publisher
+from backend.aws import Clients
 from backend.contract.errors import InvalidInput
-from backend.history.compaction import QueryFailed
+from backend.history.compaction import Compaction, QueryFailed
 from backend.history.handler import ENOUGH_SECONDS, KIND, RESERVE_SECONDS, Compactor
 from backend.history.ledger import INDEX_KEY
 from backend.settings import Settings
 from tests.backend.history.lake import BUCKET, DAY, Lake, samples
 from tests.loggers import fresh_logger
+from tests.template_resources import create_tables
 
 SETTINGS = Settings(bucket=BUCKET, alerts_topic_arn="alerts", warnings_topic_arn="warnings")
 
@@ -45,9 +47,10 @@ class World(SimpleNamespace):
 @pytest.fixture
 def world() -> Iterator[World]:
     with mock_aws():
-        lake, told, logger = Lake(), Told(), fresh_logger()
+        lake, told, logger, dynamodb = Lake(), Told(), fresh_logger(), Clients("us-east-1").dynamodb
+        create_tables(dynamodb, ("MetricsTable",))
         publisher = Publisher(told, SETTINGS, logger, "history-compactor", lambda: lake.now)  # type: ignore[arg-type]
-        run = Compactor(SETTINGS, lake.s3, publisher, logger, lambda _: lake, lambda: lake.now)
+        run = Compactor(SETTINGS, lake.s3, dynamodb, publisher, logger, lambda _: lake, lambda: lake.now)
         yield World(lake=lake, told=told, run=run)
 
 
@@ -63,8 +66,9 @@ def test_a_run_compacts_what_is_due_and_a_second_one_finds_nothing(world: World)
 def test_a_failure_is_told_each_night_and_resolved_when_the_day_is_compacted(world: World) -> None:
     key = world.lake.put("metrics-1", samples(["a"]))
 
-    def corrupt(_: str) -> None:
-        raise QueryFailed(f"HIVE_CURSOR_ERROR: s3://{BUCKET}/{key} is no JSON")
+    def corrupt(sql: str) -> None:
+        if sql.startswith("INSERT"):
+            raise QueryFailed(f"HIVE_CURSOR_ERROR: s3://{BUCKET}/{key} is no JSON")
 
     world.lake.before = corrupt
     assert world.run(900, "x")["failed"] == 1
@@ -87,6 +91,37 @@ def test_a_day_is_begun_only_with_enough_time_but_one_always_is(world: World) ->
     world.lake.before = slow
     assert world.run(ENOUGH_SECONDS + RESERVE_SECONDS + 90, "x")["left"] == 1
     assert world.run(10, "x")["left"] == 0
+
+
+def test_each_run_ends_with_a_view_that_has_what_was_switched_in_it(world: World) -> None:
+    world.lake.put("metrics-1", samples(["a"]))
+    for generation in (0, 1):
+        world.run(900, "x")
+        statement = world.lake.statements[-1]
+        assert statement.startswith("CREATE OR REPLACE VIEW infra_monitoring_db.samples AS\n")
+        assert f"day = {DAY.day} AND generation = {generation})" in statement
+        world.lake.put("metrics-2", samples(["b"]))
+        world.lake.now += 86_400
+    assert len(world.lake("SELECT * FROM infra_monitoring_db.samples")) == 4
+
+
+def test_a_view_that_cannot_be_rewritten_is_told_and_nothing_is_removed_that_it_may_name(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Compaction, "clean", lambda _: 1)
+
+    def refused(sql: str) -> None:
+        if sql.startswith("CREATE"):
+            raise QueryFailed("Insufficient permissions")
+
+    world.lake.before = refused
+    world.lake.put("metrics-1", samples(["a"]))
+    assert world.run(900, "x") == {"due": 1, "left": 0, "removed": 0, "compacted": 1}
+    (message,) = world.told.messages
+    assert (message["kind"], message["subject"]) == (KIND, "view")
+    assert "Insufficient permissions" in message["details"]["problem"]
+    world.lake.before = lambda _: None
+    assert world.run(900, "x")["removed"] == 1
 
 
 def test_a_ledger_that_cannot_be_read_stops_the_run_and_is_told(world: World) -> None:

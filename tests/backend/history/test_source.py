@@ -14,11 +14,13 @@ from moto import mock_aws
 
 from backend.contract.errors import InvalidInput
 from backend.history.days import MOST_DAYS, MOST_NAMED, MOST_NAMED_IN_ALL, Days, LateObjects, day_start
-from backend.history.source import COLUMNS, day_predicate, relation
+from backend.history.ledger import days_of
+from backend.history.source import COLUMNS, DAY_COLUMNS, day_predicate, relation, relation_of
 from tests.backend.history.lake import BUCKET, DAY, Lake, duckdb_sql, samples, tables
 
 NONE = LateObjects()
 FIRST = date(2026, 12, 30)
+NEXT = DAY + timedelta(days=1)
 
 
 def sql_of(first: date, last: date, days: Days, late: LateObjects = NONE) -> str:
@@ -119,6 +121,16 @@ def test_what_is_no_bucket_is_refused(bucket: str) -> None:
 def test_an_unknown_column_is_refused() -> None:
     with pytest.raises(InvalidInput, match="columns"):
         relation(FIRST, FIRST, Days(), NONE, bucket=BUCKET, columns=("value); DROP",))
+
+
+def test_the_day_is_yielded_too_wherever_a_sample_lies(lake: Lake) -> None:
+    lake.put("metrics-1", samples(["a"], [0]))
+    lake.compaction().compact(DAY)
+    key = lake.put("metrics-2", samples(["a", "b"], [0]))
+    lake.put("metrics-3", samples(["a"], [0], NEXT), NEXT)
+    days, late = days_of(lake.ledger.read()), LateObjects.of([(DAY, key)])
+    sql = relation_of([DAY, NEXT], days, late, bucket=BUCKET, columns=("hostname", *DAY_COLUMNS))
+    assert sorted(lake(sql)) == [("a", 2026, 11, 3), ("a", 2026, 11, 4), ("b", 2026, 11, 3)]
 
 
 def test_the_partitions_of_any_table_are_named_by_month() -> None:
