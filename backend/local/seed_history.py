@@ -2,8 +2,8 @@
 
 Runs beside the demo once that is ready, at low priority, newest day first. Each closed UTC day becomes one Parquet
 object of the synthetic source's samples (columns, order and compression of ``backend.history.compaction``) and an entry
-in the ledger. Nothing of it passed SQS or Lambda, and there is no JSON behind it. Of yesterday a part is in JSON too:
-the same samples with the same ids.
+in the ledger; then Athena's view of all samples is made. Nothing of it passed SQS or Lambda, and no JSON is behind it.
+Of yesterday a part is in JSON too: the same samples with the same ids.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from backend.aws import Clients
 from backend.collector.sources.synthetic import SyntheticSource
 from backend.contract.errors import InvalidInput
 from backend.contract.records import Sample
-from backend.contract.tables import HISTORY_PREFIX
-from backend.history.compaction import SORTED_BY
+from backend.contract.tables import HISTORY_PREFIX, SAMPLES_VIEW
+from backend.history.compaction import SORTED_BY, QueryFailed
 from backend.history.days import DAY_SECONDS, day_of, day_path, day_start
+from backend.history.handler import run_statements
 from backend.history.ledger import DayEntry, Index, Ledger
+from backend.history.view import write_view
 from backend.local.seed import COARSE_SECONDS, left_out
 from backend.settings import Settings, load_settings
 
@@ -37,6 +39,8 @@ FINE_DAYS: Final = 7
 """The newest days have the reference load's spacing, older ones three times that: a chart of a month draws hours."""
 OLDER_SECONDS: Final = 900
 GENERATION: Final = 0
+VIEW_SECONDS: Final = 60.0
+"""The statement that makes the view is given up after so long."""
 NICENESS: Final = 10
 _OBJECT: Final = "seeded.parquet"
 
@@ -136,6 +140,17 @@ def _enter(ledger: Ledger, day: date, samples: int, size: int) -> None:
     ledger.change(entered)
 
 
+def make_view(clients: Clients, settings: Settings) -> str:
+    """Makes the view of all samples as compaction does, and says whether it is there."""
+    now = time.time()
+    athena = run_statements(settings)(now + VIEW_SECONDS)
+    try:
+        write_view(athena, Ledger(clients.s3, settings.bucket), clients.dynamodb, settings, now)
+    except QueryFailed as problem:
+        return f"Athena's view {SAMPLES_VIEW} could not be made: {problem}"
+    return f"Athena's view {SAMPLES_VIEW} has them"
+
+
 def main() -> None:
     """Seeds once and says what it did in one line."""
     parser = argparse.ArgumentParser(prog="python -m backend.local.seed_history", description="A month for the demo.")
@@ -145,12 +160,14 @@ def main() -> None:
     os.nice(NICENESS)
     settings = load_settings(os.environ)
     source = SyntheticSource(settings.catalogue, seed=options.seed, demo_started_at=options.started)
-    done = seed_history(Clients(settings.region), settings, source, options.started)
+    clients = Clients(settings.region)
+    done = seed_history(clients, settings, source, options.started)
+    view = make_view(clients, settings)
     sys.stdout.write(
         f"Seeded {done.days} closed days of synthetic history as Parquet: {done.samples:,} samples, "
         f"{done.bytes / 1e6:.1f} MB, {done.cpu_seconds:.0f} s of CPU (the newest {FINE_DAYS} days with a sample each "
         f"{COARSE_SECONDS // 60} min, older ones each {OLDER_SECONDS // 60} min; straight to {HISTORY_PREFIX} and its "
-        "ledger, not by way of JSON, SQS, Lambda and compaction)\n"
+        f"ledger, not by way of JSON, SQS, Lambda and compaction); {view}\n"
     )
 
 
