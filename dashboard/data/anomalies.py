@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple
 from backend.contract.anomaly import Anomaly, Detector
 from backend.contract.ranges import TimeRange
 from backend.contract.rollup import OTHER
-from backend.contract.tables import LATENESS_ALLOWANCE_SECONDS, MINUTE
+from backend.contract.tables import HOUR, LATENESS_ALLOWANCE_SECONDS, MINUTE
 from dashboard.data.points import Points, Stat
 from dashboard.data.ranged import SeriesSource
 from dashboard.data.series import ALL, SeriesRequest
@@ -32,8 +32,11 @@ WARM_UP: Final = {FINE: 4 * DAY, COARSE: 14 * DAY}
 """Read before the range. A rhythm of the day takes a day for the level, one to be learned, one to be tried."""
 HORIZON: Final = {FINE: 12 * DAY, COARSE: 120 * DAY}
 """How far back one reading goes that is then kept up to date; what is older is looked at once, as it was."""
-OVERLAP: Final = {FINE: 2 * 3600.0, COARSE: 13 * DAY}
-"""What was read is asked for again, for samples that come late; and hours have to be asked for as days to be hours."""
+OVERLAP: Final = {FINE: 2 * 3600.0, COARSE: 2 * 3600.0}
+"""What was read is asked for again, for samples that come late."""
+LEVEL: Final = {FINE: MINUTE, COARSE: HOUR}
+SLICE: Final = {FINE: DAY, COARSE: 120 * DAY}
+"""What is read at once: the minutes of many days would be held in memory all together, though each is needed once."""
 MAX_LINES: Final = 600
 """Detectors kept, 60 KB each: the series of some ten pages with ten hosts."""
 LINES_A_SERIES: Final = 40
@@ -185,13 +188,14 @@ class AnomalyService:
 
     def _feed(self, watch: _Watch, closed: float) -> None:
         start = max(watch.since, watch.read_to - OVERLAP[watch.step])
-        if closed > start:
-            span = TimeRange(start, closed - 1.0, live=False)
-            answer = self._series.answer(replace(watch.request, range=span, finest=MINUTE))
-            for name, points in answer.lines:
+        while start < closed and not self._closing.is_set():
+            end = min(start + SLICE[watch.step], closed)
+            request = replace(watch.request, range=TimeRange(start, end - 1.0, live=False), finest=LEVEL[watch.step])
+            for name, points in self._series.answer(request).lines:
                 if name != OTHER and (name in watch.lines or len(watch.lines) < LINES_A_SERIES):
                     line = watch.lines.setdefault(name, _Line())
                     _advance(line, name, bucketed(points, watch.step, watch.request.stat, closed))
+            start = end
         watch.lines = {name: line for name, line in watch.lines.items() if line.fed_to >= closed - HORIZON[watch.step]}
         watch.marks = tuple(sorted((m for line in watch.lines.values() for m in line.marks), key=lambda m: m.at))
         ready = any(line.detector.ready for line in watch.lines.values())

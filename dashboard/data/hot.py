@@ -37,8 +37,8 @@ from dashboard.data.ticks import same_tick
 
 logger = logging.getLogger(__name__)
 
-KEEP_SECONDS: Final = {LIVE: 6 * 3600, MINUTE: 14 * 86400, HOUR: 400 * 86400}
-"""How far back a column stays in memory at most."""
+KEEP_SECONDS: Final = {LIVE: 6 * 3600, MINUTE: 50 * 3600, HOUR: 400 * 86400}
+"""How far back a column stays in memory at most: of minutes a day and the one before it, 3 KB a minute and metric."""
 LEAST_REFRESH: Final = {LIVE: 0.0, MINUTE: 20.0, HOUR: 120.0}
 """Merged levels change once a minute or an hour: asking more often reads the same again."""
 LATE_OVERLAP_SECONDS: Final = 30

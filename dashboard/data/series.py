@@ -30,6 +30,8 @@ from dashboard.data.request import parse_name
 
 ALL: Final = "all"
 """The group that stands for all groups together, and the name of a metric's only line."""
+NEAR_SECONDS: Final = {LIVE: 0.0, MINUTE: KEEP_SECONDS[MINUTE], HOUR: 62 * 86400}
+"""Past ranges that begin later are read from memory: the day, or the month, that the present one is compared with."""
 FINER: Final = {HOUR: (MINUTE, LIVE), MINUTE: (LIVE, HOUR), LIVE: (MINUTE, HOUR)}
 """Where to look next when a level holds nothing for the range."""
 
@@ -156,7 +158,9 @@ class SeriesService:
 
     def _level(self, request: SeriesRequest, now: float) -> str:
         level = level_for(request.range.seconds)
-        if level != LIVE:
+        if level == HOUR or request.finest == HOUR:
+            return HOUR
+        if level == MINUTE:
             return level
         if request.finest == MINUTE or request.range.start < now - self._live_seconds:
             return MINUTE
@@ -198,8 +202,10 @@ class SeriesService:
         return {name: points for name, points in within.items() if points}
 
     def _recent(self, request: SeriesRequest, level: str, now: float) -> bool:
-        """Whether the range is one that columns in memory are kept for."""
-        return request.range.end > now - KEEP_SECONDS[LIVE] and request.range.start > now - KEEP_SECONDS[level]
+        """Whether the range is one that columns in memory are kept for: they reach from its start to the present."""
+        start, end = request.range.start, request.range.end
+        near = start > now - NEAR_SECONDS[level] or end > now - KEEP_SECONDS[LIVE]
+        return near and start > now - KEEP_SECONDS[level]
 
     def _merged(self, request: SeriesRequest, level: str, now: float) -> Mapping[float, Merged]:
         metric, environment = request.metric, request.environment

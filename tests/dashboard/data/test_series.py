@@ -189,11 +189,12 @@ def test_a_past_range_is_found_at_the_level_that_has_it(bench: Bench) -> None:
         assert len(answer.lines[0][1]) == 288
 
 
-def test_yesterday_morning_is_read_once_and_not_kept(bench: Bench) -> None:
-    put(bench.table, samples("cpu_utilization", every(300, -86400)))
-    bench.table.merge(ENVIRONMENT, NOW - 86400, NOW - 600)
+def test_a_morning_of_days_ago_is_read_once_and_not_kept(bench: Bench) -> None:
+    long_ago = {t - 180_000: value for t, value in every(300, -86400).items()}
+    put(bench.table, samples("cpu_utilization", long_ago))
+    bench.table.merge(ENVIRONMENT, NOW - 180_000 - 86400, NOW - 180_000)
     bench.table.queries.clear()
-    answer = bench.ask(metric="cpu_utilization", from_=str(NOW - 80000), to=str(NOW - 50000))
+    answer = bench.ask(metric="cpu_utilization", from_=str(NOW - 260_000), to=str(NOW - 230_000))
     assert answer.level == MINUTE
     assert len(answer.lines[0][1]) == 100
     names = [name for name, _, _ in bench.table.queries if not name.startswith("@")]
