@@ -179,6 +179,7 @@ class Services:
         """Ends all worker threads."""
         self.forecasts.close()
         self.anomalies.close()
+        self.ranged.close()
         self.hot.close()
         if self.runs is not None:
             self.runs.close()

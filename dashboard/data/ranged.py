@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from backend.contract.catalogue import Catalogue
@@ -18,13 +19,24 @@ from backend.contract.rollup import OTHER
 from dashboard.data.bands import Bands, bands_of, inside, joined
 from dashboard.data.history import Look
 from dashboard.data.points import Points
-from dashboard.data.ranged_merge import Need, closed_until, continued, days_text, need_of, question_of
+from dashboard.data.ranged_merge import (
+    Need,
+    closed_until,
+    continued,
+    days_text,
+    in_hours,
+    need_of,
+    question_of,
+    today_of,
+)
 from dashboard.data.series import SeriesAnswer, SeriesRequest, merged_lines
 from dashboard.data.source import LIVE, Source
 
 OFF: Final = "It is switched off (history.enabled in pulseboard.toml)"
 MOST_LINES: Final = 512
 """Answers whose lines are kept ready: a page's refresh draws them again every few seconds."""
+READERS: Final = 8
+"""Series read at a time: each waits for DynamoDB longer than it computes."""
 MOST_ASKED: Final = 128
 Seen = Callable[[], frozenset[tuple[str, str]]]
 """All (environment, metric_type) that ever arrived."""
@@ -68,6 +80,7 @@ class RangedSeries:
 
     def __init__(self, series: SeriesSource) -> None:
         self._series = series
+        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="ranged")
         self._catalogue: Catalogue | None = None
         self._past: Past | None = None
         self._seen: Seen = frozenset
@@ -85,7 +98,7 @@ class RangedSeries:
     def read(self, requests: Sequence[SeriesRequest], now: float) -> RangedAnswers:
         """The answers to ``requests``, which share their range and environment: at once, history in them as soon as
         it is there. Raises the hot reader's error where nothing was ever read."""
-        answers = [self._series.answer(request) for request in requests]
+        answers = self._hot(requests)
         needs = [self._need(answer, now) for answer in answers]
         open_ones = [(request, need) for request, need in zip(requests, needs, strict=True) if need is not None]
         if not open_ones or self._catalogue is None:
@@ -103,12 +116,22 @@ class RangedSeries:
         ]
         return RangedAnswers(tuple(whole), _source(look, days, hot=_reaches_past(answers, needs)))
 
+    def close(self) -> None:
+        """Ends the reading threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _hot(self, requests: Sequence[SeriesRequest]) -> list[SeriesAnswer]:
+        """What DynamoDB holds, in hours where the range is long: each of some thirty metrics is read beside the others,
+        and of many days no more than a chart shows."""
+        answers = self._pool.map(self._series.answer, map(in_hours, requests))
+        return [replace(answer, request=request) for answer, request in zip(answers, requests, strict=True)]
+
     def bands(self, request: SeriesRequest, now: float) -> Bands | None:
         """How the groups of a fleet spread over the range; of history what was read for the same range before.
 
         Raises as ``read`` does.
         """
-        hot = self._series.bands(request)
+        hot = self._series.bands(in_hours(request))
         with self._lock:
             asked = self._asked.get(_place(request))
         if asked is None or asked.look.answer is None:
@@ -126,7 +149,9 @@ class RangedSeries:
     def _whole(self, hot: SeriesAnswer, need: Need, question: HistoryQuestion, look: Look) -> SeriesAnswer:
         if look.answer is None:
             return hot
-        return continued(hot, self._older(hot.request, look, look.answer), need.joint, question.step)
+        older = self._older(hot.request, look, look.answer)
+        today = self._series.answer(today_of(hot.request, need.joint)) if need.today else None
+        return continued(hot, older, need.joint, question.step, today)
 
     def _older(self, request: SeriesRequest, look: Look, answer: HistoryAnswer) -> dict[str, Points]:
         """The lines of history, made once for each answer."""

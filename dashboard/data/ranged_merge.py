@@ -10,7 +10,7 @@ from typing import Final
 
 from backend.contract.catalogue import Catalogue, Metric
 from backend.contract.history import HistoryQuestion, MetricWanted
-from backend.contract.ranges import POINTS_WANTED, level_for
+from backend.contract.ranges import POINTS_WANTED, TimeRange, level_for
 from backend.contract.rollup import OTHER, WORST_GROUPS
 from backend.contract.tables import HOUR, LEVEL_SECONDS, LIVE, MINUTE
 from dashboard.data.points import Points
@@ -23,6 +23,8 @@ CLOSED_AFTER_SECONDS: Final = 900
 LATE_STEPS: Final = 2
 """Lines that begin so many of their steps after the range are whole: nothing is missing before them."""
 LEAST_LATE_SECONDS: Final = HOUR_SECONDS
+MINUTES_UP_TO: Final = 25 * HOUR_SECONDS
+"""Longer ranges are read from DynamoDB in hours: a day, and what an absolute range of a day is widened by."""
 STEPS: Final = (1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400)
 MOST_BUCKETS: Final = {LIVE: 1_000, MINUTE: 1_000, HOUR: 2_500}
 """Buckets of a line that continues DynamoDB's, by the range's level: twice what charts draw, hours up to 90 days."""
@@ -38,11 +40,32 @@ WHOLE_LEVEL: Final = 1.5
 class Need:
     """What history is wanted for: everything before ``joint`` (epoch s), where DynamoDB's line goes on.
 
-    ``fine``: DynamoDB has it too, but coarser than the range allows.
+    ``fine``: DynamoDB has it too, but coarser than the range allows. ``today``: what follows is read in minutes then,
+    for hours beside finer history would be a step.
     """
 
     joint: float
     fine: bool = False
+    today: bool = False
+
+
+def in_hours(request: SeriesRequest) -> SeriesRequest:
+    """The request as DynamoDB is asked: of a range longer than a day it gives hours, whatever the range allows.
+
+    A week of minutes is ten thousand items a metric, and a page has thirty: what is finer than hours comes from
+    history.
+    """
+    return replace(request, finest=HOUR) if _read_in_hours(request.range) else request
+
+
+def today_of(request: SeriesRequest, joint: float) -> SeriesRequest:
+    """What follows ``joint``, in minutes."""
+    wanted = request.range
+    return replace(request, range=TimeRange(joint, wanted.end, wanted.live), finest=MINUTE)
+
+
+def _read_in_hours(wanted: TimeRange) -> bool:
+    return wanted.seconds > MINUTES_UP_TO and level_for(wanted.seconds) == MINUTE
 
 
 def closed_until(now: float) -> float:
@@ -54,8 +77,11 @@ def need_of(answer: SeriesAnswer, now: float) -> Need | None:
     """What the range lacks of a hot answer; None where it is whole, or where no closed day could help."""
     wanted, closed = answer.request.range, closed_until(now)
     begins = min((points[0][0] for _, points in answer.lines), default=None)
+    joint = min(_day_after(wanted.end), closed)
     if begins is None:
-        need = Need(min(_day_after(wanted.end), closed))
+        need = Need(joint)
+    elif _read_in_hours(wanted) and _too_coarse(answer):
+        need = Need(joint, fine=True, today=joint < wanted.end)
     else:
         late = max(LATE_STEPS * answer.spacing_seconds, LEAST_LATE_SECONDS)
         if begins - wanted.start > late:
@@ -130,10 +156,13 @@ def _day_after(at: float) -> float:
     return math.ceil(at / DAY) * DAY
 
 
-def continued(hot: SeriesAnswer, older: Mapping[str, Points], joint: float, step: float) -> SeriesAnswer:
+def continued(
+    hot: SeriesAnswer, older: Mapping[str, Points], joint: float, step: float, today: SeriesAnswer | None = None
+) -> SeriesAnswer:
     """History up to ``joint`` and DynamoDB's lines from there on; the hot answer itself where history has nothing.
 
-    What DynamoDB alone has of a line stays, before the joint as well. Beyond 20 groups the worst of either stay.
+    ``today`` holds the lines after the joint where they are finer than the hot answer's. What DynamoDB alone has of a
+    line stays, before the joint as well. Beyond 20 groups the worst of either stay.
     """
     wanted = hot.request.range
     past = {name: _between(points, wanted.start, min(joint, wanted.end + 1)) for name, points in older.items()}
@@ -141,11 +170,14 @@ def continued(hot: SeriesAnswer, older: Mapping[str, Points], joint: float, step
     if not past:
         return hot
     lines: dict[str, Points] = dict(past)
+    after = dict((today or hot).lines)
     for name, points in hot.lines:
-        lines[name] = [*past[name], *_between(points, joint, math.inf)] if name in past else points
+        lines[name] = [*past[name], *_between(after.get(name, []), joint, math.inf)] if name in past else points
+    for name, points in after.items():
+        lines.setdefault(name, points)
     kept = _worst(hot.request.metric, lines)
     shown = sorted(((name, lines[name]) for name in kept), key=lambda line: (line[0] == OTHER, line[0]))
-    newest = max([points[-1][0] for _, points in shown] + ([] if hot.as_of is None else [hot.as_of]))
+    newest = max([points[-1][0] for _, points in shown] + [at for at in (hot.as_of, today and today.as_of) if at])
     return replace(hot, step_seconds=max(hot.step_seconds, step), lines=tuple(shown), as_of=newest)
 
 

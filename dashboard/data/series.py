@@ -158,7 +158,7 @@ class SeriesService:
 
     def _level(self, request: SeriesRequest, now: float) -> str:
         level = level_for(request.range.seconds)
-        if level == HOUR or request.finest == HOUR:
+        if HOUR in (level, request.finest):
             return HOUR
         if level == MINUTE:
             return level

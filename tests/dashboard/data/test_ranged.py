@@ -126,6 +126,37 @@ def test_the_question_is_the_same_all_day_and_one_for_the_page() -> None:
     assert question.start % DAY == question.end % DAY == 0
 
 
+class Stored(Hot):
+    """DynamoDB as it is: hours where hours are asked for, minutes elsewhere."""
+
+    def answer(self, request: SeriesRequest) -> SeriesAnswer:
+        self.step, self.level = (3600, HOUR) if request.finest == HOUR else (60, MINUTE)
+        return super().answer(request)
+
+
+def test_a_week_is_hours_at_once_and_finer_once_history_has_its_closed_days() -> None:
+    _, (answer,), source = read(Stored(0.0), Past("running"), wanted(7))
+    times = [t for t, _ in answer.lines[0][1]]
+    assert {b - a for a, b in pairwise(times)} == {3600}
+    assert source.state == "running"
+
+    past = Past()
+    _, (answer,), source = read(Stored(0.0), past, wanted(7))
+    times = [t for t, _ in answer.lines[0][1]]
+    assert (past.asked[0].step, past.asked[0].end) == (900, TODAY)
+    assert {b - a for a, b in pairwise(times) if b <= TODAY} == {900}
+    assert {b - a for a, b in pairwise(times) if a >= TODAY} == {60}
+    assert answer.as_of == NOW
+    assert source.kind == "both"
+
+
+def test_a_day_needs_no_history() -> None:
+    past = Past()
+    _, (answer,), _ = read(Stored(0.0), past, wanted(1))
+    assert past.asked == []
+    assert answer.level == MINUTE
+
+
 @pytest.mark.parametrize("step", [3600.0, 86400.0])
 def test_a_sparse_metric_is_whole_though_its_first_point_comes_late(step: float) -> None:
     past = Past()
