@@ -95,7 +95,7 @@ class Services:
     recent: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     readings: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     watched: set[str] = field(default_factory=set)
-    """Requests whose history is being read: their views are made anew each second, to show it as it comes."""
+    """Requests that await something: their views are made anew each second, to show it as it comes."""
     actions: int = 0
     """Actions taken by this process: who acts sees the result at once, not what was shared before."""
 
@@ -193,7 +193,8 @@ class Services:
     def _make(self, page: Page, request: ViewRequest) -> EncodedView:
         now = self.now()
         view = page.view(self.load(request), now)
-        self._watch(request.key, running=view.source.state == "running")
+        awaits = view.awaits or view.source.state == "running"
+        self._watch(request.key, running=awaits)
         wanted: TimeRange = request.range(now)
         props, charts = self._marked(page, request, view, now)
         content = {
@@ -203,6 +204,7 @@ class Services:
             "refresh_ms": int((view.refresh_seconds or self.refresh_seconds(page)) * 1000),
             "live": wanted.live,
             "source": view.source.as_json(),
+            **({"awaits": True} if awaits else {}),
             "props": props,
             "charts": charts,
         }

@@ -107,7 +107,7 @@ def _scope(asked: Asked) -> html.P:
 def _close(data: GalleryData) -> html.Div:
     again = set_link("Ask again", data.request, {ASKED: str(data.asked_at)})
     close = set_link("Close", data.request, dict.fromkeys(PARAMETERS))
-    running = data.refresh_seconds is not None
+    running = data.running
     return html.Div([close] if running else [again, close], className="answer-links")
 
 

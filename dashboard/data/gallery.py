@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 ASK: Final = "ask"
 ASKED: Final = "asked"
 PARAMETERS: Final = (ASK, ASKED)
-WATCH_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +66,9 @@ class GalleryData:
     limit_dollars: float = 0.0
 
     @property
-    def refresh_seconds(self) -> float | None:
-        """How soon the page asks again: soon while a question is being answered."""
-        running = self.reading is not None and self.reading.source.state == "running"
-        return WATCH_SECONDS if running else None
+    def running(self) -> bool:
+        """Whether a question is being answered."""
+        return self.reading is not None and self.reading.source.state == "running"
 
 
 def asked_of(request: ViewRequest, now: float) -> Asked | None:

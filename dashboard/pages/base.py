@@ -30,6 +30,9 @@ class View:
     """How soon to ask again, where this view wants another pace than the page's: a running replay is watched."""
     source: Source = LIVE
     """Where its range was read; the shell says it beside the time picker."""
+    awaits: bool = False
+    """Whether something else is on its way, such as an answer somebody asked for: the shell asks again until it is
+    there, also while refreshing is paused or off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,18 +110,18 @@ def view(data: CapacityData, now: float) -> View:
     for panel in data.panels:
         silent = panel.state == "ok" and panel.silent
         props[f"card-{panel.spec.key}"] = {"data-state": "silent" if silent else panel.state}
-    soon = SOON_SECONDS if waiting else None
     if data.gallery is not None:
         props |= gallery.props(data.gallery)
-        soon = soon or data.gallery.refresh_seconds
+        waiting = waiting or data.gallery.running
     props["environment"] = {"options": list(data.environments)}
     props["page-capacity"] = {"data-filled": "yes", "data-stale-after": f"{STALE_SECONDS:.0f}"}
     return View(
         props=props,
         as_of=data.as_of,
         charts={f"chart-{key}": traces for key, traces in drawn.items()},
-        refresh_seconds=soon,
+        refresh_seconds=SOON_SECONDS if waiting else None,
         source=data.source,
+        awaits=waiting,
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from dashboard.data.request import ViewRequest
+from dashboard.data.source import Source
 from dashboard.pages.base import View
 from tests.dashboard.data.feeding import NOW, every, put, samples
 from tests.dashboard.small import SMALL, TICK, Dashboard
@@ -153,3 +154,18 @@ def test_a_page_of_what_moves_by_the_second_is_made_each_second(dashboard: Dashb
         services.view(ViewRequest("small", "production"))
         dashboard.settle()
     assert len(made) == 4
+
+
+@pytest.mark.parametrize(
+    ("view", "awaits"),
+    [
+        (View({}, NOW), False),
+        (View({}, NOW, awaits=True), True),
+        (View({}, NOW, source=Source("live", "running", key="k")), True),
+    ],
+)
+def test_a_view_says_that_something_is_awaited(dashboard: Dashboard, view: View, awaits: bool) -> None:
+    dashboard.services.pages = (replace(SMALL, load=lambda *_: None, view=lambda *_: view),)
+    body = orjson.loads(dashboard.services.view(SEEN).raw)
+    assert body.get("awaits", False) is awaits
+    assert (SEEN.key in dashboard.services.watched) is awaits

@@ -111,6 +111,7 @@ def test_no_forecast_is_said_as_what_it_is(ask: Ask, forecasts: FakeForecasts, w
     assert words in text(found, "capacity-lead")
     assert found.charts["chart-forecast"] == []
     assert found.refresh_seconds == soon
+    assert found.awaits is (soon is not None)
 
 
 def test_hosts_are_lines_with_the_catalogues_thresholds_near_them(ask: Ask) -> None:
@@ -185,6 +186,7 @@ def test_while_history_is_on_its_way_the_page_asks_again_soon(ask: Ask) -> None:
     data = replace(ask(), source=Source("live", "running", key="k"))
     assert view(data, NOW).refresh_seconds == 1
     assert view(data, NOW).source.state == "running"
+    assert view(data, NOW).awaits
 
 
 def test_a_reading_is_shared_by_all_who_look_at_the_range(few: MemoryTable) -> None:
