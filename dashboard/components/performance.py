@@ -63,10 +63,10 @@ def _sentence(data: PerformanceData) -> Children:
     words: Children = [html.Strong(f"Latency p99 {at} {_amount(cause.latency, value)}")]
     if not live:
         words.append(" at the end of this range")
-    if cause.speed == "usual":
+    usual = cause.latency.usual
+    if cause.speed == "usual" and usual is not None:
         return [*words, ", as usual", *_distance(cause.latency, value), "."]
-    if cause.latency.usual is not None:
-        words.append(f", usually {_amount(cause.latency, cause.latency.usual)}")
+    words.append(", usual value not known" if usual is None else f", usually {_amount(cause.latency, usual)}")
     if cause.whole_range:
         words.append(", in the whole of this range")
     elif cause.since is not None:
@@ -119,7 +119,8 @@ def cause_sentence(data: PerformanceData) -> Children:
     if found.speed == "unknown":
         return ["Not known: there is no latency to explain."]
     if found.speed == "usual":
-        return ["Nothing to explain: latency is as usual.", *_not_known(found.unknown)]
+        latency = "as usual" if found.latency.usual is not None else "past no threshold, its usual value not known"
+        return [f"Nothing to explain: latency is {latency}.", *_not_known(found.unknown)]
     if not found.causes:
         looked = [step for step in found.steps if step.finding == "usual"]
         among = ", ".join(_named(step) for step in looked)

@@ -8,7 +8,7 @@ measures is *not known*, never cleared.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from statistics import median
 from typing import Final, Literal
@@ -104,7 +104,7 @@ def find(latency: Evidence, suspects: Sequence[Evidence], start: float, end: flo
     since = slow_since(latency, end)
     judged = _latency(latency, since, end)
     steps = tuple(judge(evidence, since if since is not None else end, end) for evidence in suspects)
-    speed: Speed = "unknown" if judged.finding == "unknown" else "usual" if since is None else "slow"
+    speed: Speed = "slow" if judged.finding == "up" else judged.finding
     first = min((t for t, _ in latency.points or ()), default=start)
     return Cause(
         speed=speed,
@@ -171,11 +171,11 @@ def explained(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 def _latency(latency: Evidence, since: float | None, end: float) -> Step:
     judged = judge(latency, since if since is not None else end, end)
-    if judged.finding == "unknown" and judged.now is not None:
-        return Step(latency, "usual", judged.now)
-    return judged if judged.finding == "unknown" else Step(
-        latency, "usual" if since is None else "up", judged.now, judged.usual, judged.threshold
-    )  # fmt: skip
+    if judged.now is None:
+        return judged
+    # Of too few values nobody can say since when; that they are past their threshold is so all the same.
+    slow = since is not None or judged.threshold is not None
+    return replace(judged, finding="up" if slow else "usual", why_unknown="")
 
 
 def _slow_level(latency: Evidence) -> float:
@@ -203,7 +203,12 @@ def _spread(values: Sequence[float], middle: float) -> float:
 
 def _silent(evidence: Evidence, end: float) -> bool:
     newest = evidence.points[-1][0] if evidence.points else 0.0
-    return end - newest > SILENT_INTERVALS * max(evidence.spacing, SHORTEST_INTERVAL) + SHORTEST_INTERVAL
+    return is_silent(newest, evidence.spacing, end)
+
+
+def is_silent(newest: float, spacing: float, end: float) -> bool:
+    """Whether the newest value of a line, epoch s, is too old at ``end`` to be called present."""
+    return end - newest > SILENT_INTERVALS * max(spacing, SHORTEST_INTERVAL) + SHORTEST_INTERVAL
 
 
 def _known(steps: Sequence[Step], role: Role) -> bool:

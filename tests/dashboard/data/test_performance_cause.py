@@ -72,6 +72,12 @@ def test_a_slowdown_as_long_as_the_range_is_told_as_such_and_judged_by_threshold
     assert [step.finding for step in cause.steps if step.role == "checkpoints"] == ["usual"]
 
 
+@pytest.mark.parametrize(("value", "speed"), [(9000.0, "slow"), (1200.0, "usual")])
+def test_two_values_tell_what_is_past_a_threshold_and_not_what_is_usual(value: float, speed: str) -> None:
+    cause = found(latency=[(END - 300, value), (END, value)])
+    assert (cause.speed, cause.since, cause.whole_range, cause.latency.usual) == (speed, None, False, None)
+
+
 def test_one_quick_value_does_not_end_a_slowdown() -> None:
     slow = line(USUAL["latency"], BAD["latency"])
     slow[-10] = (slow[-10][0], 500.0)
