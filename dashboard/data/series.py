@@ -161,7 +161,8 @@ class SeriesService:
         if HOUR in (level, request.finest):
             return HOUR
         if level == MINUTE:
-            return level
+            # Up to the present they would be read again by each refresh, if they are not kept in memory.
+            return level if self._recent(request, level, now) or not _reaches(request, now) else HOUR
         if request.finest == MINUTE or request.range.start < now - self._live_seconds:
             return MINUTE
         if self._is_fleet(request, now):
@@ -203,8 +204,8 @@ class SeriesService:
 
     def _recent(self, request: SeriesRequest, level: str, now: float) -> bool:
         """Whether the range is one that columns in memory are kept for: they reach from its start to the present."""
-        start, end = request.range.start, request.range.end
-        near = start > now - NEAR_SECONDS[level] or end > now - KEEP_SECONDS[LIVE]
+        start = request.range.start
+        near = start > now - NEAR_SECONDS[level] or _reaches(request, now)
         return near and start > now - KEEP_SECONDS[level]
 
     def _merged(self, request: SeriesRequest, level: str, now: float) -> Mapping[float, Merged]:
@@ -214,6 +215,11 @@ class SeriesService:
             return self._levels.merged([metric], environment, level, start, now, settled=request.settled)[metric.key]
         stored = self._hot.closed(metric.key, environment, level, start, end).merged
         return self._levels.with_late(metric, environment, level, stored, start, end)
+
+
+def _reaches(request: SeriesRequest, now: float) -> bool:
+    """Whether the range goes on to the present, more or less."""
+    return request.range.end > now - KEEP_SECONDS[LIVE]
 
 
 def _live_lines(request: SeriesRequest, samples: Samples) -> dict[str, Points]:

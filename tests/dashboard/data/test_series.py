@@ -89,6 +89,18 @@ def test_the_hour_that_is_filling_is_as_new_as_its_newest_minute(bench: Bench) -
     assert silent.as_of <= NOW - 3000
 
 
+def test_a_week_up_to_now_is_read_from_what_is_held_in_memory(bench: Bench) -> None:
+    put(bench.table, samples("cpu_utilization", every(60, -7200)))
+    bench.table.merge(ENVIRONMENT, NOW - 7200, NOW - 300)
+    answer = bench.ask(metric="cpu_utilization", from_="now-7d")
+    assert (answer.level, bench.ask(metric="cpu_utilization", from_="now-2d").level) == (HOUR, MINUTE)
+    assert answer.as_of is not None
+    assert answer.as_of >= NOW - 60, "with the live tail"
+    bench.table.queries.clear()
+    assert bench.ask(metric="cpu_utilization", from_="now-7d").lines == answer.lines
+    assert bench.table.queries == []
+
+
 def test_who_draws_minutes_sees_a_whole_hour_where_samples_are_kept_for_less(bench: Bench) -> None:
     put(bench.table, samples("dlq_records", every(30, -3600, value=2), error_type="parse_error"))
     bench.table.merge(ENVIRONMENT, NOW - 3600, NOW - 600)
