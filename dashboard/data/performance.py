@@ -12,14 +12,14 @@ from backend.contract.ranges import TimeRange, level_for
 from backend.contract.tables import HOUR
 from dashboard.data import performance_series as series
 from dashboard.data.health import SYNTHETIC_TARGET
-from dashboard.data.performance_cause import RISE, Cause, Evidence, Role, find
+from dashboard.data.performance_cause import RISE, Cause, Evidence, Role, find, is_silent
 from dashboard.data.performance_data import Operators, Panel, Past, PerformanceData
-from dashboard.data.performance_operators import newest, operators_of
+from dashboard.data.performance_operators import ByName, newest, operators_of
 from dashboard.data.performance_panels import Curve, Panels, Reading, curves, curves_of, latency_panel, throughput
 from dashboard.data.performance_series import SERIES, requested
 from dashboard.data.ranged import RangedAnswers
 from dashboard.data.request import ViewRequest
-from dashboard.data.series import SeriesRequest
+from dashboard.data.series import SeriesAnswer, SeriesRequest
 from dashboard.data.source import joined
 
 WATCHED: Final = ("lag", "enrichment", "cache", "checkpoints")
@@ -84,7 +84,8 @@ def data_of(
     lately = lately or reading
     make = Panels(catalogue, reading, before, lately, request, over, now)
     panels = {key: replace(p, unusual=tuple(unusual.get(key, ()))) for key, p in make.all().items()}
-    operators = _operators(reading, lately, filters)
+    end = min(over.end, now)
+    operators = _operators(reading, lately, filters, end)
     drill = None
     if request.operator is not None:
         drill = make.drill(request.operator, known=operators.row(request.operator) is not None)
@@ -98,33 +99,46 @@ def data_of(
         panels=panels,
         operators=operators,
         drill=drill,
-        cause=_cause(lately, operators, catalogue, over, min(over.end, now)),
-        past=_past(lately, panels, request.operator),
+        cause=_cause(lately, operators, catalogue, over, end),
+        past=_past(lately, panels, request.operator, end),
         source=reading.source if before is None else joined(reading.source, before.source),
         as_of=max([*ages, *([operators.as_of] if operators.as_of else [])], default=None),
         synthetic=SYNTHETIC_TARGET in (reading.by_operator(series.TARGETS, "avg") or {}),
     )
 
 
-def _operators(reading: Reading, lately: Reading, filters: Collection[str]) -> Operators:
+def _operators(reading: Reading, lately: Reading, filters: Collection[str], end: float) -> Operators:
     counted = {"in": series.IN, "out": series.OUT, "errors": series.ERRORS, "late": series.LATE}
     return operators_of(
         reading.by_operator(series.OPERATOR_LATENCY, "avg"),
         reading.by_operator(series.OPERATOR_LATENCY, "max"),
         {word: reading.by_operator(metric, "sum") for word, metric in counted.items()},
         filters,
-        {word: lately.by_operator(metric, "avg") for word, metric in NOW.items()},
+        {word: _present(lately.operators(metric, "avg"), end) for word, metric in NOW.items()},
     )
 
 
-def _past(reading: Reading, panels: Mapping[str, Panel], operator: str | None) -> tuple[Past, ...]:
+def _present(answer: SeriesAnswer | None, end: float) -> ByName | None:
+    """Points by operator; of one that fell silent before ``end`` none, as nothing is known of it now."""
+    if answer is None:
+        return None
+    spacing = answer.spacing_seconds
+    return {name: [] if points and is_silent(points[-1][0], spacing, end) else points for name, points in answer.lines}
+
+
+def _lasts(curve: Curve, end: float) -> bool:
+    return bool(curve.points) and not is_silent(curve.points[-1][0], curve.answer.spacing_seconds, end)
+
+
+def _past(reading: Reading, panels: Mapping[str, Panel], operator: str | None, end: float) -> tuple[Past, ...]:
     """What is beyond its thresholds now, latency left out: it is what the page is about. The worst first."""
     found = []
     for key, panel in panels.items():
         metric = panel.metric
         if key == "latency" or panel.silent or metric.basis != "value" or metric.direction == "none":
             continue
-        values = [(newest(curve.points), curve.name) for curve in curves_of(reading, key, operator)]
+        lasting = [curve for curve in curves_of(reading, key, operator) if _lasts(curve, end)]
+        values = [(newest(curve.points), curve.name) for curve in lasting]
         lines = [(value, name) for value, name in values if value is not None]
         if not lines:
             continue
@@ -147,7 +161,7 @@ def _cause(reading: Reading, operators: Operators, catalogue: Catalogue, over: T
     def line(key: str, name: str = "") -> Curve | None:
         """The line of that name, without one the one that is highest now."""
         lines = [curve for curve in curves_of(reading, key, None) if not name or curve.name == name]
-        return max(lines, key=lambda curve: newest(curve.points) or 0.0, default=None)
+        return max(lines, key=lambda curve: (_lasts(curve, end), newest(curve.points) or 0.0), default=None)
 
     p99 = series.WORST if latency_panel(reading) == "worst" else series.LATENCY
     suspects = [
@@ -175,7 +189,7 @@ def _slowest(reading: Reading, operators: Operators) -> tuple[Curve | None, str]
     rows = [row for row in operators.rows or () if row.latency_now is not None]
     risen = [row for row in rows if row.latency_usual and (row.latency_now or 0) > RISE * row.latency_usual]
     row = max(risen, key=lambda row: (row.latency_now or 0) - (row.latency_usual or 0), default=None)
-    row = row or max(rows, key=lambda row: row.latency_now or 0.0, default=None)
+    row = row or max(rows or operators.rows or (), key=lambda row: row.latency_now or 0.0, default=None)
     return _named(reading, series.OPERATOR_LATENCY, row.name if row else "")
 
 

@@ -21,7 +21,8 @@ PanelState = Literal["shown", "empty", "not_connected"]
 class Panel:
     """One chart. ``metric`` has its thresholds; ``previous`` are lines of the period before, moved onto the range.
 
-    ``as_of`` is the epoch second of its newest point; ``silent``: that is too long ago for its own spacing.
+    ``as_of`` is the epoch second of its newest point, ``spacing`` how far apart points lie, in seconds; ``silent``: the
+    newest is too long ago for that.
     ``unfiltered`` are the chosen filters it can't apply, ``note`` what a reader must know of how it is made.
     """
 
@@ -32,6 +33,7 @@ class Panel:
     previous: tuple[Line, ...] = ()
     unusual: tuple[Anomaly, ...] = ()
     as_of: float | None = None
+    spacing: float = 0.0
     silent: bool = False
     unfiltered: tuple[str, ...] = ()
     note: str = ""
@@ -108,6 +110,11 @@ class PerformanceData:
     source: Source
     as_of: float | None
     synthetic: bool = False
+
+    @property
+    def spacing(self) -> float:
+        """How far apart the points of what reports most often lie, in seconds; 0 where nothing does."""
+        return min((panel.spacing for panel in self.panels.values() if panel.as_of is not None), default=0.0)
 
     @property
     def display(self) -> bool:

@@ -90,9 +90,14 @@ def ends_of(taken: ByName, given: ByName) -> tuple[str | None, str | None]:
 def _lost(
     name: str, came: float | None, left: float | None, counts: Mapping[str, ByName | None], filters: Collection[str]
 ) -> tuple[float | None, str]:
-    """Records that went nowhere, and why fewer may leave than come."""
+    """Records that went nowhere, and why fewer may leave than come.
+
+    Beyond a fleet's twenty lines an operator's counts may lie with the others' in some hours: then nobody can tell.
+    """
     if name in filters:
         return None, FILTERS
+    if any(OTHER in (found or {}) for found in counts.values()):
+        return None, ""
     if name in (counts.get("late") or {}):
         return None, AGGREGATES
     if not came or left is None:

@@ -36,6 +36,11 @@ LEAST_SILENT: Final = 180.0
 WORST_NOTE: Final = "worst subtask"
 
 
+def silent_after(spacing: float) -> float:
+    """Seconds without a sample after which what reports every ``spacing`` seconds is called silent."""
+    return max(SILENT_INTERVALS * spacing, LEAST_SILENT)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Answers by what was wanted; what is not among them is not connected. ``source`` is where all were read."""
@@ -161,8 +166,8 @@ class Panels:
         found = drawn(self.reading)
         newest = drawn(self.lately) or found
         as_of = max((curve.points[-1][0] for curve in newest if curve.points), default=None)
-        spacing = max((curve.answer.spacing_seconds for curve in newest), default=0.0)
-        quiet = as_of is not None and self.now - as_of > max(SILENT_INTERVALS * spacing, LEAST_SILENT)
+        spacing = max((curve.answer.pace_seconds for curve in newest), default=0.0)
+        quiet = as_of is not None and self.now - as_of > silent_after(spacing)
         lines = self._lines(found, self.over)
         earlier = TimeRange(self.over.start - self.over.seconds, self.over.start, live=False)
         previous = [] if self.before is None else self._lines(drawn(self.before), earlier)
@@ -173,6 +178,7 @@ class Panels:
             lines=tuple(lines),
             previous=tuple(replace(line, x0=line.x0 + self.over.seconds) for line in previous),
             as_of=as_of,
+            spacing=spacing,
             silent=self.over.live and quiet,
             unfiltered=unfiltered,
         )

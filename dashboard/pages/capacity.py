@@ -114,7 +114,9 @@ def view(data: CapacityData, now: float) -> View:
         props |= gallery.props(data.gallery)
         waiting = waiting or data.gallery.running
     props["environment"] = {"options": list(data.environments)}
-    props["page-capacity"] = {"data-filled": "yes", "data-stale-after": f"{STALE_SECONDS:.0f}"}
+    # A fixed range in the past is meant to be old.
+    stale_after = f"{STALE_SECONDS:.0f}" if data.wanted.live else ""
+    props["page-capacity"] = {"data-filled": "yes", "data-stale-after": stale_after}
     return View(
         props=props,
         as_of=data.as_of,

@@ -15,7 +15,7 @@ from dashboard.components.states import skeleton
 from dashboard.components.timechart import Trace
 from dashboard.data.performance import data_of, is_coarse, read, watched
 from dashboard.data.performance_data import Panel, PerformanceData
-from dashboard.data.performance_panels import Reading
+from dashboard.data.performance_panels import Reading, silent_after
 from dashboard.pages.base import Page, View
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def view(data: PerformanceData, now: float) -> View:  # noqa: ARG001 - nothing o
     props["drill-head"]["hidden"] = data.drill is None
     props["card-cause"]["data-speed"] = data.cause.speed
     props["environment"] = {"options": list(data.environments)}
-    props["page-performance"] = {"data-filled": "yes"}
+    stale_after = f"{silent_after(data.spacing):.0f}" if data.range.live else ""
+    props["page-performance"] = {"data-filled": "yes", "data-stale-after": stale_after}
     return View(
         props=props,
         as_of=data.as_of,

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
+from backend.contract.ranges import TimeRange
 from backend.contract.records import make_sample
+from dashboard.data.performance import data_of
 from dashboard.data.performance_data import PerformanceData
 from dashboard.data.performance_operators import ends_of, operators_of
 from dashboard.data.performance_panels import Reading
+from dashboard.data.performance_series import BUSY, SERIES
 from dashboard.data.points import Points
 from dashboard.data.ranged import RangedAnswers
-from dashboard.data.series import SeriesRequest
+from dashboard.data.series import SeriesAnswer, SeriesRequest
 from dashboard.data.source import LIVE, Source, joined
 from dashboard.pages.performance import load
 from dashboard.services import Services
@@ -195,6 +198,21 @@ def test_records_that_went_nowhere_are_lost_unless_something_explains_them() -> 
     assert (rows["window"].lost, rows["window"].why_fewer) == (None, "aggregates")
     assert (rows["filter"].lost, rows["filter"].why_fewer) == (None, "filters")
     assert rows["source"].lost is None, "nobody counts what leaves it"
+
+
+def test_nothing_is_called_lost_where_some_counts_lie_with_the_others() -> None:
+    counts = {"in": {"parse": counted(500, 500)}, "out": {"parse": counted(400), "other": counted(90, 600)}}
+    (row,) = operators_of(None, None, counts, [], {}).rows or ()
+    assert row.lost is None
+
+
+def test_an_operator_that_fell_silent_is_not_the_busiest_now() -> None:
+    asked = SeriesRequest(CATALOGUE[BUSY], "production", TimeRange(NOW - 3600, NOW, live=True), "avg", None)
+    lines = tuple((name, [(t, busy) for t in (NOW - 2460, NOW - 2430, end)]) for name, busy, end in
+                  (("gone", 990.0, NOW - 2400), ("there", 400.0, NOW - 30)))  # fmt: skip
+    reading = Reading({next(w for w in SERIES if w.metric == BUSY): SeriesAnswer(asked, "raw", 30, lines, NOW)}, LIVE)
+    found = data_of(reading, None, None, {}, CATALOGUE, [], request(), asked.range, NOW, ())
+    assert (found.operators.busiest, [row.busy for row in found.operators.rows or ()]) == ("there", [None, 400.0])
 
 
 def test_nobody_is_busiest_where_nothing_is_reported() -> None:

@@ -182,6 +182,13 @@ def test_displays_have_fewer_rows_and_nothing_to_press(ask: Ask) -> None:
     assert "<a " not in rows
 
 
+def test_only_a_range_that_ends_now_may_grow_stale(ask: Ask) -> None:
+    start, end = (str(int((NOW - ago) * 1000)) for ago in (10_800, 7_200))
+    past = view(ask(asked(from_=start, to=end)), NOW)
+    after = [found.props["page-capacity"]["data-stale-after"] for found in (view(ask(), NOW), past)]
+    assert after == ["900", ""]
+
+
 def test_while_history_is_on_its_way_the_page_asks_again_soon(ask: Ask) -> None:
     data = replace(ask(), source=Source("live", "running", key="k"))
     assert view(data, NOW).refresh_seconds == 1

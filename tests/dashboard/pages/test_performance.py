@@ -167,6 +167,14 @@ def test_anomalies_are_rings_and_their_method_is_told(slow: Services) -> None:
     assert "docs/adr/0025" in aside
 
 
+def test_what_reports_every_five_minutes_is_stale_later_and_a_fixed_range_never(slow: Services) -> None:
+    data, _ = shown(slow)
+    seldom = replace(data, panels={key: replace(panel, spacing=300.0) for key, panel in data.panels.items()})
+    fixed = replace(seldom, range=replace(seldom.range, live=False))
+    after = [view(made, NOW).props["page-performance"]["data-stale-after"] for made in (data, seldom, fixed)]
+    assert after == ["180", "900", ""]
+
+
 def test_while_history_runs_the_page_asks_again_in_a_second(slow: Services) -> None:
     data, made = shown(slow)
     assert made.refresh_seconds is None
