@@ -122,12 +122,12 @@ def _present(answer: SeriesAnswer | None, end: float) -> ByName | None:
     """Points by operator; of one that fell silent before ``end`` none, as nothing is known of it now."""
     if answer is None:
         return None
-    spacing = answer.spacing_seconds
+    spacing = answer.pace_seconds
     return {name: [] if points and is_silent(points[-1][0], spacing, end) else points for name, points in answer.lines}
 
 
 def _lasts(curve: Curve, end: float) -> bool:
-    return bool(curve.points) and not is_silent(curve.points[-1][0], curve.answer.spacing_seconds, end)
+    return bool(curve.points) and not is_silent(curve.points[-1][0], curve.answer.pace_seconds, end)
 
 
 def _past(reading: Reading, panels: Mapping[str, Panel], operator: str | None, end: float) -> tuple[Past, ...]:
@@ -155,7 +155,7 @@ def _cause(reading: Reading, operators: Operators, catalogue: Catalogue, over: T
     def evidence(role: Role, title: str, panel: str, metric: str, found: Curve | None, operator: str = "") -> Evidence:
         connected = found is not None or any(w.metric == metric for w in reading.answers)
         points = found.points if found else [] if connected else None
-        spacing = found.answer.spacing_seconds if found else 0.0
+        spacing = found.answer.pace_seconds if found else 0.0
         return Evidence(role, title, panel, catalogue[metric], points, spacing, operator)
 
     def line(key: str, name: str = "") -> Curve | None:

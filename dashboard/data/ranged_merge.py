@@ -178,7 +178,14 @@ def continued(
     kept = _worst(hot.request.metric, lines)
     shown = sorted(((name, lines[name]) for name in kept), key=lambda line: (line[0] == OTHER, line[0]))
     newest = max([points[-1][0] for _, points in shown] + [at for at in (hot.as_of, today and today.as_of) if at])
-    return replace(hot, step_seconds=max(hot.step_seconds, step), lines=tuple(shown), as_of=newest)
+    last = today or hot
+    # Where history is all there is between the ends, the coarser lines it took the place of are not drawn any more.
+    step = max(step, last.step_seconds) if last.lines and joint < wanted.end else step
+    told = next((one for one in (today, hot) if one and any(len(points) > 1 for _, points in one.lines)), None)
+    return replace(
+        hot, level=last.level, step_seconds=step, lines=tuple(shown), as_of=newest,
+        newest_spacing=told and told.spacing_seconds,
+    )  # fmt: skip
 
 
 def days_text(start: float, end: float) -> str:

@@ -64,11 +64,18 @@ class SeriesAnswer:
     step_seconds: float
     lines: tuple[tuple[str, Points], ...]
     as_of: float | None
+    newest_spacing: float | None = None
+    """The usual distance of the newest points, seconds, where it is not that of all: they go on from history."""
 
     @property
     def spacing_seconds(self) -> float:
         """The usual distance of two points; a source that reports seldom fills only some of a level's buckets."""
         return max(_usual_step(self.lines), self.step_seconds)
+
+    @property
+    def pace_seconds(self) -> float:
+        """How often the newest points came: what a silence is judged by."""
+        return self.newest_spacing or self.spacing_seconds
 
     def as_json(self) -> dict[str, Any]:
         """The body of ``/api/v1/series``, with the level and the environment added.

@@ -84,6 +84,15 @@ def read(hot: Hot, past: Past | None, *requests: SeriesRequest) -> tuple[RangedS
     return ranged, found.answers, found.source
 
 
+def drawn(answer: SeriesAnswer) -> tuple[float, int]:
+    """The spacing and the number of values of its first line on a chart."""
+    name, points = answer.lines[0]
+    span = answer.request.range
+    line = line_of(name, dict(points), span.start, span.end, answer.step_seconds, points=CHART_POINTS)
+    assert line is not None
+    return line.dx, sum(value is not None for value in line.values)
+
+
 def test_what_dynamodb_holds_whole_asks_nothing() -> None:
     past = Past()
     _, (answer,), source = read(Hot(0.0), past, wanted(7))
@@ -148,6 +157,23 @@ def test_a_week_is_hours_at_once_and_finer_once_history_has_its_closed_days() ->
     assert {b - a for a, b in pairwise(times) if a >= TODAY} == {60}
     assert answer.as_of == NOW
     assert source.kind == "both"
+    assert (answer.level, answer.step_seconds, answer.pace_seconds) == (MINUTE, 900, 60)
+    assert drawn(answer) == (1800, 337)
+
+
+def test_a_week_that_ends_at_midnight_is_drawn_as_fine_as_history_is() -> None:
+    _, (answer,), _ = read(Stored(0.0), Past(), wanted(7, end=TODAY))
+    assert drawn(answer) == (1800, 337)
+
+
+def test_a_source_that_came_once_today_is_judged_by_its_hours() -> None:
+    class Daily(Stored):
+        def answer(self, request: SeriesRequest) -> SeriesAnswer:
+            found = super().answer(request)
+            return found if self.level == HOUR else replace(found, lines=((ALL, found.lines[0][1][:1]),))
+
+    _, (answer,), _ = read(Daily(0.0), Past(), wanted(7))
+    assert answer.pace_seconds == 3600
 
 
 def test_a_day_needs_no_history() -> None:
@@ -200,6 +226,7 @@ def test_an_old_range_is_as_fine_as_history_has_it() -> None:
     assert question.step == 10, "the tier keeps ten seconds"
     assert (question.start, question.end) == ((end - 3600) // 3600 * 3600, (end + 3599) // 3600 * 3600)
     assert len(answer.lines[0][1]) == 361
+    assert drawn(answer) == (10, 361)
     assert source.kind == "history"
 
 
