@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from backend.contract.catalogue import Catalogue
@@ -20,7 +20,7 @@ from dashboard.data.limits import FLEET, WATCHED, LimitRow, limit_rows
 from dashboard.data.ranged import RangedAnswers
 from dashboard.data.request import ViewRequest
 from dashboard.data.series import ALL, SeriesRequest
-from dashboard.data.source import LIVE, Source
+from dashboard.data.source import LIVE, Source, joined
 
 RESOURCE: Final = "resource"
 """The page's own parameter: which row's forecast is drawn."""
@@ -139,18 +139,27 @@ def load(sources: Sources, request: ViewRequest, now: float) -> CapacityData:
 def _shared(sources: Sources, request: ViewRequest, wanted: TimeRange, now: float) -> Reading:
     """The range's reading; while history is on its way, what is there by now."""
     compared = request.previous(now) if request.compare else None
+    fresh = False
 
     def read() -> Reading:
+        nonlocal fresh
+        fresh = True
         answers, source = _read(sources, request, wanted, now)
-        before = _read(sources, request, compared, now)[0] if compared else None
+        before = None
+        if compared is not None:
+            before, earlier = _read(sources, request, compared, now)
+            source = joined(source, earlier)
         up = answers.found.get(UP)
         synthetic = up is not None and any(name == SYNTHETIC_TARGET for name, _ in up.lines)
         drawn = panels(answers, before, wanted, now)
         return Reading(drawn, newest_values(answers), source, synthetic, looked_at(drawn, answers))
 
-    key = f"capacity?{request.environment}&{request.start}&{request.end}&{request.host}&{request.compare}"
+    # Which row is chosen and who looks changes nothing of what is read.
+    key = f"capacity?{replace(request, parameters=(), role='viewer').key}"
     reading = sources.shared(key, read)
-    return read() if reading.source.state == "running" else reading
+    if fresh or reading.source.state != "running":
+        return reading
+    return sources.shared(f"{key}&second={now:.0f}", read)
 
 
 def _unusual(sources: Sources, reading: Reading, now: float) -> tuple[Panel, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -170,7 +171,7 @@ def _panel(spec: Spec, read: Answers, before: Answers, wanted: TimeRange, now: f
         groups=bands.groups if bands else sum(len(answer.lines) for answer in answers),
         missing=missing,
         as_of=as_of,
-        silent=end - as_of > max(LEAST_SILENT, SILENT_SPACINGS * max(spacing_of(answer) for answer in answers)),
+        silent=end - as_of > max(LEAST_SILENT, SILENT_SPACINGS * max(pace_of(answer) for answer in answers)),
     )
 
 
@@ -193,9 +194,18 @@ def marked(drawn: Sequence[Panel], found: Mapping[str, Sequence[Mark]]) -> tuple
 
 
 def spacing_of(answer: SeriesAnswer) -> float:
-    """How often a metric is measured: as often as it was, or as AWS says of its own, of which a day may hold one."""
+    """How far a metric's points lie apart: as far as they do, or as AWS says of its own, of which a day may hold one."""
+    return max(answer.spacing_seconds, _period(answer))
+
+
+def pace_of(answer: SeriesAnswer) -> float:
+    """How often a metric is measured now."""
+    return max(answer.pace_seconds, _period(answer))
+
+
+def _period(answer: SeriesAnswer) -> float:
     aws = answer.request.metric.aws
-    return max(answer.spacing_seconds, aws.period_seconds if aws else 0.0)
+    return aws.period_seconds if aws else 0.0
 
 
 def _lines(
@@ -208,7 +218,7 @@ def _lines(
         if top:
             named = top_of(named)
         if spec.stacked:
-            named = shares(named)
+            named = shares(named, answer.spacing_seconds)
         scaled = [(name, [(t, v * asked.scale) for t, v in points]) for name, points in named]
         step = answer.step_seconds if spacing_of(answer) < SELDOM else spacing_of(answer)
         lines += [(name, points, step) for name, points in scaled]
@@ -243,9 +253,14 @@ def _stack(known: Sequence[Asked], read: Answers) -> Sequence[Asked]:
     return known[-1:] if fleet else known[:1]
 
 
-def shares(lines: Sequence[tuple[str, Points]]) -> list[tuple[str, Points]]:
-    """Each host's part of all, hosts counted alike: together they come to the average."""
-    return [(name, [(t, value / len(lines)) for t, value in points]) for name, points in lines]
+def shares(lines: Sequence[tuple[str, Points]], spacing: float) -> list[tuple[str, Points]]:
+    """Each host's part of all, hosts counted alike: together they come to the average of those that are there.
+
+    Hosts report every ``spacing`` seconds, but not in the same second: one is there that did so within two of them.
+    """
+    width = 2 * spacing
+    there = Counter(slot for _, points in lines for slot in {t // width for t, _ in points})
+    return [(name, [(t, value / there[t // width]) for t, value in points]) for name, points in lines]
 
 
 def _band_lines(bands: Bands | None, start: float, end: float) -> tuple[Line, ...]:

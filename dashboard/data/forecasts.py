@@ -20,7 +20,7 @@ from backend.contract.tables import HOUR as HOURS
 from dashboard.data.bands import QUANTILES, Bands
 from dashboard.data.capacity_costs import Amounts, amounts, cost_requests
 from dashboard.data.forecast import DAY, HOUR, Forecast, Shortage, forecast
-from dashboard.data.limits import FLEET, WATCHED, Prospect, Watched, limit_of, pressing
+from dashboard.data.limits import FLEET, WATCHED, Prospect, Watched, limit_of, pressing, usual_spacing
 from dashboard.data.points import Points
 from dashboard.data.ranged import RangedAnswers
 from dashboard.data.series import ALL, SeriesAnswer, SeriesRequest
@@ -154,7 +154,8 @@ class ForecastService:
             for name, points in self._lines(watched, answers.get(watched.key, ()), now):
                 if points and not self._closing.is_set():
                     metric = self._catalogue[watched.key]
-                    yield Prospect(metric, name, points[-1], _forecast(points, end, falls=limit_of(metric).falls))
+                    made = _forecast(points, end, falls=limit_of(metric).falls)
+                    yield Prospect(metric, name, points[-1], made, usual_spacing(points))
 
     def _lines(self, watched: Watched, answers: Sequence[SeriesAnswer], now: float) -> Iterator[tuple[str, Points]]:
         """The lines of a metric that are worth a forecast. All hosts together are left out where there is one host."""

@@ -63,12 +63,13 @@ class Limit:
 @dataclass(frozen=True, slots=True)
 class Prospect:
     """One line and where it goes. ``newest`` is its last hourly value and that hour's start; ``outcome`` None: the
-    model could not be fitted."""
+    model could not be fitted. ``spacing`` is how far apart its newest hourly values lie, in seconds."""
 
     metric: Metric
     group: str
     newest: tuple[float, float]
     outcome: Forecast | Shortage | None
+    spacing: float = HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +112,31 @@ def limit_of(metric: Metric) -> Limit:
 def pressing(lines: Sequence[tuple[str, Points]], limit: Limit, most: int = MOST_GROUPS) -> list[str]:
     """The groups nearest to their limit a month from now, by plain growth: which of them to look at closely.
 
-    Lines that a fleet's rollups hold only now and then come after those that are whole.
+    Lines that a fleet's rollups hold only now and then come after those that are whole, and last those that ended
+    before the others: a host that was removed fills no disk.
     """
+    latest = max((points[-1][0] for name, points in lines if points), default=0.0)
     longest = max((len(points) for _, points in lines), default=0)
 
-    def rank(line: tuple[str, Points]) -> tuple[bool, float, str]:
+    def rank(line: tuple[str, Points]) -> tuple[bool, bool, float, str]:
         name, points = line
         first, last = _peak(points[:24], falls=limit.falls), _peak(points[-24:], falls=limit.falls)
         days = max((points[-1][0] - points[0][0]) / DAY, 1.0)
         ahead = last + (last - first) / days * _LOOK_AHEAD_DAYS
-        return len(points) < longest / 2, ahead - limit.value if limit.falls else limit.value - ahead, name
+        left = ahead - limit.value if limit.falls else limit.value - ahead
+        return _silent(points[-1][0], usual_spacing(points), latest), len(points) < longest / 2, left, name
 
     named = [line for line in lines if line[0] not in (OTHER, ALL) and line[1]]
     return [name for name, _ in sorted(named, key=rank)[:most]]
+
+
+def usual_spacing(points: Points) -> float:
+    """How far apart a line's newest hourly values lie, in seconds, at least an hour."""
+    return max(median_spacing(points[-24:]), HOUR)
+
+
+def _silent(at: float, spacing: float, now: float) -> bool:
+    return now - at > SILENT_HOURS * spacing
 
 
 def _peak(points: Points, *, falls: bool) -> float:
@@ -162,17 +175,17 @@ def _row(prospect: Prospect, fresher: tuple[float, float] | None, now: float) ->
     if fresher is not None and fresher[0] >= prospect.newest[0]:
         at, value = fresher
     found = reach(outcome, limit.value, now, falls=limit.falls) if isinstance(outcome, Forecast) else None
+    state = _state(value, limit, outcome, found, silent=_silent(at, prospect.spacing, now))
     return LimitRow(
-        metric, prospect.group, limit, _state(value, limit, outcome, found, now, at), value, min(at, now), found,
+        metric, prospect.group, limit, state, value, min(at, now), found,
         outcome if isinstance(outcome, Shortage) else None, outcome if isinstance(outcome, Forecast) else None,
     )  # fmt: skip
 
 
 def _state(
-    value: float, limit: Limit, outcome: Forecast | Shortage | None, found: Reach | None, now: float, at: float
+    value: float, limit: Limit, outcome: Forecast | Shortage | None, found: Reach | None, *, silent: bool
 ) -> RowState:
-    spacing = median_spacing(list(outcome.history[-24:])) if isinstance(outcome, Forecast) else HOUR
-    if now - at > SILENT_HOURS * max(spacing, HOUR):
+    if silent:
         return "silent"
     if _past(value, limit):
         return "reached"

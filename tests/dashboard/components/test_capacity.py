@@ -8,7 +8,6 @@ import pytest
 
 from dashboard.components.capacity import quantity, shown_rows, state_of, within
 from dashboard.components.capacity_charts import ahead_days, bands, forecast
-from dashboard.components.capacity_costs import dollars
 from dashboard.data.bands import QUANTILES, Bands
 from dashboard.data.capacity_panels import _band_lines, shares, top_of
 from dashboard.data.forecast import DAY, Reach
@@ -34,9 +33,8 @@ def test_days_until_a_limit_are_a_range_in_words(found: Reach, words: str) -> No
     assert within(found) == words
 
 
-def test_bytes_and_cents_are_written_as_people_do() -> None:
+def test_bytes_are_written_as_people_do() -> None:
     assert (quantity(5e9, "bytes"), quantity(3.84e9, "bytes"), quantity(0, "bytes")) == ("5 GB", "3.84 GB", "0 bytes")
-    assert (dollars(0.004), dollars(0), dollars(1234.5)) == ("< $0.01", "$0.00", "$1,234.50")
 
 
 def rows(*prospects: Prospect) -> tuple[LimitRow, ...]:
@@ -81,7 +79,10 @@ def test_the_edges_of_bands_with_fewer_points_never_cross() -> None:
 
 def test_shares_come_to_the_average_and_top_hosts_are_those_that_stay() -> None:
     lines = [("a", [(0.0, 30.0)]), ("b", [(0.0, 50.0)])]
-    assert sum(points[0][1] for _, points in shares(lines)) == 40
+    assert sum(points[0][1] for _, points in shares(lines, 60)) == 40
+    later = [("a", [(0.0, 30.0), (600.0, 30.0)]), ("b", [(60.0, 50.0)])]
+    parts = dict(shares(later, 60))
+    assert (parts["a"], parts["b"]) == ([(0.0, 15.0), (600.0, 30.0)], [(60.0, 25.0)]), "who is absent counts for nobody"
     day = [(i * DAY, 50.0) for i in range(10)]
     given = [("steady", day), ("seldom", [(0.0, 99.0)]), ("other", day), ("low", [(t, 10.0) for t, _ in day])]
     assert [name for name, _ in top_of(given)] == ["steady", "low"]

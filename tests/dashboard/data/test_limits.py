@@ -64,8 +64,12 @@ def test_the_most_urgent_limit_comes_first() -> None:
 
 
 def test_a_host_that_fell_silent_is_not_forecast_as_if_it_were_there() -> None:
-    (row, *_) = rows(prospect("gone", growing(60, 4), age=3 * DAY + 2 * HOUR))
+    days = tuple((NOW - (day - 0.5) * DAY, 60.0) for day in range(30, 0, -1))
+    known = replace(growing(60, 4), history=days)
+    (row, *_) = rows(prospect("gone", known, age=5 * HOUR))
     assert (row.state, row.days) == ("silent", 9.5)
+    (daily, *_) = rows(replace(prospect("daily", known, age=2 * DAY), spacing=DAY))
+    assert daily.state == "reaches"
 
 
 def test_every_watched_resource_has_a_row_and_what_is_not_connected_says_so() -> None:
@@ -94,5 +98,7 @@ def test_the_groups_looked_at_are_those_that_grow_towards_the_limit() -> None:
         line("other", 99, 0),
     ]
     assert pressing(lines, limit_of(DISK), 3) == ["grows", "high", "low"]
+    gone = [(name, points[:-12]) for name, points in (line("removed", 99, 0), line("retired", 98, 0))]
+    assert pressing([*gone, *lines], limit_of(DISK), 4) == ["grows", "high", "low", "seldom"]
     falling = [line("full", 40, 0), line("drains", 30, -2)]
     assert pressing(falling, limit_of(SLOTS), 1) == ["drains"]

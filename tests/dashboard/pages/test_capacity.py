@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,9 @@ from dashboard.data.capacity import RESOURCE, CapacityData
 from dashboard.data.forecast import HOUR
 from dashboard.data.forecasts import Outlook
 from dashboard.data.limits import Prospect
+from dashboard.data.ranged import RangedAnswers
 from dashboard.data.request import Role, ViewRequest, parse_view_request
+from dashboard.data.series import SeriesRequest
 from dashboard.data.source import Source
 from dashboard.html import fill, render
 from dashboard.pages.base import View
@@ -194,6 +196,47 @@ def test_while_history_is_on_its_way_the_page_asks_again_soon(ask: Ask) -> None:
     assert view(data, NOW).refresh_seconds == 1
     assert view(data, NOW).source.state == "running"
     assert view(data, NOW).awaits
+
+
+class Running:
+    """Reads as the services do, and says that history of the period before is on its way."""
+
+    def __init__(self, built: Services) -> None:
+        self._ranged = built.ranged
+        self.asked: list[float] = []
+
+    def read(self, requests: Sequence[SeriesRequest], now: float) -> RangedAnswers:
+        self.asked.append(requests[0].range.end)
+        found = self._ranged.read(requests, now)
+        return found if requests[0].range.live else replace(found, source=Source("live", "running", key="k"))
+
+    def bands(self, request: SeriesRequest, now: float) -> None:
+        return None
+
+
+def test_history_of_the_period_before_is_awaited_and_each_second_read_once(few: MemoryTable) -> None:
+    built = services(few, FakeForecasts(outlook()))
+    running: Any = Running(built)
+    look = replace(built, ranged=running)
+    try:
+        compared = asked(compare="previous")
+        assert load(look, compared, NOW).source.state == "running"
+        assert len(running.asked) == 2, "the range and the one before, once"
+        for _ in range(2):
+            load(look, compared, NOW + 1)
+        assert len(running.asked) == 4
+    finally:
+        built.close()
+
+
+def test_a_host_that_is_called_none_is_not_taken_for_no_host(few: MemoryTable) -> None:
+    built = services(few, FakeForecasts(outlook()))
+    try:
+        load(built, asked(host="None"), NOW)
+        panels = load(built, asked(), NOW).panels
+        assert next(panel for panel in panels if panel.spec.key == "cpu").state == "ok"
+    finally:
+        built.close()
 
 
 def test_a_reading_is_shared_by_all_who_look_at_the_range(few: MemoryTable) -> None:
