@@ -15,7 +15,7 @@ from sqlglot.errors import OptimizeError
 
 from backend.local.athena.catalog import CATALOG, Catalog, Table
 from backend.local.athena.diagnosis import binder_error, column_not_found
-from backend.local.athena.errors import CancelError, QueryError, place
+from backend.local.athena.errors import CANCELLED, CancelError, QueryError, place
 from backend.local.athena.objects import Objects, S3Object
 from backend.local.athena.parquet import Footers
 from backend.local.athena.parse import bind_parameters, name_outputs, output_names, parse_query
@@ -31,7 +31,6 @@ THREADS: Final = 2
 MEMORY: Final = "512MB"
 SPILL: Final = "2GB"
 MAX_VIEW_DEPTH: Final = 8
-CANCELLED: Final = "Query cancelled by user"
 OVER_LIMIT: Final = "Query cancelled! : Bytes scanned limit was exceeded"
 
 

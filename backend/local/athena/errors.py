@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 USER: Final = 2
 SYSTEM: Final = 1
 """``AthenaError.ErrorCategory``."""
+CANCELLED: Final = "Query cancelled by user"
+"""Why a query that a reader stopped has no answer."""
 
 
 class RequestError(Exception):
@@ -48,12 +49,3 @@ def place(sql: str, offset: int) -> str:
 def not_served(what: str) -> QueryError:
     """What real Athena takes and this one does not."""
     return QueryError(f"NOT_SUPPORTED: {what} is not served by the local Athena endpoint", kind=1001)
-
-
-_FILE: Final = re.compile(r"[\"']?(/[^\"'\n]*?\.obj[.\w]*)[\"']?")
-
-
-def file_in(message: str) -> str | None:
-    """The local file that an error of DuckDB is about."""
-    found = _FILE.search(message)
-    return found.group(1) if found else None

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from backend.local.athena.engine import CANCELLED, Progress
-from backend.local.athena.errors import SYSTEM, CancelError, QueryError, RequestError
+from backend.local.athena.engine import Progress
+from backend.local.athena.errors import CANCELLED, SYSTEM, CancelError, QueryError, RequestError
 from backend.local.athena.results import ColumnInfo
 
 KEPT: Final = 2000

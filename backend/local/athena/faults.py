@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
 from backend.contract.errors import InvalidInput
-from backend.local.athena.errors import SYSTEM, CancelError, QueryError, RequestError
+from backend.local.athena.errors import CANCELLED, SYSTEM, CancelError, QueryError, RequestError
 
 Mode = Literal["ok", "throttle", "fail", "slow"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
@@ -54,4 +54,4 @@ class Faults:
         end = time.monotonic() + seconds
         while mode == "slow" and time.monotonic() < end and self._mode == "slow":
             if stopped.wait(0.05):
-                raise CancelError("Query cancelled by user")
+                raise CancelError(CANCELLED)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlglot import exp
 
 from backend.local.athena.catalog import Catalog, Column, Table
+from backend.local.athena.dates import strftime
 from backend.local.athena.errors import QueryError
 from backend.local.athena.predicates import columns_of, literals_of, weaken
 
@@ -19,7 +20,6 @@ MAX_PREFIXES: Final = 500
 _PLACE: Final = re.compile(r"\$\{(\w+)\}")
 _UNITS: Final = {"YEARS": 365 * 86400, "MONTHS": 30 * 86400, "WEEKS": 604800, "DAYS": 86400, "HOURS": 3600}
 _NOW: Final = re.compile(r"NOW(?:\s*([+-])\s*(\d+)\s*(YEARS?|MONTHS?|WEEKS?|DAYS?|HOURS?))?", re.IGNORECASE)
-_JAVA_DATE: Final = (("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d"), ("HH", "%H"), ("mm", "%M"), ("ss", "%S"), ("'", ""))
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 """Runs one statement on DuckDB and returns its rows."""
@@ -183,14 +183,12 @@ def _domain(table: Table, key: Column, predicate: exp.Expr | None) -> Domain:
 
 
 def _dates(limits: str, form: str, interval: str, unit: str) -> list[str]:
-    strftime = form
-    for java, python in _JAVA_DATE:
-        strftime = strftime.replace(java, python)
-    first, last = (_moment(part.strip(), strftime) for part in limits.split(","))
+    written = strftime(form)
+    first, last = (_moment(part.strip(), written) for part in limits.split(","))
     name = unit.upper().rstrip("S") + "S"
     texts = []
     while first <= last:
-        texts.append(first.strftime(strftime))
+        texts.append(first.strftime(written))
         if name in ("YEARS", "MONTHS"):
             months = first.month - 1 + int(interval) * (12 if name == "YEARS" else 1)
             first = first.replace(year=first.year + months // 12, month=months % 12 + 1, day=1)

@@ -8,6 +8,7 @@ from typing import Final
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
+from backend.local.athena.dates import strftime
 from backend.local.athena.errors import not_served
 
 Rule = Callable[[exp.Expr], exp.Expr]
@@ -156,19 +157,13 @@ def joda_format(node: exp.Expr) -> exp.Expr:
         return node
     if not isinstance(given, exp.Literal):
         raise not_served("a pattern that is computed")
-    pattern = given.name
-    for java, python in _JODA:
-        pattern = pattern.replace(java, python)
-    return exp.Anonymous(this=function, expressions=[value, exp.Literal.string(pattern)])
+    pattern = exp.Literal.string(strftime(given.name, SSS="%g"))
+    return exp.Anonymous(this=function, expressions=[value, pattern])
 
 
 def _is(node: exp.Expr, kind: exp.DType) -> bool:
     return bool(node.type and node.type.is_type(kind))
 
-
-_JODA: Final = (
-    ("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d"), ("HH", "%H"), ("mm", "%M"), ("ss", "%S"), ("SSS", "%g"), ("'", ""),
-)  # fmt: skip
 
 RULES: Final[tuple[Rule, ...]] = (
     unnest_side_by_side,
