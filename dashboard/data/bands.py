@@ -6,6 +6,7 @@ Percentiles come from merged sketches of the groups' averages, so that a band co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -52,16 +53,18 @@ def bands_of(buckets: Mapping[float, Merged], level: str, step_seconds: float) -
     return Bands(level, step_seconds, max(merged.group_count for merged in buckets.values()), lines)
 
 
-def joined(older: Bands | None, newer: Bands | None) -> Bands | None:
-    """History continued by what is hot; where both have a time, the newer one's value counts."""
+def joined(older: Bands | None, newer: Bands | None, joint: float) -> Bands | None:
+    """History up to ``joint``, epoch s, and what is hot from there on, as with lines; what is hot alone where history
+    has nothing."""
+    older = inside(older, -math.inf, math.nextafter(joint, -math.inf))
     if older is None or newer is None:
         return newer or older
-    begin = newer.lines[0][0][0]
     lines = tuple(
-        [*(point for point in before if point[0] < begin), *after]
+        [*before, *(point for point in after if point[0] >= joint)]
         for before, after in zip(older.lines, newer.lines, strict=True)
     )
-    return replace(newer, groups=max(older.groups, newer.groups), lines=lines)
+    step = older.step_seconds if newer.as_of < joint else max(older.step_seconds, newer.step_seconds)
+    return replace(newer, step_seconds=step, groups=max(older.groups, newer.groups), lines=lines)
 
 
 def inside(bands: Bands | None, start: float, end: float) -> Bands | None:

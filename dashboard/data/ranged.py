@@ -69,10 +69,10 @@ class RangedAnswers:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What a page's requests of one environment were answered with."""
+    """What the newest question for the bands of a metric was answered with."""
 
     question: HistoryQuestion
-    look: Look
+    answer: HistoryAnswer
 
 
 class RangedSeries:
@@ -86,7 +86,7 @@ class RangedSeries:
         self._seen: Seen = frozenset
         self._lock = threading.Lock()
         self._lines: OrderedDict[tuple[str, float, str, str, str | None], dict[str, Points]] = OrderedDict()
-        self._asked: OrderedDict[tuple[str, float, float], _Asked] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, float, float, str], _Asked] = OrderedDict()
 
     def connect(self, past: Past | None, catalogue: Catalogue, seen: Seen) -> None:
         """Where history is read from now on. None: it is switched off, which pages say where they would have asked.
@@ -103,13 +103,14 @@ class RangedSeries:
         open_ones = [(request, need) for request, need in zip(requests, needs, strict=True) if need is not None]
         if not open_ones or self._catalogue is None:
             return RangedAnswers(tuple(answers), LIVE)
-        spreads = {answer.request.metric.key for answer in answers if _is_fleet(answer)}
+        spreads = {answer.request.metric.key for answer in answers if _may_be_fleet(answer)}
         question = question_of(open_ones, self._catalogue, spreads)
         days = days_text(question.start, question.end)
         if self._past is None:
             return RangedAnswers(tuple(answers), Source("live", "failed", error=OFF, days=days))
         look = self._past.look(question)
-        self._remember(requests[0], _Asked(question, look))
+        if look.answer is not None:
+            self._remember(requests[0], _Asked(question, look.answer))
         whole = [
             answer if need is None else self._whole(answer, need, question, look)
             for answer, need in zip(answers, needs, strict=True)
@@ -131,15 +132,17 @@ class RangedSeries:
 
         Raises as ``read`` does.
         """
-        hot = self._series.bands(in_hours(request))
         with self._lock:
-            asked = self._asked.get(_place(request))
-        if asked is None or asked.look.answer is None:
-            return hot
-        buckets = asked.look.answer.bands.get(request.metric.key, {})
-        older = bands_of(buckets, "history", asked.question.step)
-        end = min(closed_until(now), asked.question.end, request.range.end)
-        return joined(inside(older, request.range.start, end - 1), hot)
+            asked = self._asked.get(_place(request, request.metric.key))
+        older, joint = None, 0.0
+        if asked is not None:
+            joint = min(closed_until(now), asked.question.end)
+            older = bands_of(asked.answer.bands.get(request.metric.key, {}), "history", asked.question.step)
+            older = inside(older, request.range.start, request.range.end)
+        in_steps = in_hours(request)
+        if older is not None and in_steps != request and joint < request.range.end:
+            in_steps = today_of(request, joint)
+        return joined(older, self._series.bands(in_steps), joint)
 
     def _need(self, answer: SeriesAnswer, now: float) -> Need | None:
         if (answer.request.environment, answer.request.metric.key) not in self._seen():
@@ -169,19 +172,24 @@ class RangedSeries:
 
     def _remember(self, request: SeriesRequest, asked: _Asked) -> None:
         with self._lock:
-            self._asked[_place(request)] = asked
-            self._asked.move_to_end(_place(request))
+            for place in (_place(request, one.metric) for one in asked.question.metrics if one.bands):
+                self._asked[place] = asked
+                self._asked.move_to_end(place)
             while len(self._asked) > MOST_ASKED:
                 self._asked.popitem(last=False)
 
 
-def _place(request: SeriesRequest) -> tuple[str, float, float]:
-    return request.environment, request.range.start, request.range.end
+def _place(request: SeriesRequest, metric: str) -> tuple[str, float, float, str]:
+    return request.environment, request.range.start, request.range.end, metric
 
 
-def _is_fleet(answer: SeriesAnswer) -> bool:
-    """Whether a metric has more groups than lines."""
-    return answer.request.group is None and any(name == OTHER for name, _ in answer.lines)
+def _may_be_fleet(answer: SeriesAnswer) -> bool:
+    """Whether a metric has more groups than lines; of hosts of which nothing is hot, only history knows."""
+    if answer.request.group is not None:
+        return False
+    if not answer.lines:
+        return answer.request.metric.kind == "gauge" and answer.request.metric.group_by == "hostname"
+    return any(name == OTHER for name, _ in answer.lines)
 
 
 def _reaches_past(answers: Sequence[SeriesAnswer], needs: Sequence[Need | None]) -> bool:

@@ -72,9 +72,9 @@ def test_up_to_twenty_hosts_have_lines_and_no_bands() -> None:
 def test_history_is_continued_by_what_is_hot() -> None:
     older = Bands("1h", 3600, 40, tuple([(0.0, 1.0), (60.0, 1.0)] for _ in QUANTILES))
     newer = Bands(MINUTE, 60, 30, tuple([(60.0, 2.0), (120.0, 2.0)] for _ in QUANTILES))
-    both = joined(older, newer)
+    both = joined(older, newer, 60.0)
     assert both is not None
     assert (both.level, both.groups, both.as_of) == (MINUTE, 40, 120.0)
     assert both.lines[0] == [(0.0, 1.0), (60.0, 2.0), (120.0, 2.0)]
-    assert (joined(None, newer), joined(older, None)) == (newer, older)
+    assert (joined(None, newer, 60.0), joined(older, None, 120.0)) == (newer, older)
     assert inside(both, 500, 600) is None

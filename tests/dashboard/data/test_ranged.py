@@ -314,27 +314,67 @@ def test_buckets_are_those_of_the_ranges_level_or_longer(days: int, step: int) -
     assert days * DAY / step <= 2500
 
 
-def test_bands_of_a_fleet_go_on_from_what_was_read_with_its_lines() -> None:
-    class Fleet(Hot):
-        def answer(self, request: SeriesRequest) -> SeriesAnswer:
-            answer = super().answer(request)
-            return replace(answer, lines=((OTHER, answer.lines[0][1]),))
+class Fleet(Stored):
+    """A fleet of which DynamoDB has bands wherever it has lines."""
 
-        def bands(self, request: SeriesRequest) -> Bands | None:
-            return Bands(MINUTE, 60.0, 30, tuple([(TODAY - 5 * DAY, 9.0)] for _ in QUANTILES))
+    def answer(self, request: SeriesRequest) -> SeriesAnswer:
+        answer = super().answer(request)
+        return replace(answer, lines=tuple((OTHER, points) for _, points in answer.lines))
 
-    class Spread(Past):
-        def look(self, question: HistoryQuestion) -> Look:
-            assert [one.bands for one in question.metrics] == [True]
-            sketch = Sketch.of([(float(n), 1) for n in range(1, 31)])
-            found = {float(question.start + 3600 * n): Merged({}, Stats(0, 0, 0, 0, 0), 30, sketch) for n in range(99)}
-            return Look("done", "read-1", HistoryAnswer(cost=Cost(1), bands={"cpu_utilization": found}), NOW)
+    def bands(self, request: SeriesRequest) -> Bands | None:
+        answer = self.answer(request)
+        lines = tuple([(t, 9.0) for t, _ in points] for _, points in answer.lines for _ in QUANTILES)
+        return Bands(answer.level, answer.step_seconds, 30, lines) if lines else None
 
-    request = wanted(10, group=None)
-    ranged, _, _ = read(Fleet(TODAY - 6 * DAY), Spread(), request)
+
+class Spread(Past):
+    """History of a fleet; the bands are there where they are asked for."""
+
+    def look(self, question: HistoryQuestion) -> Look:
+        look = super().look(question)
+        if look.answer is None:
+            return look
+        sketch = Sketch.of([(float(n), 1) for n in range(1, 31)])
+        times = range(question.start, question.end, question.step)
+        found = {float(t): Merged({}, Stats(0, 0, 0, 0, 0), 30, sketch) for t in times}
+        bands = {one.metric: found for one in question.metrics if one.bands}
+        return replace(look, answer=replace(look.answer, bands=bands))
+
+
+def test_bands_of_a_fleet_are_history_up_to_the_joint_and_minutes_from_there() -> None:
+    request = wanted(7, group=None)
+    ranged, _, _ = read(Fleet(0.0), Spread(), request)
     bands = ranged.bands(request, NOW)
 
     assert bands is not None
-    assert (bands.groups, bands.lines[2][-1]) == (30, (TODAY - 5 * DAY, 9.0))
-    assert bands.lines[2][0][0] >= request.range.start
+    times = [t for t, _ in bands.lines[2]]
+    assert (times[0], times[-1]) == (request.range.start, NOW)
+    assert {b - a for a, b in pairwise(times) if b <= TODAY} == {900}
+    assert {b - a for a, b in pairwise(times) if a >= TODAY} == {60}
+    assert (bands.groups, bands.step_seconds) == (30, 900)
     assert abs(bands.lines[2][0][1] - 15) < 1
+    assert bands.lines[2][-1][1] == 9.0
+
+
+def test_bands_of_a_month_go_on_where_dynamodb_begins() -> None:
+    request = wanted(30, group=None)
+    ranged, _, _ = read(Fleet(TODAY - 6 * DAY + 3600), Spread(), request)
+    bands = ranged.bands(request, NOW)
+
+    assert bands is not None
+    assert {v for t, v in bands.lines[2] if t >= TODAY - 5 * DAY} == {9.0}
+    assert len({t for t, _ in bands.lines[2]}) == len(bands.lines[2]) > 700
+
+
+def test_bands_of_a_fleet_that_only_history_holds_are_asked_for() -> None:
+    request = wanted(7, end=TODAY - 100 * DAY, group=None)
+    ranged, _, _ = read(Fleet(None), Spread(), request)
+    assert ranged.bands(request, NOW) is not None
+
+
+def test_another_pages_look_at_the_range_leaves_a_fleet_its_bands() -> None:
+    request = wanted(7, group=None)
+    ranged, _, _ = read(Fleet(0.0), Spread(), request)
+    bands = ranged.bands(request, NOW)
+    ranged.read([wanted(7), wanted(7, metric="memory_usage")], NOW)
+    assert ranged.bands(request, NOW) == bands
