@@ -97,11 +97,12 @@ def forecast(points: Points, now: float, *, falls: bool = False) -> Forecast | S
     level = without_steps(closed)
     values = _slots(level, end, step, falls=falls)
     known = sum(value is not None for value in values)
+    enough = LEAST_SHARE * len(values) * step
     seldom = median_spacing(closed) > HOUR * 2
     if step == HOUR and (seldom or span < LEAST_HOURS * HOUR or known < LEAST_SHARE * len(values)):
-        return Shortage(known * HOUR if not seldom else span, (LEAST_DAYS * DAY) if seldom else LEAST_HOURS * HOUR)
-    if known < LEAST_SHARE * len(values) or known < LEAST_DAYS * LEAST_SHARE:
-        return Shortage(known * step, LEAST_SHARE * len(values) * step)
+        return Shortage(span, LEAST_DAYS * DAY) if seldom else Shortage(known * HOUR, max(LEAST_HOURS * HOUR, enough))
+    if known * step < enough:
+        return Shortage(known * step, enough)
     ahead = math.ceil(min(HORIZON_DAYS * DAY, AHEAD[step] * len(values) * step) / step)
     middle, error = fitted(values, ahead, 7 if step == DAY else 24, trend_changes=step == DAY)
     first = end - len(values) * step

@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from backend.contract.catalogue import Catalogue
@@ -33,6 +33,8 @@ HISTORY_DAYS: Final = 30
 MOST_OUTLOOKS: Final = 32
 AGAIN_SECONDS: Final = 30.0
 """How soon after a failure the next look tries again."""
+PAUSE_SECONDS: Final = 2.0
+"""Before anything is read: the page that asked reads its own range, and what it waits for comes first."""
 LONGEST_WAIT: Final = 180
 """Seconds for which history is waited for, in the background."""
 
@@ -51,7 +53,7 @@ class Ranged(Protocol):
 class Outlook:
     """As of the hour that ended at ``at``, epoch s. ``amounts`` is what a month uses, for its cost.
 
-    ``error`` in one line why there is none; ``source`` says whether history is in it.
+    ``error`` in one line why there is none; ``source`` says whether the history that it takes is in it.
     """
 
     at: float = 0.0
@@ -65,12 +67,19 @@ class Outlook:
 class _Slot:
     outlook: Outlook | None = None
     key: tuple[float, frozenset[str]] = (0.0, frozenset())
-    running: bool = False
+    waiting: bool = False
+    failed: bool = False
     tried_at: float = 0.0
 
 
+_Place = tuple[str, str | None]
+
+
 class ForecastService:
-    """Outlooks by environment and host; thread-safe, one thread of its own."""
+    """Outlooks by environment and host; thread-safe, one thread of its own.
+
+    ``pause`` is how many seconds it lets pass before it begins.
+    """
 
     def __init__(
         self,
@@ -78,12 +87,15 @@ class ForecastService:
         seen: Callable[[], frozenset[tuple[str, str]]],
         catalogue: Catalogue,
         clock: Callable[[], float],
+        pause: float = PAUSE_SECONDS,
     ) -> None:
         self._ranged = ranged
         self._seen = seen
         self._catalogue = catalogue
         self._clock = clock
-        self._slots: OrderedDict[tuple[str, str | None], _Slot] = OrderedDict()
+        self._pause = pause
+        self._slots: OrderedDict[_Place, _Slot] = OrderedDict()
+        self._working = False
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="forecast")
@@ -97,48 +109,80 @@ class ForecastService:
         connected = frozenset(name for place, name in self._seen() if place == environment)
         key = now // HOUR * HOUR, connected
         with self._lock:
-            slot = self._slots.setdefault((environment, host), _Slot())
-            self._slots.move_to_end((environment, host))
+            # A host's outlook takes what is not its own from that of the whole environment.
+            for place in dict.fromkeys([(environment, host), (environment, None)]):
+                self._want(place, key, now)
             while len(self._slots) > MOST_OUTLOOKS:
                 self._slots.popitem(last=False)
-            failed = slot.outlook is not None and bool(slot.outlook.error)
-            due = slot.key != key or (failed and now - slot.tried_at >= AGAIN_SECONDS)
-            if due and not slot.running and not self._closing.is_set():
-                slot.running, slot.key, slot.tried_at = True, key, now
-                self._pool.submit(self._make, slot, environment, host, connected, now)
-            return slot.outlook, slot.running
+            if not self._working and not self._closing.is_set() and self._next() is not None:
+                self._working = True
+                self._pool.submit(self._work)
+            slot = self._slots[environment, host]
+            return slot.outlook, slot.waiting
+
+    def _want(self, place: _Place, key: tuple[float, frozenset[str]], now: float) -> None:
+        """Has an outlook made where none was for this hour and these metrics, or the last try failed."""
+        slot = self._slots.setdefault(place, _Slot())
+        self._slots.move_to_end(place)
+        due = slot.key != key or (slot.failed and now - slot.tried_at >= AGAIN_SECONDS)
+        if due and not slot.waiting:
+            slot.waiting, slot.key, slot.tried_at = True, key, now
+
+    def _next(self) -> _Place | None:
+        """What is made next: whole environments first. Nobody waits any more for what was dropped."""
+        waiting = (place for place, slot in self._slots.items() if slot.waiting)
+        return min(waiting, key=lambda place: place[1] is not None, default=None)
+
+    def _work(self) -> None:
+        self._closing.wait(self._pause)
+        while True:
+            with self._lock:
+                place = None if self._closing.is_set() else self._next()
+                self._working = place is not None
+                if place is None:
+                    return
+                slot, base = self._slots[place], self._slots.get((place[0], None))
+                whole = None if place[1] is None or base is None else base.outlook
+            self._make(slot, *place, whole)
 
     def close(self) -> None:
         """Ends the thread; what it is fitting is given up after the line it is at."""
         self._closing.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _make(self, slot: _Slot, environment: str, host: str | None, connected: frozenset[str], now: float) -> None:
+    def _make(self, slot: _Slot, environment: str, host: str | None, whole: Outlook | None) -> None:
         try:
-            made = self._outlook(environment, host, connected, now)
+            made = self._outlook(environment, host, slot.key[1], slot.tried_at, whole or Outlook())
         except Exception as error:
             logger.warning("can't make forecasts for %s; trying again", environment, exc_info=True)
             made = Outlook(error=f"{type(error).__name__}: {error}")
         with self._lock:
-            if not made.error or slot.outlook is None:
+            slot.failed = bool(made.error)
+            if not slot.failed or slot.outlook is None or slot.outlook.error:
                 slot.outlook = made
-            slot.running = False
+            slot.waiting = False
 
-    def _outlook(self, environment: str, host: str | None, connected: frozenset[str], now: float) -> Outlook:
+    def _outlook(
+        self, environment: str, host: str | None, connected: frozenset[str], now: float, whole: Outlook
+    ) -> Outlook:
+        """``whole`` is the environment's own, which a host's shares."""
+        if host is not None and whole.error:
+            return whole
         end = now // HOUR * HOUR
         wanted = TimeRange(end - HISTORY_DAYS * DAY, end, live=False)
         limited = limit_requests(self._catalogue, connected, environment, wanted, host)
-        priced = cost_requests(self._catalogue, connected, environment, wanted)
+        priced = cost_requests(self._catalogue, connected, environment, wanted) if host is None else []
+        if not (limited or priced):
+            return replace(whole, at=end, prospects=_shared(whole))
         found = self._read([*limited, *priced], now)
         by_key: dict[str, list[SeriesAnswer]] = {}
         for answer in found.answers[: len(limited)]:
             by_key.setdefault(answer.request.metric.key, []).append(answer)
-        return Outlook(
-            at=end,
-            prospects=tuple(self._prospects(by_key, end, now)),
-            amounts=amounts(found.answers[len(limited) :], self._catalogue, connected, end),
-            source=found.source,
-        )
+        prospects = tuple(self._prospects(by_key, end, now))
+        if host is not None:
+            return replace(whole, at=end, prospects=(*prospects, *_shared(whole)), source=found.source)
+        used = amounts(found.answers[len(limited) :], self._catalogue, connected, end)
+        return Outlook(end, prospects, used, found.source)
 
     def _read(self, requests: Sequence[SeriesRequest], now: float) -> RangedAnswers:
         """The answers, waiting for history where it is asked for: nobody waits for this thread."""
@@ -171,14 +215,20 @@ class ForecastService:
                 yield FLEET, bands.lines[QUANTILES.index(0.95)]
 
 
+def _shared(whole: Outlook) -> tuple[Prospect, ...]:
+    """What does not follow the host filter."""
+    own = {watched.key for watched in WATCHED if watched.per_host}
+    return tuple(prospect for prospect in whole.prospects if prospect.metric.key not in own)
+
+
 def limit_requests(
     catalogue: Catalogue, connected: frozenset[str], environment: str, wanted: TimeRange, host: str | None
 ) -> list[SeriesRequest]:
-    """What forecasts are made from, at the level of hours."""
+    """What forecasts are made from, at the level of hours; of one host only what is its own."""
     asked = []
     for watched in WATCHED:
-        if watched.key in connected:
-            groups = [(host if watched.per_host else None) if watched.grouped else ALL]
+        if watched.key in connected and (watched.per_host or host is None):
+            groups = [host if watched.grouped else ALL]
             if watched.per_host and host is None:
                 groups.append(ALL)
             metric = catalogue[watched.key]

@@ -77,9 +77,10 @@ def test_a_line_that_never_moves_stays_where_it_is() -> None:
         ([], 48 * HOUR),
         (hours(1, lambda day: day), 48 * HOUR),
         (hours(3, lambda day: day, every=12), 14 * DAY),
+        ([point for i, point in enumerate(hours(10, lambda day: day)) if i % 8 < 3], 120 * HOUR),
         ([*hours(30, lambda day: day)[:20], *hours(0.5, lambda day: day)], 15 * DAY),
     ],
-    ids=["nothing", "one day", "twice a day", "mostly gaps"],
+    ids=["nothing", "one day", "twice a day", "three of eight hours", "mostly gaps"],
 )
 def test_too_little_is_said_as_such_with_what_it_takes(points: Points, need: float) -> None:
     found = forecast(points, NOW)

@@ -13,7 +13,7 @@ from backend.contract.rollup import OTHER
 from dashboard.data import forecasts as module
 from dashboard.data.bands import QUANTILES, Bands
 from dashboard.data.forecast import HOUR, Shortage
-from dashboard.data.forecasts import AGAIN_SECONDS, ForecastService, Outlook
+from dashboard.data.forecasts import AGAIN_SECONDS, MOST_OUTLOOKS, ForecastService, Outlook
 from dashboard.data.limits import FLEET
 from dashboard.data.points import Points
 from dashboard.data.ranged import RangedAnswers
@@ -59,7 +59,7 @@ class Bench:
     def __init__(self, ranged: Ranged) -> None:
         self.ranged = ranged
         self.clock = Clock()
-        self.service = ForecastService(ranged, lambda: SEEN, CATALOGUE, self.clock)
+        self.service = ForecastService(ranged, lambda: SEEN, CATALOGUE, self.clock, pause=0)
 
     def made(self, host: str | None = None) -> Outlook:
         """The outlook once it is there and nothing is under way."""
@@ -151,3 +151,23 @@ def test_a_failure_is_told_and_tried_again_and_never_takes_what_was_there(make: 
     bench.clock.now += HOUR
     bench.ranged.error = RuntimeError("again")
     assert bench.made() == good
+    bench.clock.now += AGAIN_SECONDS
+    bench.ranged.error = None
+    assert bench.service.outlook(ENVIRONMENT) == (good, True), "tried again before the next hour"
+    assert bench.made().at == NOW + HOUR
+
+
+def test_whoever_asks_for_many_hosts_waits_alone_and_none_is_made_that_nobody_holds(
+    make: Callable[[Ranged], Bench],
+) -> None:
+    bench = make(Ranged())
+    bench.made()
+    bench.ranged.gate.clear()
+    for number in range(3 * MOST_OUTLOOKS):
+        bench.service.outlook(ENVIRONMENT, f"host-{number}")
+    bench.service.outlook("staging")
+    bench.ranged.gate.set()
+    bench.made(f"host-{3 * MOST_OUTLOOKS - 1}")
+    assert len(bench.ranged.asked) <= MOST_OUTLOOKS + 2
+    hosts = [requests for requests in bench.ranged.asked if requests[0].group not in (None, ALL)]
+    assert {request.metric.key for requests in hosts for request in requests} == {"disk_usage"}
