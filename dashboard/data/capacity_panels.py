@@ -194,7 +194,7 @@ def marked(drawn: Sequence[Panel], found: Mapping[str, Sequence[Mark]]) -> tuple
 
 
 def spacing_of(answer: SeriesAnswer) -> float:
-    """How far a metric's points lie apart: as far as they do, or as AWS says of its own, of which a day may hold one."""
+    """How far points lie apart: as far as they do, or as AWS says of its own, of which a day may hold one."""
     return max(answer.spacing_seconds, _period(answer))
 
 
