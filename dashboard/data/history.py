@@ -32,7 +32,13 @@ CHECK_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 30.0
 """How long a failure that may pass is not tried again; twice as long after each one that follows."""
 LONGEST_RETRY_SECONDS: Final = 600.0
+WATCHED_SECONDS: Final = 400.0
+"""What was looked at since is watched: longer than any page's pace. It is not dropped, or its next look would ask
+Athena again."""
+WATCHED_TIMES: Final = 2
+"""So many times the bounds may be watched; more is refused."""
 BUSY: Final = "Other ranges are being read; look again in a moment"
+FULL: Final = "As many ranges are looked at as there is memory for; look again in some minutes"
 
 
 class Reader(Protocol):
@@ -77,6 +83,9 @@ class _Reading:
     """When a look may begin it again; never by itself."""
     failures: int = 0
     error: str = ""
+    looked_at: float = 0.0
+    wanted_again: bool = False
+    """Somebody tried again before the cancelled reading had ended."""
 
 
 class History:
@@ -99,7 +108,10 @@ class History:
             if due and sum(held.busy for held in self._readings.values()) >= MOST_OPEN:
                 return Look("failed", error=BUSY) if reading is None else _seen(reading)
             if reading is None:
+                if self._full(now):
+                    return Look("failed", error=FULL)
                 reading = self._readings[question] = _Reading(question)
+            reading.looked_at = now
             self._readings.move_to_end(question)
             if due:
                 self._begin(reading, now)
@@ -118,6 +130,7 @@ class History:
             if reading is None or not reading.busy:
                 return False
             reading.stop.set()
+            reading.wanted_again = False
             if reading.answer is None:
                 reading.state, reading.error = "cancelled", ""
             return True
@@ -129,6 +142,9 @@ class History:
             if reading is None:
                 return False
             reading.due_at = 0.0
+            if reading.busy and reading.stop.is_set():
+                reading.wanted_again = True
+                reading.state = "running" if reading.answer is None else reading.state
             return True
 
     def close(self) -> None:
@@ -180,6 +196,10 @@ class History:
         with self._lock:
             reading.busy = False
             if known and error.kind == "cancelled":  # type: ignore[attr-defined]
+                if reading.wanted_again:
+                    # The next look begins it; its page still waits.
+                    reading.wanted_again, reading.due_at = False, 0.0
+                    return
                 # Whoever cancelled meant it: only a retry begins it again.
                 reading.state = "done" if reading.answer is not None else "cancelled"
                 reading.error, reading.due_at = "", float("inf")
@@ -192,14 +212,23 @@ class History:
             reading.error = text
 
     def _forget(self) -> None:
-        """Drops what was looked at longest ago, down to what may be held."""
-        rows = sum(_rows(reading) for reading in self._readings.values())
+        """Drops what was looked at longest ago and is not watched, down to what may be held."""
+        rows, now = sum(_rows(reading) for reading in self._readings.values()), self._clock()
         for question, reading in list(self._readings.items())[:-1]:
             if len(self._readings) <= MOST_HELD and rows <= MOST_ROWS:
                 return
-            if not reading.busy:
+            if not reading.busy and not _watched(reading, now):
                 rows -= _rows(reading)
                 del self._readings[question]
+
+    def _full(self, now: float) -> bool:
+        watched = [reading for reading in self._readings.values() if _watched(reading, now)]
+        rows = sum(map(_rows, watched))
+        return len(watched) >= WATCHED_TIMES * MOST_HELD or rows >= WATCHED_TIMES * MOST_ROWS
+
+
+def _watched(reading: _Reading, now: float) -> bool:
+    return now - reading.looked_at < WATCHED_SECONDS
 
 
 def _rows(reading: _Reading) -> int:

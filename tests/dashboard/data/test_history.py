@@ -16,7 +16,19 @@ from backend.contract.history import (
     HistoryQuestion,
     MetricWanted,
 )
-from dashboard.data.history import BUSY, CHECK_SECONDS, LONGEST_RETRY_SECONDS, MOST_OPEN, RETRY_SECONDS, History, Look
+from dashboard.data.history import (
+    BUSY,
+    CHECK_SECONDS,
+    FULL,
+    LONGEST_RETRY_SECONDS,
+    MOST_OPEN,
+    MOST_ROWS,
+    RETRY_SECONDS,
+    WATCHED_SECONDS,
+    WATCHED_TIMES,
+    History,
+    Look,
+)
 from tests.dashboard.data.feeding import Clock
 
 QUESTION = HistoryQuestion("production", (MetricWanted("cpu_utilization"),), 0, 86400, 60)
@@ -180,9 +192,44 @@ def test_held_answers_stay_within_bounds(world: World) -> None:
     world.reader.rows = 200_000
     world.after()
     key = world.look().key
+    world.clock.now += WATCHED_SECONDS
     other = HistoryQuestion("staging", (), 0, 1, 60)
     while world.look(other).state == "running":
         pass
 
     assert world.history.state(key) is None, "two such answers are more than may be held"
     assert world.look(other).state == "done"
+
+
+def test_what_is_watched_stays_and_more_than_there_is_memory_for_is_refused(world: World) -> None:
+    world.reader.rows = MOST_ROWS
+    watched = [HistoryQuestion("production", (), n, n + 1, 60) for n in range(WATCHED_TIMES)]
+    for question in watched:
+        while world.look(question).state == "running":
+            pass
+
+    assert [world.look(question).state for question in watched] == ["done"] * WATCHED_TIMES
+    assert world.reader.asked == WATCHED_TIMES
+    assert world.look().error == FULL
+    world.clock.now += WATCHED_SECONDS
+    assert world.look().state == "running"
+
+
+def test_trying_again_is_not_forgotten_while_the_cancelled_reading_still_ends(world: World) -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    def answer(plan: HistoryPlan, stop: threading.Event) -> HistoryAnswer:
+        if ended.is_set():
+            return HistoryAnswer()
+        began.set()
+        ended.wait(10)
+        raise HistoryError("cancelled", "Cancelled")
+
+    world.reader.answer = answer  # type: ignore[method-assign]
+    key = world.look().key
+    assert began.wait(10)
+    assert world.history.cancel(key)
+    assert world.history.retry(key)
+    assert world.look().state == "running", "the page goes on waiting"
+    ended.set()
+    assert world.after().state == "done"
