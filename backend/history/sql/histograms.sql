@@ -23,14 +23,20 @@ lines AS (
             WHEN asked.group_by = 'region' THEN coalesce(element_at(instants.labels, 'region'), instants.region)
             ELSE coalesce(element_at(instants.labels, asked.group_by), '')
         END AS line,
-        sampled_at, sample, observations
+        sampled_at,
+        sample,
+        -- As the processor counts: what was seen no times was not seen. A pair that is none must not end the query.
+        filter(
+            observations,
+            pair -> abs(element_at(pair, 1)) < 1e38 AND element_at(pair, 2) > 0 AND element_at(pair, 2) < 1e38
+        ) AS observations
     FROM instants
     JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
         ON asked.metric_type = instants.metric_type
 ),
 observed AS (
     -- A sample without observations is one observation of its value.
-    SELECT metric_type, line, sampled_at, pair[1] AS seen, pair[2] AS times
+    SELECT metric_type, line, sampled_at, element_at(pair, 1) AS seen, element_at(pair, 2) AS times
     FROM lines
     CROSS JOIN UNNEST(
         CASE WHEN cardinality(observations) > 0 THEN observations ELSE ARRAY[ARRAY[sample, 1e0]] END
@@ -62,17 +68,23 @@ ranked AS (
     FROM scored
 ),
 named AS (
+    SELECT *, CASE WHEN place > %(kept)s THEN %(rest)s ELSE line END AS name
+    FROM ranked
+),
+numbered AS (
+    -- The highest number is how many lines a name has, whatever bins they are in.
+    SELECT *, dense_rank() OVER (PARTITION BY metric_type, bucket, name ORDER BY line) AS number
+    FROM named
+),
+added AS (
     SELECT
-        metric_type,
-        bucket,
-        CASE WHEN place > %(kept)s THEN %(rest)s ELSE line END AS name,
-        count(DISTINCT line) AS lines,
-        bin,
+        metric_type, bucket, name, bin,
+        max(number) AS lines,
         sum(times) AS times,
         sum(total) AS total,
         max(high) AS high
-    FROM ranked
-    GROUP BY 1, 2, 3, bin
+    FROM numbered
+    GROUP BY 1, 2, 3, 4
 )
 SELECT
     metric_type,
@@ -83,5 +95,5 @@ SELECT
     sum(total) AS total,
     max(high) AS high,
     array_join(array_agg(CAST(bin AS varchar) || ':' || CAST(times AS varchar)), ' ') AS bins
-FROM named
+FROM added
 GROUP BY 1, 2, 3

@@ -45,7 +45,10 @@ def tables() -> duckdb.DuckDBPyConnection:
 
 def duckdb_sql(sql: str) -> str:
     """A statement of Athena's as DuckDB takes it."""
-    return sqlglot.transpile(sql, read="trino", write="duckdb")[0]
+    # Without types sqlglot takes every cardinality for that of an array.
+    return sqlglot.transpile(sql, read="trino", write="duckdb")[0].replace(
+        "ARRAY_LENGTH(labels)", "CARDINALITY(labels)"
+    )
 
 
 class Lake:
