@@ -99,8 +99,8 @@ class HistoryAnswer:
 class HistoryPlan:
     """What a question comes down to: ``statements`` by name, none where no day holds anything.
 
-    ``key`` tells whether the same would be asked as before. ``settled``: all its days are compacted, so the answer
-    stays the same until the key changes.
+    ``key`` tells whether the same would be asked as before. ``settled``: all its days are compacted, and what came
+    late is named, so the answer stays the same until the key changes.
     """
 
     key: str = ""

@@ -14,12 +14,10 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from backend.contract.tables import METRICS_DATABASE, METRICS_PARQUET
 from backend.history import source
-from backend.history.days import DAY_SECONDS, Days, LateObjects, day_of
+from backend.history.days import Days, LateObjects, day_of, last_closed
 from backend.history.ledger import KEPT_DAYS, DayEntry, Index, Ledger, forget, manifest_key
 from backend.history.listing import Bucket, DayObjects, Stored
 
-LATENESS_SECONDS: Final = 2 * 3600
-"""A day is closed so long after its end: agents that were cut off deliver until then without a second compaction."""
 GRACE_SECONDS: Final = 86_400
 """A generation that was read until a switch is kept so long: a query may still be at it."""
 MOST_DAYS: Final = 50
@@ -57,11 +55,6 @@ class Counted(NamedTuple):
 
     lines: int
     samples: int
-
-
-def last_closed(now: float) -> date:
-    """The newest UTC day that is closed."""
-    return day_of(now - LATENESS_SECONDS - DAY_SECONDS)
 
 
 def due_days(index: Index, found: Iterable[DayObjects], now: float) -> list[date]:

@@ -12,12 +12,20 @@ from backend.contract.errors import InvalidInput
 from backend.contract.tables import METRICS_PREFIX
 
 DAY_SECONDS: Final = 86_400
+LATENESS_SECONDS: Final = 2 * 3600
+"""A day is closed so long after its end: agents that were cut off deliver until then without a second compaction."""
+SKEW_SECONDS: Final = 60.0
+"""What was handled so long before a day was listed was in the listing, however clocks differ."""
 MOST_DAYS: Final = 401
 """Days that one query reads at most: 400 days from any time of a day touch one more."""
 MOST_NAMED: Final = 20
 """Late objects of one day that a statement names; of a day with more, all objects are read."""
 MOST_NAMED_IN_ALL: Final = 400
 """Late objects that one statement names; Athena takes 256 KB."""
+MOST_NAMED_LENGTH: Final = 100_000
+"""Characters of their keys, each of which may have a thousand."""
+PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9._=/-]{1,1024}")
+"""Keys that a statement names."""
 _DAY_OF_KEY: Final = re.compile(re.escape(METRICS_PREFIX) + r"year=(\d{4})/month=(\d{2})/day=(\d{2})/.")
 
 
@@ -29,6 +37,16 @@ def day_of(at: float) -> date:
 def day_start(day: date) -> int:
     """The beginning of a UTC day, epoch seconds."""
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+def closed_at(day: date) -> int:
+    """When a UTC day is closed, epoch seconds: from then on it may be compacted."""
+    return day_start(day) + DAY_SECONDS + LATENESS_SECONDS
+
+
+def last_closed(now: float) -> date:
+    """The newest UTC day that is closed."""
+    return day_of(now - LATENESS_SECONDS - DAY_SECONDS)
 
 
 def day_path(day: date) -> str:
@@ -69,7 +87,7 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class LateObjects:
-    """Keys of objects that came after their day was compacted; ``whole`` are days with too many to name them."""
+    """Keys of objects that came after their day was compacted; ``whole`` are days whose objects are not all named."""
 
     keys: Mapping[date, tuple[str, ...]] = field(default_factory=dict)
     whole: frozenset[date] = frozenset()
@@ -80,8 +98,13 @@ class LateObjects:
         found: dict[date, set[str]] = {}
         for day, key in objects:
             found.setdefault(day, set()).add(key)
-        crowded = sum(map(len, found.values())) > MOST_NAMED_IN_ALL
-        many = {day for day, keys in found.items() if crowded or len(keys) > MOST_NAMED} | set(whole)
+        every = [key for keys in found.values() for key in keys]
+        crowded = len(every) > MOST_NAMED_IN_ALL or sum(map(len, every)) > MOST_NAMED_LENGTH
+        many = {
+            day
+            for day, keys in found.items()
+            if crowded or len(keys) > MOST_NAMED or not all(map(PLAIN_KEY.fullmatch, keys))
+        } | set(whole)
         named = {day: tuple(sorted(keys)) for day, keys in found.items() if day not in many}
         return cls(named, frozenset(many))
 

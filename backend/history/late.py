@@ -1,4 +1,4 @@
-"""Objects of samples that came after their day had ended, as the processor records them in ``InfraMetrics``."""
+"""Objects of samples that came after their day was closed, as the processor records them in ``InfraMetrics``."""
 
 from __future__ import annotations
 

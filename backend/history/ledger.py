@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from backend.contract.errors import InvalidInput
 from backend.contract.tables import LEDGER_PREFIX, METRICS_JSON
-from backend.history.days import Days, LateObjects
+from backend.history.days import SKEW_SECONDS, Days, LateObjects
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,8 +27,6 @@ INDEX_KEY: Final = f"{LEDGER_PREFIX}{METRICS_JSON}.json"
 VERSION: Final = 1
 KEPT_DAYS: Final = 400
 """Days that the ledger remembers; S3 removes their Parquet by then (``history/`` in the template's lifecycle)."""
-SKEW_SECONDS: Final = 60.0
-"""A late object that was recorded so long before its day was listed was in the listing, however clocks differ."""
 _TRIES: Final = 8
 _WAIT_SECONDS: Final = 0.05
 _BEATEN: Final = (409, 412)
@@ -65,7 +63,7 @@ Index = Mapping[date, DayEntry]
 
 
 class Recorded(NamedTuple):
-    """An object that the processor handled after its day had ended, at ``at`` (epoch s)."""
+    """An object that the processor handled after its day was closed, at ``at`` (epoch s)."""
 
     day: date
     key: str
@@ -86,13 +84,12 @@ def decode(body: bytes) -> dict[date, DayEntry]:
     """The index of an object's bytes. Raises InvalidInput for what ``encode`` did not write."""
     try:
         record = orjson.loads(body)
-        version = record["version"]
-        days = {date.fromisoformat(day): DayEntry(**entry) for day, entry in record["days"].items()}
+        # Entries of another version may have other fields.
+        if (version := record["version"]) != VERSION:
+            raise InvalidInput("ledger", version, f"is no version that this code reads ({VERSION}); update it")
+        return {date.fromisoformat(day): DayEntry(**entry) for day, entry in record["days"].items()}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InvalidInput("ledger", INDEX_KEY, f"can't be read ({error!r}); see docs/history.md") from error
-    if version != VERSION:
-        raise InvalidInput("ledger", version, f"is no version that this code reads ({VERSION}); update it")
-    return days
 
 
 def forget(index: Index, today: date) -> dict[date, DayEntry]:

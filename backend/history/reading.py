@@ -113,7 +113,9 @@ class HistoryReader:
             return HistoryPlan()
         statements = series_statements(question, self._catalogue, place)
         key = " ".join(statements[name].key for name in sorted(statements))
-        return HistoryPlan(key, all(day in place.days.generations for day in holding), statements)
+        # A day that is read whole beside its Parquet is not told by its objects: another one leaves the key as it is.
+        settled = all(day in place.days.generations and day not in place.late.whole for day in holding)
+        return HistoryPlan(key, settled, statements)
 
     def answer(self, plan: HistoryPlan, stop: threading.Event) -> HistoryAnswer:
         """The buckets that the plan's statements give, run side by side; they end soon once ``stop`` is set.

@@ -17,7 +17,7 @@ from typing import Final
 from backend.contract.errors import InvalidInput
 from backend.contract.records import DEFAULT_ENVIRONMENT, DEFAULT_REGION
 from backend.contract.tables import METRICS_DATABASE, METRICS_JSON, METRICS_PARQUET
-from backend.history.days import Days, LateObjects, by_month, days_between
+from backend.history.days import PLAIN_KEY, Days, LateObjects, by_month, days_between
 
 COLUMN_TYPES: Final = {
     "metric_id": "varchar",
@@ -44,7 +44,6 @@ _JSON: Final = f"{METRICS_DATABASE}.{METRICS_JSON}"
 _PARQUET: Final = f"{METRICS_DATABASE}.{METRICS_PARQUET}"
 _REQUIRED: Final = ("metric_id", "timestamp", "metric_type", "value", "hostname")
 _DEFAULTS: Final = {"unit": "", "region": DEFAULT_REGION, "environment": DEFAULT_ENVIRONMENT}
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9._=/-]{1,1024}")
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -142,7 +141,7 @@ def _late_predicate(days: Sequence[date], late: LateObjects, bucket: str) -> str
     """The late objects of days: by their keys, or whole days where these are many or no plain text."""
     if not _BUCKET.fullmatch(bucket):
         raise InvalidInput("bucket", bucket, "is not the name of a bucket")
-    named = [day for day in days if day in late.keys and all(map(_PLAIN_KEY.fullmatch, late.keys[day]))]
+    named = [day for day in days if day in late.keys and all(map(PLAIN_KEY.fullmatch, late.keys[day]))]
     whole = [day for day in days if day not in named]
     terms = []
     if named:

@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from backend.contract.tables import METRICS_DATABASE, SAMPLES_VIEW
-from backend.history.compaction import Athena, last_closed
-from backend.history.days import Days, LateObjects, day_of
+from backend.history.compaction import Athena
+from backend.history.days import Days, LateObjects, day_of, last_closed
 from backend.history.late import late_objects
 from backend.history.ledger import KEPT_DAYS, Index, Ledger, days_of, late_of
 from backend.history.source import COLUMNS, DAY_COLUMNS, relation_of

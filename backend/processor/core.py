@@ -15,7 +15,7 @@ import orjson
 from backend.contract.catalogue import Catalogue
 from backend.contract.errors import InvalidInput
 from backend.contract.records import OLDEST_TIMESTAMP, Sample, parse_sample
-from backend.history.days import DAY_SECONDS, day_of_key, day_start
+from backend.history.days import SKEW_SECONDS, closed_at, day_of_key, day_start
 from backend.processor.build import buckets_of, late_ranges, live, own_buckets, raw
 from backend.processor.items import Item, closed_day_item, late_item, seen_item
 from backend.processor.part import ObjectPart
@@ -93,9 +93,9 @@ def process(
 
 
 def _closed_day(source: ObjectPart, now: float) -> list[Item]:
-    """What history has to know of an object whose day has ended: once an object, and nothing of today's."""
+    """What history has to know of an object whose day may be compacted: once an object, and nothing before that."""
     day = day_of_key(source.key) if source.start == 0 else None
-    if day is None or day_start(day) + DAY_SECONDS > now:
+    if day is None or now < closed_at(day) - SKEW_SECONDS:
         return []
     return [closed_day_item(source.key, day_start(day), int(now))]
 

@@ -49,7 +49,7 @@ DATA_LIMIT: Final = 300_000
 SEEN_SECONDS: Final = 400 * 86400
 LATE_SECONDS: Final = 25 * 3600
 CLOSED_DAY_SECONDS: Final = 40 * 86400
-"""Longer than objects of samples stay in S3."""
+"""Many times what it takes to be compacted: each night finds by its own listing what came late."""
 METRIC: Final = "metric"
 """Attribute of a SEEN item: the metric_type that was seen (``metric_type`` itself holds the partition)."""
 KEPT_UNTIL: Final = "kept_until"
@@ -138,7 +138,7 @@ def late_item(origin: tuple[str, int], ranges: dict[str, dict[str, list[int]]], 
 
 
 def closed_day_item(key: str, began: int, now: int) -> Item:
-    """Says that an object came after the UTC day that began at ``began``; a second delivery overwrites it."""
+    """Says that an object came once the UTC day that began at ``began`` was closed; a second delivery overwrites it."""
     return {
         METRIC_ID: {"S": derived_id(CLOSED_DAY, key)},
         TIMESTAMP: {"N": repr(began)},

@@ -8,6 +8,7 @@ from backend.contract.errors import InvalidInput
 from backend.history.days import (
     MOST_DAYS,
     MOST_NAMED,
+    MOST_NAMED_LENGTH,
     LateObjects,
     by_month,
     day_of,
@@ -59,3 +60,12 @@ def test_of_a_day_with_many_late_objects_all_are_read() -> None:
     assert late.whole == {NEW_YEAR}
     assert late.keys == {date(2026, 12, 31): ("a", "b")}
     assert late.days() == {NEW_YEAR, date(2026, 12, 31)}
+
+
+def test_keys_are_named_as_long_as_they_are_plain_and_not_too_long_together() -> None:
+    before = NEW_YEAR - timedelta(days=1)
+    assert LateObjects.of([(NEW_YEAR, "it's"), (before, "a")]) == LateObjects({before: ("a",)}, frozenset({NEW_YEAR}))
+    keys = [f"{number:01000}" for number in range(MOST_NAMED_LENGTH // 1000 + 1)]
+    many = [(NEW_YEAR - timedelta(days=number % 20), key) for number, key in enumerate(keys)]
+    assert not LateObjects.of(many[:-1]).whole
+    assert not LateObjects.of(many).keys

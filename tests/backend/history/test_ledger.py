@@ -47,11 +47,17 @@ def test_an_index_reads_as_it_was_written_and_is_small() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'{"version": 2, "days": {}}', b'{"version": 1, "days": {"x": 1}}']
+    "body",
+    [b"", b"[]", b"{}", b'{"version": 1, "days": {"2026-11-03": {"new": 1}}}', b'{"version": 1, "days": {"x": 1}}'],
 )
 def test_a_ledger_that_cannot_be_read_is_said_to_be_so(body: bytes) -> None:
     with pytest.raises(InvalidInput, match="ledger"):
         decode(body)
+
+
+def test_a_ledger_of_another_version_says_so_whatever_its_entries_hold() -> None:
+    with pytest.raises(InvalidInput, match="update it"):
+        decode(b'{"version": 2, "days": {"2026-11-03": {"new": 1}}}')
 
 
 def test_days_are_forgotten_when_their_parquet_has_gone() -> None:

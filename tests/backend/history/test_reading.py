@@ -15,10 +15,11 @@ from moto import mock_aws
 from backend.contract.history import Cost, HistoryError, HistoryQuestion, MetricWanted
 from backend.contract.tables import METRICS_PREFIX
 from backend.history.athena import Result
-from backend.history.days import day_path, day_start
+from backend.history.days import MOST_NAMED, day_path, day_start
 from backend.history.ledger import DayEntry, Ledger
 from backend.history.reading import HistoryReader, Places
 from backend.history.statements import Statement
+from backend.processor.items import closed_day_item
 from backend.settings import Settings
 from tests.metrics_table import create_table
 
@@ -48,7 +49,7 @@ class World:
     def __init__(self) -> None:
         self.s3: Any = boto3.client("s3", region_name=SETTINGS.region)
         self.s3.create_bucket(Bucket=SETTINGS.bucket)
-        dynamodb: Any = boto3.client("dynamodb", region_name=SETTINGS.region)
+        self.dynamodb = dynamodb = boto3.client("dynamodb", region_name=SETTINGS.region)
         create_table(dynamodb)
         self.runner = Runner()
         self.places = Places(self.s3, dynamodb, SETTINGS, lambda: day_start(date(2026, 11, 21)))
@@ -113,6 +114,16 @@ def test_the_same_question_is_another_one_once_the_ledger_says_so(world: World) 
     world.compacted(FIRST, generation=1)
     world.places.forget()
     assert world.reader.plan(asked(FIRST, FIRST)).key != before
+
+
+def test_a_day_with_more_late_objects_than_are_named_is_not_settled(world: World) -> None:
+    world.compacted(FIRST)
+    now = day_start(date(2026, 11, 20))
+    for number in range(MOST_NAMED + 1):
+        key = f"{METRICS_PREFIX}{day_path(FIRST)}late-{number}.json"
+        item = closed_day_item(key, day_start(FIRST), now)
+        world.dynamodb.put_item(TableName=SETTINGS.table, Item=item)
+        assert world.reader.plan(asked(FIRST, FIRST)).settled is (number < MOST_NAMED)
 
 
 def test_one_statement_a_kind_however_many_metrics(world: World) -> None:

@@ -15,6 +15,8 @@ from backend.contract.catalogue import load_catalogue
 from backend.contract.records import OLDEST_TIMESTAMP
 from backend.contract.rollup import decode_live
 from backend.contract.sketch import Sketch
+from backend.contract.tables import CLOSED_DAY, METRICS_PREFIX
+from backend.history.days import SKEW_SECONDS, closed_at, day_of, day_path
 from backend.processor.core import ObjectPart, Processed, process
 from backend.settings import Limits, Retention
 
@@ -332,3 +334,15 @@ def test_an_object_that_comes_after_its_day_is_recorded_once_and_one_of_today_is
     assert recorded("20") == [item], "a second delivery overwrites"
     assert recorded("21") == []
     assert recorded("20", start=5_000_000) == [], "of an object in parts the first one tells"
+
+
+def test_an_object_is_told_to_history_once_its_day_may_be_compacted_and_not_before() -> None:
+    day = day_of(NOW)
+    source = ObjectPart(f"{METRICS_PREFIX}{day_path(day)}metrics-1.json")
+
+    def told(now: float) -> list[str]:
+        result = process(b"", source, now=now, catalogue=CATALOGUE, limits=Limits(), retention=Retention())
+        return [item["data"]["S"] for item in result.items if item["metric_type"]["S"] == CLOSED_DAY]
+
+    assert told(closed_at(day) - SKEW_SECONDS - 1) == []
+    assert told(closed_at(day) - SKEW_SECONDS) == [source.key]
