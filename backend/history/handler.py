@@ -40,6 +40,8 @@ ENOUGH_SECONDS: Final = 300.0
 """A day is begun with at least so much time left."""
 RESERVE_SECONDS: Final = 30.0
 """Kept back of the function's time to stop a statement and to say so."""
+VIEW_SECONDS: Final = 60.0
+"""Kept back for the view and for what nobody reads any more: one slow day must not starve them night after night."""
 _DAY_MEANWHILE: Final = "The day is read from its JSON meanwhile. Compact it before that expires."
 _VIEW_MEANWHILE: Final = (
     "Pages are not concerned. Whoever asks Athena through the view reads days as they were the night before; after "
@@ -74,20 +76,19 @@ class Compactor:
         """One run within ``remaining_seconds``; returns its counts. Raises what keeps it from looking at all."""
         began = self._clock()
         until = began + remaining_seconds - RESERVE_SECONDS
-        athena = self._athena(until)
-        compaction = Compaction(self._ledger, self._bucket, athena, self._clock)
+        compaction = Compaction(self._ledger, self._bucket, self._athena(until - VIEW_SECONDS), self._clock)
         with self._logger.append_context_keys(correlation_id=correlation_id):
             try:
                 due = compaction.plan()
                 results: Counter[str] = Counter()
                 for number, day in enumerate(due):
-                    if number and self._clock() + ENOUGH_SECONDS > until:
+                    if number and self._clock() + ENOUGH_SECONDS > until - VIEW_SECONDS:
                         break
                     outcome = compaction.compact(day)
                     results[outcome.result] += 1
                     self._tell(outcome)
                 # A view that could not be rewritten may name what nobody else reads.
-                removed = compaction.clean() if self._rewrite_view(athena, due) else 0
+                removed = compaction.clean() if self._rewrite_view(self._athena(until), due) else 0
             except (ClientError, BotoCoreError, InvalidInput, TimeoutError, RuntimeError) as error:
                 self._alert("Compaction of history stopped", "run", str(error))
                 raise

@@ -15,7 +15,7 @@ from backend.alerts.publish import Publisher
 from backend.aws import Clients
 from backend.contract.errors import InvalidInput
 from backend.history.compaction import Compaction, QueryFailed
-from backend.history.handler import ENOUGH_SECONDS, KIND, RESERVE_SECONDS, Compactor
+from backend.history.handler import ENOUGH_SECONDS, KIND, RESERVE_SECONDS, VIEW_SECONDS, Compactor
 from backend.history.ledger import INDEX_KEY
 from backend.settings import Settings
 from tests.backend.history.lake import BUCKET, DAY, Lake, samples
@@ -39,6 +39,9 @@ class Told:
 
 
 class World(SimpleNamespace):
+    """``until`` are the deadlines of what runs statements, in the order it was made."""
+
+    until: list[float]
     lake: Lake
     told: Told
     run: Compactor
@@ -50,8 +53,14 @@ def world() -> Iterator[World]:
         lake, told, logger, dynamodb = Lake(), Told(), fresh_logger(), Clients("us-east-1").dynamodb
         create_tables(dynamodb, ("MetricsTable",))
         publisher = Publisher(told, SETTINGS, logger, "history-compactor", lambda: lake.now)  # type: ignore[arg-type]
-        run = Compactor(SETTINGS, lake.s3, dynamodb, publisher, logger, lambda _: lake, lambda: lake.now)
-        yield World(lake=lake, told=told, run=run)
+        until: list[float] = []
+
+        def athena(deadline: float) -> Lake:
+            until.append(deadline)
+            return lake
+
+        run = Compactor(SETTINGS, lake.s3, dynamodb, publisher, logger, athena, lambda: lake.now)
+        yield World(lake=lake, told=told, run=run, until=until)
 
 
 def test_a_run_compacts_what_is_due_and_a_second_one_finds_nothing(world: World) -> None:
@@ -89,8 +98,17 @@ def test_a_day_is_begun_only_with_enough_time_but_one_always_is(world: World) ->
         world.lake.now += 60 * sql.startswith("INSERT")
 
     world.lake.before = slow
-    assert world.run(ENOUGH_SECONDS + RESERVE_SECONDS + 90, "x")["left"] == 1
+    assert world.run(ENOUGH_SECONDS + RESERVE_SECONDS + VIEW_SECONDS + 90, "x")["left"] == 1
     assert world.run(10, "x")["left"] == 0
+
+
+def test_a_slow_day_ends_while_there_is_time_for_the_view(world: World) -> None:
+    world.run(900, "x")
+    days, view = world.until
+    assert (days, view) == (
+        world.lake.now + 900 - RESERVE_SECONDS - VIEW_SECONDS,
+        world.lake.now + 900 - RESERVE_SECONDS,
+    )
 
 
 def test_each_run_ends_with_a_view_that_has_what_was_switched_in_it(world: World) -> None:
