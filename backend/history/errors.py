@@ -14,6 +14,7 @@ MISSING_TEXT: Final = re.compile(
     r"(SCHEMA_NOT_FOUND|TABLE_NOT_FOUND|EntityNotFoundException|WorkGroup .*(?:is not found|does not exist)"
     r"|Table .* does not exist)"
 )
+_BUSY: Final = re.compile(r"slow ?down|status code: 503|reduce your request rate", re.IGNORECASE)
 _DENIED: Final = re.compile(r"access ?denied|not authorized|insufficient permissions|AccessDenied", re.IGNORECASE)
 _LIMIT: Final = re.compile(r"bytes scanned limit", re.IGNORECASE)
 _RESULTS: Final = re.compile(
@@ -58,7 +59,10 @@ def query_error(reason: str, query_id: str) -> HistoryError:
     if _LIMIT.search(reason):
         remedy = "narrow the range, or raise the workgroup's limit (HistoryScanLimitBytes)"
         return HistoryError("limit", f"The query would scan more than the workgroup allows; {remedy}", query_id)
-    if _DATA.search(reason):
+    if _BUSY.search(reason):
+        return HistoryError("throttled", "S3 takes no more requests just now; look again in a minute", query_id)
+    # Athena says with the same words that an object can't be read and that it may not be.
+    if _DATA.search(reason) and not _DENIED.search(reason):
         return _data_error(reason, query_id)
     if _RESULTS.search(reason):
         return _results_error(reason, query_id)

@@ -99,6 +99,12 @@ def test_what_was_cancelled_before_is_never_asked(refusing: ThreadingHTTPServer)
             "s3://b/metrics/year=2026/month=11/day=03/metrics-1.json can't be read",
         ),
         ("HIVE_BAD_DATA: Malformed Parquet file. Corrupt footer [s3://b/history/a.parquet]", "data", "a.parquet can't"),
+        (
+            "HIVE_CURSOR_ERROR: Slow Down (Service: Amazon S3; Status Code: 503) s3://b/a.json",
+            "throttled",
+            "in a minute",
+        ),
+        ("HIVE_CANNOT_OPEN_SPLIT: Error opening s3://b/a.parquet: Access Denied", "denied", "pulseboard doctor"),
         ("Unable to verify/create output bucket results", "results", "result bucket"),
         ("TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.a.b' does not exist", "missing", "docs/deploy.md"),
         ("Insufficient permissions to execute the query", "denied", "pulseboard doctor"),
