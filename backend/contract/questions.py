@@ -194,13 +194,14 @@ class Asked:
 class Answer:
     """The rows of an answer: a value per column of the question, None where there is none, times as epoch seconds.
 
-    ``cut``: there are more rows than these.
+    ``cut``: there are more rows than these. ``sql`` is what was asked, values and all.
     """
 
     asked: Asked
     rows: tuple[tuple[Value, ...], ...]
     cut: bool = False
     cost: Cost = field(default_factory=Cost)
+    sql: str = ""
 
 
 def rows_of(

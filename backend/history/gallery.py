@@ -62,7 +62,7 @@ def _samples(asked: Asked, place: Place) -> Part:
     for column, value in _narrowed(asked).items():
         where.append(f"{column} = %({column})s")
         values[column] = value
-    first, last = _ends(asked)
+    first, last = days_asked(asked)
     text = relation(
         first,
         last,
@@ -79,7 +79,7 @@ def _records(asked: Asked) -> Part:
     """The lines of a table that is JSON alone: runs that began in the range, or looks that were taken in it."""
     time = _TIMES[asked.question.subject]
     values: dict[str, Value] = {"start": utc_text(asked.start), "end": utc_text(asked.end)}
-    where = [day_predicate(days_between(*_ends(asked))), f"{time} >= %(start)s AND {time} < %(end)s"]
+    where = [day_predicate(days_between(*days_asked(asked))), f"{time} >= %(start)s AND {time} < %(end)s"]
     for column, value in _narrowed(asked).items():
         where.append(f"{column} = %({column})s")
         values[column] = value
@@ -110,6 +110,6 @@ def _values(catalogue: Catalogue) -> dict[str, Value]:
     }
 
 
-def _ends(asked: Asked) -> tuple[date, date]:
+def days_asked(asked: Asked) -> tuple[date, date]:
     """The first and the last UTC day of the range, whose end is not in it."""
     return day_of(asked.start), day_of(asked.end - 0.001)

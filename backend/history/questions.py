@@ -10,9 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from backend.contract.questions import Answer, Asked, rows_of
 from backend.contract.tables import WORKGROUP
 from backend.history.athena import billed
-from backend.history.days import Days, LateObjects, day_of
+from backend.history.days import Days, LateObjects
 from backend.history.errors import request_error
-from backend.history.gallery import question_statement
+from backend.history.gallery import days_asked, question_statement
 from backend.history.reading import Runner
 from backend.history.series import Place
 from backend.settings import Settings
@@ -44,21 +44,17 @@ class Questions:
         self._workgroups = workgroups
         self._settings = settings
 
-    def text(self, asked: Asked) -> str:
-        """The SQL as Athena gets it, values and all. Raises InvalidInput, and HistoryError where days can't be read."""
+    def answer(self, asked: Asked, stop: threading.Event) -> Answer:
+        """The answer; it ends soon once ``stop`` is set. Raises InvalidInput and HistoryError."""
         from pyathena.formatter import DefaultParameterFormatter
 
         made = self._statement(asked)
-        text: str = DefaultParameterFormatter().format(made.sql, dict(made.values))
-        return text
-
-    def answer(self, asked: Asked, stop: threading.Event) -> Answer:
-        """The answer; it ends soon once ``stop`` is set. Raises InvalidInput and HistoryError."""
-        result = self._athena.run(self._statement(asked), stop)
+        sql: str = DefaultParameterFormatter().format(made.sql, dict(made.values))
+        result = self._athena.run(made, stop)
         table = result.table.slice(0, MOST_ROWS)
         lines = zip(*(column.to_pylist() for column in table.columns), strict=True)
         rows = rows_of(asked.question, table.column_names, lines)
-        return Answer(asked, rows, result.table.num_rows > MOST_ROWS, result.cost)
+        return Answer(asked, rows, result.table.num_rows > MOST_ROWS, result.cost, sql)
 
     def limits(self) -> tuple[int | None, float]:
         """Bytes that one question may scan, None where the workgroup has no limit, and their price in US dollars.
@@ -76,5 +72,5 @@ class Questions:
     def _statement(self, asked: Asked) -> Statement:
         place = Place(Days(), LateObjects(), self._settings.bucket)
         if asked.question.subject == "metrics":
-            place = self._places.place(day_of(asked.start), day_of(asked.end))
+            place = self._places.place(*days_asked(asked))
         return question_statement(asked, self._settings.catalogue, place)

@@ -27,7 +27,8 @@ MOST_OPEN: Final = 6
 MOST_HELD: Final = 64
 MOST_ROWS_HELD: Final = 300_000
 """Rows of all held answers together: some 100 MB."""
-DAY_SECONDS: Final = 86_400
+RETRY_SECONDS: Final = 30.0
+"""How long a failure that may pass is not tried again."""
 LIMITS_SECONDS: Final = 3600.0
 """How long the workgroup is not asked for its limit again."""
 BUSY: Final = "Other questions are being answered; ask again in a moment"
@@ -35,9 +36,6 @@ BUSY: Final = "Other questions are being answered; ask again in a moment"
 
 class Questions(Protocol):
     """What asks Athena: ``backend.history.questions.Questions``."""
-
-    def text(self, asked: Asked) -> str:
-        """The SQL of a question, values and all. Raises InvalidInput, and HistoryError where days can't be read."""
 
     def answer(self, asked: Asked, stop: threading.Event) -> Answer:
         """The answer; ends soon once ``stop`` is set. Raises InvalidInput and HistoryError."""
@@ -58,7 +56,7 @@ class _Flight:
     started_at: float
     key: str = field(default_factory=lambda: f"ask-{uuid.uuid4().hex}")
     stop: threading.Event = field(default_factory=threading.Event)
-    future: Future[tuple[str, Answer]] = field(default_factory=Future)
+    future: Future[Answer] = field(default_factory=Future)
 
     @property
     def open(self) -> bool:
@@ -114,22 +112,24 @@ class GalleryDesk:
         """The asking of a question, begun where there is none that serves; None where too many are open."""
         with self._lock:
             held = self._flights.get(asked)
-            if held is not None and (held.open or since <= held.chosen_at or _settled(held)):
+            if held is not None and (held.open or (since <= held.chosen_at and not self._passed(held, since))):
                 held.chosen_at = max(held.chosen_at, since)
                 self._flights.move_to_end(asked)
                 return held
             if sum(flight.open for flight in self._flights.values()) >= MOST_OPEN:
                 return None
-            made = _Flight(asked, since, self._clock())
+            made = _Flight(asked, max(since, held.chosen_at if held else 0.0), self._clock())
             self._flights[asked] = made
             self._flights.move_to_end(asked)
             self._drop()
-            made.future = self._pool.submit(self._answer, made)
+            made.future = self._pool.submit(self._questions.answer, made.asked, made.stop)
             return made
 
-    def _answer(self, flight: _Flight) -> tuple[str, Answer]:
-        text = self._questions.text(flight.asked)
-        return text, self._questions.answer(flight.asked, flight.stop)
+    def _passed(self, flight: _Flight, since: float) -> bool:
+        """Whether a failure may be over, for who asks without having chosen: a file has no *Ask again*."""
+        error = _error(flight)
+        passes = isinstance(error, HistoryError) and (error.transient or error.kind == "cancelled")
+        return passes and not since and self._clock() - flight.started_at >= RETRY_SECONDS
 
     def _read_limits(self) -> None:
         try:
@@ -148,11 +148,6 @@ class GalleryDesk:
                 del self._flights[asked]
 
 
-def _settled(flight: _Flight) -> bool:
-    """Whether asking again would answer the same: all days of the range were over when it was asked."""
-    return _error(flight) is None and flight.asked.end <= flight.started_at // DAY_SECONDS * DAY_SECONDS
-
-
 def _error(flight: _Flight) -> BaseException | None:
     """Why one that is over has no answer."""
     if flight.future.cancelled():
@@ -163,7 +158,7 @@ def _error(flight: _Flight) -> BaseException | None:
 def _rows(flight: _Flight) -> int:
     if flight.open or _error(flight) is not None:
         return 0
-    return len(flight.future.result()[1].rows)
+    return len(flight.future.result().rows)
 
 
 def _read(flight: _Flight, seconds: float) -> Reading:
@@ -174,12 +169,12 @@ def _read(flight: _Flight, seconds: float) -> Reading:
     error = _error(flight)
     if error is not None:
         return Reading(flight.asked, Source("history", _failed(error), error=_words(error), key=flight.key))
-    text, answer = flight.future.result()
+    answer = flight.future.result()
     cost = answer.cost
     source = Source(
         "history", "done", cost.scanned_bytes, cost.dollars, cost.reused, key=flight.key, since=flight.started_at
     )
-    return Reading(flight.asked, source, text, answer)
+    return Reading(flight.asked, source, answer.sql, answer)
 
 
 def _failed(error: BaseException) -> Progress:

@@ -22,6 +22,7 @@ from backend.history.days import Days, LateObjects
 from backend.history.gallery import question_query, question_statement
 from backend.history.queries import query_names
 from backend.history.series import Place
+from tests.backend.history.lake import duckdb_sql
 
 CATALOGUE = load_catalogue()
 NOON = utc_seconds("2026-11-20T12:00:00.000Z")
@@ -73,8 +74,7 @@ class Athena:
         """The answer's rows, by column."""
         made = question_statement(asked, CATALOGUE, PLACE)
         text = DefaultParameterFormatter().format(made.sql, dict(made.values))
-        (translated,) = sqlglot.transpile(text, read="athena", write="duckdb")
-        found = self.db.execute(translated)
+        found = self.db.execute(duckdb_sql(text))
         names = [column[0] for column in found.description or []]
         answer = Answer(asked, rows_of(asked.question, names, found.fetchall()))
         return [dict(zip([c.name for c in asked.question.columns], row, strict=True)) for row in answer.rows]
@@ -206,6 +206,26 @@ def test_peak_hours_take_a_counter_s_growth_across_resets_and_not_across_gaps(at
     assert rows[0]["cpu_average_percent"] == pytest.approx((30 + 60) / 2)
     assert rows[0]["records_per_second"] == pytest.approx(20)
     assert rows[0]["operator"] == "map"
+
+
+def test_peak_hours_add_up_what_ran_together_and_not_what_ran_on_one_day_after_another(athena: Athena) -> None:
+    for day in range(3):
+        for minute, total in enumerate((0, 600, 1200)):
+            athena.sample("records_in", NOON + 86_400 * day + 60 * minute, total, f"manager-{day}", operator="map")
+
+    (row,) = athena.ask(ask("peak_hours", hours=72))
+
+    assert row["records_per_second"] == pytest.approx(10)
+
+
+def test_peak_hours_take_an_instant_that_came_twice_for_one(athena: Athena) -> None:
+    for minute, totals in enumerate(((0,), (600, 599), (1200,))):
+        for total in totals:
+            athena.sample("records_in", NOON + 60 * minute, total, "jm", operator="map")
+
+    (row,) = athena.ask(ask("peak_hours"))
+
+    assert row["records_per_second"] == pytest.approx(10)
 
 
 def test_jobs_are_told_by_how_they_ended_and_synthetic_ones_are_called_so(athena: Athena) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ from backend.contract.history import Cost, HistoryError
 from backend.contract.questions import Answer, Asked
 from dashboard.data import gallery_desk
 from dashboard.data.gallery_desk import BUSY, GalleryDesk
-from tests.dashboard.gallery_fakes import END, START, asked
+from tests.dashboard.data.feeding import Clock
+from tests.dashboard.gallery_fakes import END, asked
 
 AFTER = END + 3600
 
@@ -26,18 +28,16 @@ class Athena:
         self.asked: list[Asked] = []
         self.rows = 1
 
-    def text(self, wanted: Asked) -> str:
-        self.asked.append(wanted)
-        return f"SELECT {wanted.question.name}"
-
     def answer(self, wanted: Asked, stop: threading.Event) -> Answer:
+        self.asked.append(wanted)
         while not self.go.wait(0.005):
             if stop.is_set():
                 raise HistoryError("cancelled", "Cancelled; run it again to see history")
         if self.error:
             raise self.error
         rows = tuple((f"h{n}", 1.0, 1.0, 1.0, 1) for n in range(self.rows))
-        return Answer(wanted, rows, cost=Cost(1, 12_000_000, 0.00006, 0.5))
+        cost = Cost(1, 12_000_000, 0.00006, 0.5)
+        return Answer(wanted, rows, cost=cost, sql=f"SELECT {wanted.question.name}")
 
     def limits(self) -> tuple[int | None, float]:
         return 10_000_000_000, 0.05
@@ -108,17 +108,28 @@ def test_a_failure_stays_until_somebody_asks_again(athena: Athena, desk: Gallery
     assert len(athena.asked) == 2
 
 
-def test_an_answer_about_days_that_are_over_is_kept_and_one_about_today_can_be_asked_again(
-    athena: Athena, desk: GalleryDesk
-) -> None:
+def test_whoever_chooses_later_asks_again_also_about_days_that_are_over(athena: Athena, desk: GalleryDesk) -> None:
     athena.go.set()
-    over, open_ = asked(), asked(start=START, end=AFTER)
-    for question in (over, open_):
-        desk.ask(question, since=100, wait=10)
-        desk.ask(question, since=200, wait=10)
-        desk.ask(question, since=100, wait=10)
+    for since in (100, 200, 100, 0):
+        desk.ask(asked(), since=since, wait=10)
 
-    assert athena.asked == [over, open_, open_]
+    assert athena.asked == [asked(), asked()]
+
+
+@pytest.mark.parametrize(("kind", "again"), [("throttled", 2), ("cancelled", 2), ("limit", 1)])
+def test_a_failure_that_may_pass_is_tried_again_for_a_file(athena: Athena, kind: Any, again: int) -> None:
+    clock = Clock()
+    desk = GalleryDesk(athena, clock)
+    athena.error = HistoryError(kind, "Not now")
+    athena.go.set()
+    desk.ask(asked(), since=100, wait=10)
+    athena.error = None
+    assert desk.ask(asked(), wait=10).source.state != "done"
+    clock.now += gallery_desk.RETRY_SECONDS
+    assert desk.ask(asked(), since=100, wait=10).source.state != "done", "a page waits for a choice"
+    desk.ask(asked(), wait=10)
+    desk.close()
+    assert len(athena.asked) == again
 
 
 def test_what_a_program_does_wrong_is_no_dead_question(athena: Athena, desk: GalleryDesk) -> None:
