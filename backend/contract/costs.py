@@ -55,12 +55,11 @@ ITEMS: Final = (
     Item("lambda_requests", "Lambda", "Invocations", "invocations", "lambda_million_requests", MILLION),
     Item(
         "lambda_gb_seconds", "Lambda", "Compute", "GB-s", "lambda_gb_second",
-        made=f"at most: each as long as the longest of its five minutes, with {1000 * FUNCTION_GB:.0f} MB",
+        made=f"at most: each as long as the longest of its hour, with {1000 * FUNCTION_GB:.0f} MB",
     ),
     Item("bucket_bytes", "S3", "Storage", "bytes", "s3_gb_month", GB),
     Item("objects_put", "S3", "Metric objects written", "requests", "s3_thousand_puts", 1e3),
     Item("objects_read", "S3", "Metric objects read", "requests", "s3_thousand_gets", 1e3),
-    Item("athena_bytes", "Athena", "Scanned for this dashboard", "bytes", "athena_terabyte", 1e12),
     Item("alert_messages", "SNS", "Alerts told", "messages", "sns_million_requests", MILLION),
     Item(
         "custom_metrics", "CloudWatch", "Custom metrics", "metrics", "cloudwatch_metric_month",
@@ -75,6 +74,7 @@ NEVER_MEASURED: Final = (
     "SQS requests, most of them polls of empty queues",
     "CloudWatch logs and requests",
     "requests to the API",
+    "Athena's scans, which each answer names",
     "Step Functions' transitions",
     "the dashboard's own host",
 )
@@ -106,14 +106,11 @@ def estimate(amounts: Mapping[str, float | None], prices: Mapping[str, float], a
 def gb_seconds(
     invocations: Mapping[str, Mapping[float, float]], milliseconds: Mapping[str, Mapping[float, float]]
 ) -> float | None:
-    """Gigabyte-seconds at most, from invocations and longest durations by function and time; None where no function
-    has both."""
-    both = invocations.keys() & milliseconds.keys()
-    if not both:
+    """Gigabyte-seconds at most, from invocations and longest durations by function and time.
+
+    None where nothing was invoked, and where a duration is missing: a part is no most.
+    """
+    asked = [(name, t, number) for name, times in invocations.items() for t, number in times.items() if number]
+    if not asked or any(t not in milliseconds.get(name, {}) for name, t, _ in asked):
         return None
-    return sum(
-        number * milliseconds[name][t] / 1000 * FUNCTION_GB
-        for name in both
-        for t, number in invocations[name].items()
-        if t in milliseconds[name]
-    )
+    return sum(number * milliseconds[name][t] / 1000 * FUNCTION_GB for name, t, number in asked)

@@ -25,7 +25,7 @@ UNITS_A_WRITE: Final = 2
 """An item and its row in the index, each below 1 KB."""
 _ASKED: Final[tuple[tuple[str, Stat, str | None], ...]] = (
     (FILES, "sum", ALL), (WRITES, "sum", ALL), (WRITE_UNITS, "sum", ALL), (INVOCATIONS, "sum", None),
-    (DURATION, "avg", None), (BUCKET, "avg", ALL), (TOLD, "sum", ALL),
+    (DURATION, "max", None), (BUCKET, "avg", ALL), (TOLD, "sum", ALL),
 )  # fmt: skip
 
 

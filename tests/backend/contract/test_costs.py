@@ -45,11 +45,12 @@ def test_a_month_is_measured_time_at_the_same_pace() -> None:
         a_month(1, 0)
 
 
-def test_compute_counts_functions_that_have_both_numbers() -> None:
-    invocations = {"a": {0.0: 10.0, 300.0: 5.0}, "b": {0.0: 99.0}}
-    durations = {"a": {0.0: 2000.0}, "c": {0.0: 1.0}}
-    assert gb_seconds(invocations, durations) == pytest.approx(10 * 2 * FUNCTION_GB)
-    assert gb_seconds(invocations, {}) is None
+def test_compute_is_known_only_where_every_invocation_has_a_duration() -> None:
+    invocations = {"a": {0.0: 10.0, 300.0: 0.0}, "b": {0.0: 5.0}}
+    durations = {"a": {0.0: 2000.0}, "b": {0.0: 4000.0}, "c": {0.0: 1.0}}
+    assert gb_seconds(invocations, durations) == pytest.approx((10 * 2 + 5 * 4) * FUNCTION_GB)
+    assert gb_seconds(invocations, {"a": durations["a"]}) is None
+    assert gb_seconds({}, durations) is None
 
 
 def test_every_item_has_a_price_in_the_list() -> None:

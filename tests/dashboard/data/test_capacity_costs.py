@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backend.contract.catalogue import load_catalogue
-from backend.contract.costs import FUNCTION_GB
+from backend.contract.costs import FUNCTION_GB, ITEMS
 from backend.contract.ranges import TimeRange
 from dashboard.data.capacity_costs import amounts, cost_requests
 from dashboard.data.points import Points
@@ -40,12 +40,23 @@ def test_what_aws_counted_itself_goes_before_what_we_reckon() -> None:
     functions = {"a": [(NOW - DAY, 10.0)], "b": [(NOW - DAY, 5.0)]}
     given, connected = answers(
         successful_writes={ALL: day}, dynamodb_consumed_write_capacity={ALL: [(NOW - DAY, 70.0)]},
-        lambda_invocations=functions, lambda_duration_ms={"a": [(NOW - DAY, 2000.0)]},
+        lambda_invocations=functions, lambda_duration_ms={"a": [(NOW - DAY, 2000.0)], "b": [(NOW - DAY, 4000.0)]},
         s3_bucket_bytes={ALL: [(NOW - DAY, 1e9), (NOW - 1, 2e9)]},
     )  # fmt: skip
     monthly = amounts(given, CATALOGUE, connected, NOW).monthly
     assert (monthly["write_units"], monthly["lambda_requests"], monthly["bucket_bytes"]) == (2100, 450, 2e9)
-    assert monthly["lambda_gb_seconds"] == pytest.approx(10 * 2 * FUNCTION_GB * 30)
+    assert monthly["lambda_gb_seconds"] == pytest.approx((10 * 2 + 5 * 4) * FUNCTION_GB * 30)
+
+
+def test_compute_at_most_takes_the_longest_of_each_hour() -> None:
+    asked = cost_requests(CATALOGUE, frozenset({"lambda_duration_ms"}), ENVIRONMENT, RANGE)
+    assert [request.stat for request in asked] == ["max"]
+
+
+def test_every_line_of_the_estimate_has_something_that_measures_it() -> None:
+    every = {name: {ALL: [(NOW - DAY, 1.0)]} for name in CATALOGUE}
+    given, connected = answers(**every)
+    assert amounts(given, CATALOGUE, connected, NOW).monthly.keys() == {item.key for item in ITEMS}
 
 
 def test_nothing_connected_costs_nothing_known() -> None:
