@@ -27,7 +27,7 @@ from backend.contract.tables import (
 )
 from backend.jobs.config import check_config
 from backend.settings_alerts import Alerting, Checks, Maintenance, Renotify
-from backend.settings_history import History
+from backend.settings_history import History, check_history
 from backend.settings_jobs import Calendar, DatasetConfig, JobConfig
 from backend.settings_prices import Prices, check_prices
 
@@ -261,6 +261,7 @@ def load_config(path: Path | None) -> Config:
         _check_positive(source, f"collect[{index}]")
     check_config(config.jobs, config.datasets)
     check_alerting(config.alerts)
+    check_history(config.history)
     check_prices(config.prices)
     return config
 

@@ -97,7 +97,7 @@ def connected(settings: Settings, table: MemoryTable, clock: Callable[[], float]
     clients = Clients(settings.region)
     places = Places(clients.s3, clients.dynamodb, settings, clock)
     reader = HistoryReader(Athena(settings, clients.s3), places, settings)
-    services.history = History(reader, clock, settings.config.history.reuse_minutes * 60)
+    services.history = History(reader, clock, settings.config.history.reread_seconds)
     services.ranged.connect(services.history, settings.catalogue, services.hot.seen)
     return services, reader
 

@@ -303,7 +303,7 @@ def connect_history(services: Services, clients: Clients) -> None:
     places = Places(clients.s3, clients.dynamodb, settings, clock)
     athena = Athena(settings, clients.s3)
     reader = HistoryReader(athena, places, settings)
-    services.history = History(reader, clock, settings.config.history.reuse_minutes * 60)
+    services.history = History(reader, clock, settings.config.history.reread_seconds)
     services.ranged.connect(services.history, settings.catalogue, services.hot.seen)
     services.gallery = GalleryDesk(Questions(athena, places, clients.athena, settings), clock)
 
