@@ -15,7 +15,8 @@ CONFIG: Final = {
     # plotly.js 4 offers to upload the data unless told otherwise.
     "showSendToCloud": False,
     "plotlyServerURL": "",
-    "modeBarButtonsToRemove": ["select2d", "lasso2d"],
+    # Dragging zooms and a double click goes back: two buttons stay, so that none covers a legend.
+    "modeBarButtons": [["toImage", "resetScale2d"]],
 }
 
 
