@@ -124,8 +124,11 @@ class RangedSeries:
     def _hot(self, requests: Sequence[SeriesRequest]) -> list[SeriesAnswer]:
         """What DynamoDB holds, in hours where the range is long: each of some thirty metrics is read beside the others,
         and of many days no more than a chart shows."""
-        answers = self._pool.map(self._series.answer, map(in_hours, requests))
-        return [replace(answer, request=request) for answer, request in zip(answers, requests, strict=True)]
+
+        def answer(request: SeriesRequest) -> SeriesAnswer:
+            return replace(self._series.answer(in_hours(request)), request=request)
+
+        return list(self._pool.map(answer, requests))
 
     def bands(self, request: SeriesRequest, now: float) -> Bands | None:
         """How the groups of a fleet spread over the range; of history what was read for the same range before.
