@@ -9,7 +9,7 @@
     const ready = () => {
       awaited -= 1;
       if (awaited > 0) return;
-      sessionStorage.removeItem("pulseboard-boots");
+      stored(null);
       start.replaceWith(copy(start));
     };
     for (const script of later.filter((candidate) => candidate.src)) {
@@ -27,8 +27,8 @@
   function recover() {
     if (recovering) return;
     recovering = true;
-    const tries = Number(sessionStorage.getItem("pulseboard-boots") || 0) + 1;
-    sessionStorage.setItem("pulseboard-boots", String(tries));
+    const tries = Number(stored()) + 1;
+    stored(tries);
     const wait = Math.min(2000 * 2 ** tries, 300000);
     const again = () =>
       fetch("/healthz", { cache: "no-store" }).then(
@@ -36,6 +36,17 @@
         () => setTimeout(again, wait),
       );
     setTimeout(again, wait);
+  }
+
+  // How often it was loaded anew. Storage may be forbidden: then each time is taken for a later one.
+  function stored(value) {
+    try {
+      if (value) sessionStorage.setItem("pulseboard-boots", value);
+      else if (value === null) sessionStorage.removeItem("pulseboard-boots");
+      return sessionStorage.getItem("pulseboard-boots");
+    } catch {
+      return 3;
+    }
   }
 
   function copy(script) {

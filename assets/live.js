@@ -46,7 +46,7 @@
 
   // Milliseconds between refreshes: the URL's, else the server's; Infinity while off or paused.
   function interval() {
-    if (shown?.reading) return shown.refreshMs; // history that was asked for is shown when it comes, paused or not
+    if (shown?.awaits) return shown.refreshMs; // what was asked for is shown when it comes, paused or not
     if (root.hasAttribute("data-paused")) return Infinity;
     const asked = new URLSearchParams(location.search).get("refresh");
     if (asked === "off") return Infinity;
@@ -121,7 +121,7 @@
     shown = {
       url, etag: response.headers.get("ETag"), page: body.page,
       asOf: body.as_of, live: body.live !== false, refreshMs: body.refresh_ms, staleSeconds, applied: false,
-      reading: body.source?.state === "running",
+      awaits: body.awaits === true,
     };
     if (body.build && body.build !== root.dataset.build)
       document.dispatchEvent(new CustomEvent("pulseboard:build", { detail: body.build }));

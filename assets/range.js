@@ -14,6 +14,7 @@
   const EXACT_MS = 600e3; // shorter ranges are written with their seconds
   const LEAST_MS = 15e3; // the server widens ends to this grid
   const LONGEST_MS = 400 * UNITS.d;
+  const WIDEST_MS = LONGEST_MS - 2 * LEAST_MS; // of ends that are nobody's choice, and so beside that grid
   const SLACK_MS = 1000;
 
   // --------------------------------------------------------------------- the ends
@@ -128,7 +129,8 @@
     const [, number, unit] = (to === "now" && LAST.exec(from)) || [];
     if (number && number * 2 * UNITS[unit] <= LONGEST_MS) return change({ from: `now-${number * 2}${unit}`, to: null });
     const [start, end] = ends();
-    const length = Math.min((end - start) * 2, LONGEST_MS);
+    const length = Math.min((end - start) * 2, WIDEST_MS);
+    if (length <= end - start) return;
     const last = Math.min((start + end + length) / 2, Math.max(now() * 1000, end));
     put(last - length, last);
   }

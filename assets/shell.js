@@ -14,10 +14,10 @@
     return params.toString().replace(/(^|&)kiosk=(?=&|$)/, "$1kiosk");
   }
 
-  // What is open on a page stays there; filters go along to the next one.
-  const PAGE_ONLY = ["event", "replay", "queue", "tab", "token", "panel", "alert", "incident", "run", "sort", "retry", "ask", "asked"];
+  // What is a page's own stays there; the range, the filters of all pages and the display go along to the next one.
+  const KEPT = JSON.parse(root.dataset.kept);
   function kept(params) {
-    for (const name of PAGE_ONLY) params.delete(name);
+    for (const name of [...params.keys()]) if (!KEPT.includes(name)) params.delete(name);
     return params;
   }
 

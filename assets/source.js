@@ -8,15 +8,16 @@
   if (!line) return;
 
   let source = JSON.parse(line.dataset.source || "null");
-  const UNITS = [["GB", 1e9], ["MB", 1e6], ["KB", 1e3]];
+  let refusal = { key: "", why: "" }; // of the last press, said as long as the line is about the same reading
+  const UNITS = [["TB", 1e12], ["GB", 1e9], ["MB", 1e6], ["KB", 1e3]];
 
+  // These two are the twins of size and dollars in dashboard/components/text.py.
   function bytes(number) {
     const [unit, size] = UNITS.find(([, least]) => number >= least) || ["bytes", 1];
     const shown = number / size;
     return `${shown >= 100 || size === 1 ? Math.round(shown) : Number(shown.toFixed(1))} ${unit}`;
   }
 
-  // "$0.00005": as many digits as say something.
   function dollars(number) {
     if (!number || number >= 0.01) return `$${number.toFixed(2)}`;
     return `$${number.toFixed(1 - Math.floor(Math.log10(number))).replace(/0+$/, "")}`;
@@ -47,7 +48,8 @@
   const ACTIONS = { running: ["cancel", "Cancel"], failed: ["retry", "Try again"], cancelled: ["retry", "Try again"] };
 
   function write() {
-    const text = source ? sentence() : "";
+    const refused = refusal.why && refusal.key === source?.key ? `. ${refusal.why}` : "";
+    const text = source ? sentence() + refused : "";
     if (words.textContent !== text) words.textContent = text;
     words.title = text;
     line.dataset.state = source?.state || "";
@@ -61,14 +63,19 @@
     const [action] = ACTIONS[source?.state] || [];
     if (!action || button.disabled) return;
     button.disabled = true;
+    const { key } = source;
+    refusal = { key, why: "" };
     try {
       const headers = { "Content-Type": "application/json" };
-      const answer = await fetch(`/api/v1/history/${action}`, { method: "POST", headers, body: JSON.stringify({ key: source.key }) });
-      if (answer.ok) document.dispatchEvent(new CustomEvent("pulseboard:acted"));
+      const answer = await fetch(`/api/v1/history/${action}`, { method: "POST", headers, body: JSON.stringify({ key }) });
+      // One that is not known has ended meanwhile: the view says how.
+      if (answer.ok || answer.status === 404) document.dispatchEvent(new CustomEvent("pulseboard:acted"));
+      else refusal.why = (await answer.json().catch(() => null))?.error?.message || `The server refused (${answer.status})`;
     } catch {
       // the age clock says that the server is away
     } finally {
       button.disabled = false;
+      write();
     }
   }
 

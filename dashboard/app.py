@@ -26,7 +26,7 @@ from dashboard.auth import signed_in
 from dashboard.bundles import PLOTLY_PATH, Bundles
 from dashboard.components.shell import shell
 from dashboard.components.states import note
-from dashboard.components.url_state import UrlState, parse_url_state
+from dashboard.components.url_state import KEPT, UrlState, parse_url_state
 from dashboard.first_paint import FirstPaint
 from dashboard.html import render
 from dashboard.pages import PAGES
@@ -209,6 +209,7 @@ def _root_attributes(services: Services, state: UrlState, scripts: str) -> dict[
         "data-pages": json.dumps({page.path: page.name for page in services.pages}),
         "data-suites": json.dumps({name: address for address, name in _ON_DEMAND.findall(scripts)}),
         "data-traits": json.dumps({page.name: _traits(page) for page in services.pages}, separators=(",", ":")),
+        "data-kept": json.dumps(KEPT, separators=(",", ":")),
         "data-tz": state.get("tz", "utc"),
     }
     return attributes | ({"data-kiosk": "yes"} if state.kiosk else {})

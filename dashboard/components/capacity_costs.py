@@ -10,6 +10,7 @@ from backend.contract.costs import CostLine, Estimate
 from backend.contract.verdict import amount, duration
 from dashboard.components.capacity import quantity
 from dashboard.components.states import note, skeleton
+from dashboard.components.text import dollars
 from dashboard.components.times import short_day
 
 Children = list[Any]
@@ -73,11 +74,6 @@ def _per(per: float, unit: str) -> str:
         if per == size:
             return f"{name}{unit}"
     return amount(per, unit).removeprefix("1 ")
-
-
-def dollars(value: float) -> str:
-    """US dollars to the cent; what is less than one says so."""
-    return "< $0.01" if 0 < value < 0.005 else f"${value:,.2f}"
 
 
 def _day(as_of: str) -> str:

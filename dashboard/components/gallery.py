@@ -14,6 +14,7 @@ from dash import html
 from backend.contract.questions import QUESTIONS, Answer, Asked, Column, Question, Value
 from dashboard.components.links import set_link
 from dashboard.components.states import note, skeleton
+from dashboard.components.text import dollars, size
 from dashboard.components.times import lasting, stamp
 from dashboard.data.gallery import ASK, ASKED, PARAMETERS, GalleryData, Reading, load
 
@@ -62,7 +63,7 @@ def _aside(data: GalleryData) -> str:
     words = "Athena reads S3 for the range and the filters of this page"
     if data.limit_bytes is None:
         return f"{words}, up to the workgroup's limit"
-    return f"{words}: at most {size(data.limit_bytes)} a question, {price(data.limit_dollars)}"
+    return f"{words}: at most {size(data.limit_bytes)} a question, {dollars(data.limit_dollars)}"
 
 
 def _entry(question: Question, data: GalleryData) -> html.Li:
@@ -139,7 +140,7 @@ def _cost(reading: Reading) -> html.P:
     if source.scanned_bytes is not None:
         words.append(f"{size(source.scanned_bytes)} scanned")
     if source.dollars is not None:
-        words.append(f", {price(source.dollars)}")
+        words.append(f", {dollars(source.dollars)}")
     if source.reused:
         words.append(", an earlier answer of Athena's was used again")
     if reading.asked.question.note:
@@ -225,18 +226,3 @@ def _shown_value(value: Value, column: Column) -> Any:
     if column.kind == "time":
         return stamp(value)
     return f"{value:,.{column.places}f}" if column.kind == "number" else f"{value:,}"
-
-
-def size(number: float) -> str:
-    """Bytes as people read them, by thousands: ``12 MB``, ``1.4 GB``."""
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if number >= factor:
-            return f"{number / factor:.3g} {unit}"
-    return f"{number:.0f} bytes"
-
-
-def price(dollars: float) -> str:
-    """US dollars, small ones with as many digits as say something: ``$0.05``, ``$0.00005``."""
-    if dollars >= 0.01 or dollars <= 0:
-        return f"${dollars:,.2f}"
-    return f"${dollars:.5f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from backend.contract.verdict import amount, duration
@@ -9,6 +10,7 @@ from backend.contract.verdict import amount, duration
 STEADY: Final = 0.02
 """Changes below this share are called steady."""
 MASK_KEEPS: Final = 2
+_SIZES: Final = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("KB", 1e3))
 LEAST_LAG: Final = 0.01
 """Seconds: what took less is not told apart from what took nothing."""
 
@@ -61,6 +63,23 @@ def count(number: int, one: str, many: str | None = None) -> str:
 def took(seconds: float) -> str:
     """How long something took: ``1.2 s``, from ten seconds on as any length of time. The twin is in grid.js."""
     return duration(seconds) if seconds >= 10 else f"{seconds:.1f} s"
+
+
+def size(number: float) -> str:
+    """Bytes by thousands, with a digit after the point below 100: ``12.3 KB``, ``1.4 GB``. The twin is in source.js."""
+    for unit, factor in _SIZES:
+        if number >= factor:
+            shown = f"{number / factor:.{0 if number >= 100 * factor else 1}f}"
+            return f"{shown.removesuffix('.0')} {unit}"
+    return f"{number:.0f} bytes"
+
+
+def dollars(value: float) -> str:
+    """US dollars to the cent, less than one with two digits that say something: ``$0.05``, ``$0.00005``. The twin is in
+    source.js."""
+    if value >= 0.01 or value <= 0:
+        return f"${value:,.2f}"
+    return f"${value:.{1 - math.floor(math.log10(value))}f}".rstrip("0")
 
 
 def masked(ident: str) -> str:

@@ -159,6 +159,15 @@ def test_steps_and_comparing_are_kept_by_links_and_said_where_they_do_not_apply(
     expect(tab.get_by_role("button", name="Half a range later")).to_be_disabled()
     tab.get_by_role("button", name="Twice the range").click()
     expect(tab).to_have_url(re.compile(r"from=now-2h&compare=previous"))
+    # Twice 360 days is what there is at most, as the server counts: both ends are widened to its grid.
+    tab.evaluate("window.pulseboard.change({ from: 'now-360d' })")
+    with tab.expect_response("**/api/v1/view/times?from=1*") as answer:
+        tab.get_by_role("button", name="Twice the range").click()
+    assert answer.value.status == 200
+    longest = tab.url
+    tab.get_by_role("button", name="Twice the range").click()
+    assert tab.url == longest
+    tab.get_by_role("button", name="Back to live").click()
     tab.get_by_role("button", name="Compare").click()
     expect(tab).not_to_have_url(re.compile("compare"))
     tab.get_by_role("button", name="Pause").click()
@@ -200,8 +209,11 @@ def test_history_is_watched_while_it_is_read_and_can_be_given_up(tab: Page, face
 
     def cancel(route: Route) -> None:
         sent.append(route.request.post_data_json)
+        if len(sent) == 1:
+            route.fulfill(status=403, json={"error": {"code": "cross_site", "message": "Not from here"}})
+            return
         TIMES.source = Source("both", "cancelled", error="cancelled by a reader", key="k1")
-        route.fulfill(status=200, json={})
+        route.fulfill(status=404, json={"error": {"code": "unknown_reading", "message": "It has ended"}})
 
     tab.route("**/api/v1/history/cancel", cancel)
     TIMES.source = Source("both", "running", key="k1", since=face.services.now() - 4)
@@ -210,8 +222,10 @@ def test_history_is_watched_while_it_is_read_and_can_be_given_up(tab: Page, face
     words = tab.locator("#source-words")
     expect(words).to_have_text(re.compile(r"Reading history from Athena … \d s"))
     tab.get_by_role("button", name="Cancel").click()
+    expect(words).to_have_text(re.compile(r"Reading history from Athena … \d+ s\. Not from here"))
+    tab.get_by_role("button", name="Cancel").click()
     expect(words).to_have_text("History was not read: cancelled by a reader")
-    assert sent == [{"key": "k1"}]
+    assert sent == [{"key": "k1"}] * 2
     expect(tab.get_by_role("button", name="Try again")).to_be_visible()
     TIMES.source = Source("both", scanned_bytes=3_100_000, dollars=0.00005, days="24 Oct to 20 Nov")
     tab.goto("/times?kiosk")

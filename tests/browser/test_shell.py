@@ -28,7 +28,7 @@ def test_every_page_opens_with_a_clean_console(tab: Page, theme: str) -> None:
 
 def test_navigation_keeps_the_query_and_back_shows_the_full_page_again(tab: Page) -> None:
     query = r"\?from=now-6h&environment=staging&host=server-001&theme=dark"
-    tab.goto("/?from=now-6h&environment=staging&host=server-001&theme=dark")
+    tab.goto("/?from=now-6h&environment=staging&host=server-001&resource=capacity-s-own&theme=dark")
     ready(tab)
     tab.evaluate("window.sameDocument = true")
     tab.get_by_role("link", name="Errors", exact=True).click()

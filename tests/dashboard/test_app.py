@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import html
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from plotly.offline import get_plotlyjs_version
 from dashboard import api
 from dashboard.app import SCRIPTS, assets_folder, build_id, create_app
 from dashboard.bundles import PLOTLY_BUNDLE, PLOTLY_PATH
+from dashboard.components.url_state import KEPT
 from dashboard.pages import PAGES
 from tests.dashboard import fakes
 
@@ -55,6 +58,13 @@ def test_every_page_has_its_root_and_the_navigation_to_all(client: FlaskClient, 
     assert f'id="page-{page.name}"' in answer.text  # type: ignore[attr-defined]
     for other in PAGES:
         assert f'data-nav="{other.path}"' in answer.text
+
+
+def test_the_browser_keeps_what_links_of_the_server_keep_and_nothing_that_is_a_page_s_own(client: FlaskClient) -> None:
+    kept = re.search(r'data-kept="([^"]*)"', client.get("/").text)
+    assert kept
+    assert json.loads(html.unescape(kept[1])) == list(KEPT)
+    assert {name for page in PAGES for name in page.parameters} & set(KEPT) == set()
 
 
 def test_links_keep_the_query_and_a_kiosk_has_none(client: FlaskClient) -> None:

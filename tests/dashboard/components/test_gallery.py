@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from backend.contract.questions import QUESTIONS
-from dashboard.components.gallery import MOST_ROWS, price, props, section, size
+from dashboard.components.gallery import MOST_ROWS, props, section
 from dashboard.data.gallery import GalleryData, Reading
 from dashboard.data.request import ViewRequest
 from dashboard.data.source import Source
@@ -107,8 +107,3 @@ def test_filters_that_a_question_does_not_follow_are_said() -> None:
 
     assert "all environments, host a" in drawn(having(asked=counts, answer=None))
     assert "production. Not filtered by host" in drawn(having(asked=jobs, answer=None))
-
-
-def test_sizes_and_prices_are_read_at_a_glance() -> None:
-    assert [size(n) for n in (0, 999, 12_300, 10e9)] == ["0 bytes", "999 bytes", "12.3 kB", "10 GB"]
-    assert [price(n) for n in (0.0, 0.00005, 0.05, 1234.5)] == ["$0.00", "$0.00005", "$0.05", "$1,234.50"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.components.text import change, count, lag, masked, number_and_unit, percent
+from dashboard.components.text import change, count, dollars, lag, masked, number_and_unit, percent, size
 from dashboard.components.times import iso, short_day, written
 from tests.dashboard.fakes import NOW
 
@@ -45,6 +45,13 @@ def test_changes_are_words(trend: float | None, shown: tuple[str, str]) -> None:
 
 def test_counts_have_a_plural() -> None:
     assert [count(n, "day") for n in (0, 1, 1200)] == ["0 days", "1 day", "1,200 days"]
+
+
+def test_sizes_and_prices_are_read_at_a_glance() -> None:
+    sizes = (0, 999, 12_300, 999.9e6, 10e9)
+    assert [size(n) for n in sizes] == ["0 bytes", "999 bytes", "12.3 KB", "1000 MB", "10 GB"]
+    prices = (0.0, 0.0000512, 0.00005, 0.05, 1234.5)
+    assert [dollars(n) for n in prices] == ["$0.00", "$0.000051", "$0.00005", "$0.05", "$1,234.50"]
 
 
 def test_instants_are_written_in_their_format() -> None:
