@@ -54,6 +54,7 @@ def parquet_of(answer: Answer) -> bytes:
         "from": utc_text(asked.start),
         "to": utc_text(asked.end),
         **{name: getattr(asked, name) for name in ("environment", "host") if asked.follows(name)},
+        **({"cut": f"the first {len(answer.rows)} rows, there are more"} if answer.cut else {}),
     }
     values = zip(*answer.rows, strict=True) if answer.rows else [()] * len(columns)
     arrays = [

@@ -72,7 +72,7 @@ def _entry(question: Question, data: GalleryData) -> html.Li:
     if not data.connected:
         return html.Li(html.Div(words, className="gallery-question"))
     chosen = {"aria-current": "true"} if here else {}
-    changes = {ASK: question.name, ASKED: str(data.asked_at)}
+    changes = {ASK: question.name, ASKED: str(data.again_at if here else data.asked_at)}
     return html.Li(set_link(words, data.request, changes, className="gallery-question", **chosen))
 
 
@@ -106,7 +106,7 @@ def _scope(asked: Asked) -> html.P:
 
 
 def _close(data: GalleryData) -> html.Div:
-    again = set_link("Ask again", data.request, {ASKED: str(data.asked_at)})
+    again = set_link("Ask again", data.request, {ASKED: str(data.again_at)})
     close = set_link("Close", data.request, dict.fromkeys(PARAMETERS))
     running = data.running
     return html.Div([close] if running else [again, close], className="answer-links")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -48,6 +49,9 @@ def test_parquet_has_types_units_and_what_was_asked() -> None:
     assert table.schema.field("above_since").type == pa.timestamp("ms", tz="UTC")
     assert table["above_since"].to_pylist() == [datetime.fromtimestamp(START + 60, UTC), None]
     assert table.schema.metadata[b"host"] == b"server-002"
+    assert b"cut" not in table.schema.metadata
+    part = pq.read_table(io.BytesIO(parquet_of(replace(answer(), cut=True))))
+    assert part.schema.metadata[b"cut"] == b"the first 2 rows, there are more"
 
 
 def test_parquet_of_no_rows_keeps_its_columns() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from backend.contract.errors import InvalidInput
-from dashboard.data.gallery import PARAMETERS, asked_of
+from dashboard.data.gallery import PARAMETERS, asked_of, load
 from dashboard.data.request import parse_view_request
+from tests.dashboard.gallery_fakes import FakeGallery
 
 NOW = 1_795_270_507.3
 """2026-11-21 14:15:07 UTC."""
@@ -35,6 +39,22 @@ def test_an_address_written_by_hand_asks_once_an_hour() -> None:
     hour = asked(ask="cpu_by_host", from_="now-2h")
 
     assert (hour.start, hour.end) == (1_795_262_400, 1_795_269_600)  # type: ignore[attr-defined]
+
+
+def test_an_address_that_begins_in_this_hour_asks_up_to_its_end() -> None:
+    asked_ = asked(ask="cpu_by_host", from_="2026-11-21T14:05:00Z")
+
+    assert (asked_.start, asked_.end) == (1_795_269_900, 1_795_273_200)  # type: ignore[attr-defined]
+
+
+def test_quick_choices_never_lead_to_an_address_that_is_refused() -> None:
+    services: Any = SimpleNamespace(gallery=FakeGallery())
+    at = "1795270500"
+    for _ in range(9):
+        values = {"ask": "cpu_by_host", "asked": at}
+        data = load(services, parse_view_request("capacity", values, "production", NOW, PARAMETERS), NOW)
+        assert (data.asked_at, data.again_at >= int(at)) == (1_795_270_500, True)
+        at = str(data.again_at)
 
 
 @pytest.mark.parametrize(
