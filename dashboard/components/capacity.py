@@ -12,11 +12,13 @@ from dashboard.components.links import set_link
 from dashboard.components.states import note, shape, skeleton
 from dashboard.components.text import count
 from dashboard.components.times import ago, stamp
+from dashboard.components.unusual import unusual
 from dashboard.data.capacity import RESOURCE, CapacityData
 from dashboard.data.capacity_panels import Panel
-from dashboard.data.forecast import DAY, HORIZON_DAYS, HOUR, LEAST_DAYS, NOMINAL, Reach, Shortage
+from dashboard.data.forecast import DAY, HORIZON_DAYS, HOUR, LEAST_DAYS, LEAST_HOURS, NOMINAL, Reach, Shortage
 from dashboard.data.limits import FLEET, KIND, LimitRow
 from dashboard.data.series import ALL
+from dashboard.data.source import Source
 
 Children = list[Any]
 ROWS: Final = 12
@@ -33,6 +35,8 @@ _STATES: Final[Mapping[str, str]] = {
 SOON_DAYS: Final = 14
 FAR_DAYS: Final = 30
 IN_SIGHT: Final = ("reached", "peaks", "reaches", "may")
+PERIODS_SURE: Final = 3
+"""A range of so many periods of a metric holds a value of it, though AWS tells them a day late."""
 HEADS: Final = ("Resource", "Now", "Limit", "Time left")
 
 
@@ -41,11 +45,18 @@ def lead(data: CapacityData) -> Children:
     lines: Children = [html.P(sentence(data), className="lead", **{"data-state": _worst(data)})]
     if data.forecast_at is not None:
         by = ["Forecasts of ", stamp(data.forecast_at), f"; a range holds {NOMINAL:.0%} of what is to be expected."]
+        by += [f" {_without(data.forecast_source)}"] if data.forecast_source.state != "done" else []
         lines.append(html.P(by, className="label lead-note"))
     synthetic = html.P(
         "Synthetic data: made by a generator, not by real servers.", className="synthetic capacity-synthetic"
     )
     return [html.H1("Capacity"), *lines, *([synthetic] if data.synthetic else [])]
+
+
+def _without(source: Source) -> str:
+    """What a forecast lacks that was made before history came."""
+    why = {"running": "reading it takes too long", "cancelled": "reading it was cancelled"}
+    return f"Made without history ({source.days}): {why.get(source.state) or source.error}."
 
 
 def sentence(data: CapacityData) -> Children:
@@ -170,9 +181,13 @@ def shown_rows(rows: Sequence[LimitRow], most: int) -> list[LimitRow]:
 
 
 def _rest(rows: Sequence[LimitRow]) -> str:
-    soonest = rows[0].reach
-    near = rows[0].state in IN_SIGHT and soonest is not None
-    return f"And {len(rows)} more, {within(soonest) if near and soonest else 'none of them in sight'}."
+    first = rows[0]
+    words = "none of them in sight"
+    if first.state in ("reached", "peaks"):
+        words = "the first of them reached already"
+    elif first.state in IN_SIGHT and first.reach is not None:
+        words = f"the first of them {within(first.reach)}"
+    return f"And {len(rows)} more, {words}."
 
 
 def _age(data: CapacityData) -> Children:
@@ -232,7 +247,7 @@ def _left(row: LimitRow) -> Any:
 def _short(found: Shortage | None) -> str:
     """How much there is, and how much it takes."""
     if found is None:
-        return f"not enough data: nothing of {duration(48 * HOUR)} yet"
+        return f"not enough data: nothing of {duration(LEAST_HOURS * HOUR)} yet"
     have, need = (f"{seconds / DAY:.0f} d" if found.need > 2 * DAY else f"{seconds / HOUR:.0f} h" for seconds in
                   (found.have, found.need))  # fmt: skip
     return f"not enough data: {have} of {need}"
@@ -260,7 +275,7 @@ def forecast_body(data: CapacityData) -> Children:
         return [note("No forecast", data.forecast_error, "error")]
     if all(row.state == "not_connected" for row in data.rows):
         return [note("Not connected yet", "No source sends a metric that has a limit.", "not-connected")]
-    return [note("Not enough data", f"A forecast takes {duration(48 * HOUR)} of measurements, one over "
+    return [note("Not enough data", f"A forecast takes {duration(LEAST_HOURS * HOUR)} of measurements, one over "
                  f"{HORIZON_DAYS} days a month.", "empty")]  # fmt: skip
 
 
@@ -277,6 +292,7 @@ def panel_aside(panel: Panel, data: CapacityData) -> Children:
     if data.request.host and panel.state == "ok" and not all(asked.per_host for asked in spec.asked):
         words.append("not filtered by host")
     parts: Children = [html.Span(", ".join(words))] if words else []
+    parts += unusual(panel.unusual, panel.noticing)
     if panel.as_of is not None:
         word = "silent, last " if panel.silent else ""
         parts.append(html.Span([word, ago(panel.as_of)], className="panel-age"))
@@ -286,22 +302,24 @@ def panel_aside(panel: Panel, data: CapacityData) -> Children:
 def panel_body(panel: Panel, data: CapacityData) -> Children:
     """Instead of a panel's chart; nothing where there is one."""
     if panel.state == "not_connected":
-        return [note("Not connected", _source(panel), "not-connected")]
+        return [note("Not connected", _source(panel, data), "not-connected")]
     if panel.state == "empty" or not (panel.lines or panel.bands):
         filtered = data.request.host and any(asked.per_host for asked in panel.spec.asked)
         text = f"{data.request.host} reported none of it in this range." if filtered else "Nothing in this range."
-        if any(_daily(asked.metric, data) for asked in panel.spec.asked):
+        longest = max(_period(asked.metric, data) for asked in panel.spec.asked)
+        if longest >= DAY and data.wanted.seconds < PERIODS_SURE * longest and not filtered:
             text = "Measured once a day: choose a longer range."
         return [note("No data", text, "empty")]
     return []
 
 
-def _daily(metric: str, data: CapacityData) -> bool:
+def _period(metric: str, data: CapacityData) -> float:
+    """How often AWS measures a metric, in seconds; 0 of one that is not AWS's."""
     aws = data.catalogue[metric].aws
-    return aws is not None and aws.period_seconds >= DAY
+    return aws.period_seconds if aws else 0.0
 
 
-def _source(panel: Panel) -> str:
+def _source(panel: Panel, data: CapacityData) -> str:
     """Which source would fill a panel."""
-    aws = panel.spec.key in ("lambda", "dynamodb", "s3")
+    aws = any(data.catalogue[asked.metric].aws for asked in panel.spec.asked)
     return "The cloudwatch source sends it." if aws else "No source sends it."

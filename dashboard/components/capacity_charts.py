@@ -13,13 +13,14 @@ from backend.contract.verdict import amount
 from dashboard.components import timechart
 from dashboard.components.timechart import PALETTE, Trace
 from dashboard.data.capacity_panels import Panel, Spec
-from dashboard.data.forecast import DAY, Forecast
+from dashboard.data.forecast import DAY, NOMINAL, Forecast
 from dashboard.data.limits import LimitRow
 from dashboard.data.lines import rounded
 from dashboard.data.models import Line
 
 FLEET_COLOUR: Final = PALETTE[0]
 FORECAST_COLOUR: Final = PALETTE[5]
+BAND: Final = f"{NOMINAL:.0%} range"
 ROOM: Final = 1.25
 """How far above its limit and its past a forecast is drawn."""
 LEAST_AHEAD_DAYS: Final = 14
@@ -116,7 +117,7 @@ def forecast(row: LimitRow | None, now: float) -> list[Trace]:
     ends = history.x0, found.start + number * found.step
     measured = timechart.line_traces([history], unit, colours={history.name: FLEET_COLOUR})
     return [
-        *timechart.band_traces(line("low", found.low), line("high", found.high), "80% range", FORECAST_COLOUR),
+        *timechart.band_traces(line("low", found.low), line("high", found.high), BAND, FORECAST_COLOUR),
         *({**trace, "showlegend": True} for trace in measured),
         *({**trace, "line": {**trace["line"], "dash": "dash"}, "showlegend": True} for trace in expected),
         *timechart.threshold(f"{row.limit.kind} {amount(limit, unit)}", limit, ends, timechart.CRITICAL),

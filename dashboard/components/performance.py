@@ -13,6 +13,7 @@ from dashboard.components.performance_charts import CHARTS
 from dashboard.components.states import note, shape
 from dashboard.components.text import percent
 from dashboard.components.times import ago, lasting, stamp
+from dashboard.components.unusual import unusual
 from dashboard.data.performance_cause import Cause, Step
 from dashboard.data.performance_data import Panel, PerformanceData
 
@@ -20,13 +21,9 @@ Children = list[Any]
 FINDINGS: Final = {"up": "degraded", "usual": "healthy", "unknown": "no_data"}
 """The shape and colour of what was found of a suspect; of what is past a critical threshold, that one's."""
 CAUSES_SAID: Final = 3
-UNUSUAL: Final = (
-    "Rings mark where a series departs from its own past: from its level, its rhythm of hours and days, and how far it "
-    "usually strays. Nothing is trained; docs/adr/0025 says how."
-)
 WITHOUT: Final = {
+    "latency": "No source sends latency.",
     "regions": "No source says where its records' latency was measured.",
-    "worst": "No source sends latency.",
 }
 
 
@@ -213,8 +210,7 @@ def panel_aside(panel: Panel, data: PerformanceData) -> Children:
     if panel.state == "shown":
         words += [f"not filtered by {' or '.join(panel.unfiltered)}"] if panel.unfiltered else []
     parts: Children = [html.Span(", ".join(words))] if words else []
-    if panel.unusual:
-        parts.append(html.Span(f"{len(panel.unusual):,} unusual", className="unusual", title=UNUSUAL))
+    parts += unusual(panel.unusual, panel.noticing)
     if panel.as_of is not None and data.range.live:
         word = "silent, last " if panel.silent else ""
         parts.append(html.Span([word, ago(panel.as_of)], className="panel-age"))
@@ -226,8 +222,8 @@ def panel_body(panel: Panel, data: PerformanceData) -> Children:
     if panel.state == "not_connected":
         return [note("Not connected", WITHOUT.get(panel.key, "No source sends it."), "not-connected")]
     if panel.state == "empty":
-        chosen = [name for name in (data.request.host, data.request.operator) if name]
-        filtered = len(chosen) > len(panel.unfiltered)
-        text = f"{' and '.join(chosen)} reported none of it in this range." if filtered else "Nothing in this range."
+        chosen = {"host": data.request.host, "operator": data.request.operator}
+        applied = [name for filtered, name in chosen.items() if name and filtered not in panel.unfiltered]
+        text = f"{' and '.join(applied)} reported none of it in this range." if applied else "Nothing in this range."
         return [note("No data", text, "empty")]
     return []

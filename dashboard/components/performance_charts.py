@@ -20,13 +20,12 @@ from dashboard.data.performance_data import Panel
 
 class Chart(NamedTuple):
     """``unit`` is what hovering says; ``axis`` the words at the axis. ``always``: its limits are drawn however far away
-    the data is, because the chart is about the distance. ``percent``: its axis may end at 100."""
+    the data is, because the chart is about the distance."""
 
     title: str
     unit: str
     axis: str
     always: bool = False
-    many: bool = False
 
 
 CHARTS: Final[Mapping[str, Chart]] = {

@@ -65,12 +65,12 @@ def _row(row: OperatorRow, data: PerformanceData) -> html.Tr:
         name = set_link(
             row.name, data.request, {"operator": None if chosen else row.name}, className="opener", **here
         )  # fmt: skip
-    risen = row.latency_usual is not None and (row.latency_now or 0) > 0
+    compared = row.latency_usual is not None and row.latency_now is not None
     cells = (
         _ms(row.latency), _ms(row.latency_max), _bar(row.busy), _bar(row.backpressured), _count(row.records_in),
         _count(row.records_out), _lost(row),
     )  # fmt: skip
-    title = f"now {_ms(row.latency_now)}, usually {_ms(row.latency_usual)}" if risen else ""
+    title = f"now {_ms(row.latency_now)}, usually {_ms(row.latency_usual)}" if compared else ""
     tds = [html.Td(cell, **{"data-label": label}) for label, cell in zip(COLUMNS[1:], cells, strict=True)]
     return html.Tr(
         [html.Th(name, scope="row", title=title or row.name), *tds],

@@ -56,6 +56,13 @@ class Mark(Anomaly):
     line: str = ALL
 
 
+class Noticed(NamedTuple):
+    """What was unusual in a line, and whether nothing in it means that all was usual; None: nobody looks."""
+
+    marks: tuple[Anomaly, ...]
+    state: State | None
+
+
 class _Key(NamedTuple):
     """What one watch is kept for. ``days``: of a past range, its first and last day; None where it moves on."""
 

@@ -10,7 +10,7 @@ from backend.contract.catalogue import Catalogue
 from backend.contract.costs import Estimate, estimate
 from backend.contract.ranges import TimeRange
 from backend.contract.rollup import OTHER
-from dashboard.data.anomalies import Mark
+from dashboard.data.anomalies import Mark, Noticed, State
 from dashboard.data.bands import QUANTILES, Bands
 from dashboard.data.capacity_panels import UP, Answers, Panel, asked_for, looked_at, marked, panels, request_of
 from dashboard.data.forecasts import Outlook
@@ -42,6 +42,9 @@ class Anomalies(Protocol):
 
     def found(self, requests: Sequence[SeriesRequest], now: float) -> tuple[tuple[Mark, ...], ...]:
         """What was unusual, in the order of the requests; never waits."""
+
+    def state(self, request: SeriesRequest, now: float) -> State:
+        """Whether an empty answer means that nothing was unusual."""
 
 
 class Forecasts(Protocol):
@@ -83,8 +86,8 @@ class CapacityData:
     """``rows`` are the limits, the most urgent first; ``chosen`` is the one whose forecast is drawn.
 
     ``forecasting``: forecasts are being made and none are there yet. ``forecast_at`` is the end of the hour that they
-    were made for, ``forecast_error`` in one line why there are none. ``costs`` is None until usage was counted, over
-    ``measured_seconds``.
+    were made for, ``forecast_error`` in one line why there are none, ``forecast_source`` whether history is in them.
+    ``costs`` is None until usage was counted, over ``measured_seconds``.
     """
 
     request: ViewRequest
@@ -99,6 +102,7 @@ class CapacityData:
     forecasting: bool
     forecast_at: float | None
     forecast_error: str
+    forecast_source: Source
     as_of: float | None
     source: Source = LIVE
     synthetic: bool = False
@@ -130,6 +134,7 @@ def load(sources: Sources, request: ViewRequest, now: float) -> CapacityData:
         forecasting=making and outlook is None,
         forecast_at=found.at or None,
         forecast_error=found.error,
+        forecast_source=found.source,
         as_of=max((panel.as_of for panel in reading.panels if panel.as_of is not None), default=None),
         source=reading.source,
         synthetic=reading.synthetic,
@@ -164,10 +169,12 @@ def _shared(sources: Sources, request: ViewRequest, wanted: TimeRange, now: floa
 
 def _unusual(sources: Sources, reading: Reading, now: float) -> tuple[Panel, ...]:
     found = sources.anomalies.found([request for _, request in reading.looked_at], now)
-    marks: dict[str, list[Mark]] = {}
-    for (key, _), some in zip(reading.looked_at, found, strict=True):
-        marks.setdefault(key, []).extend(some)
-    return marked(reading.panels, marks)
+    noticed: dict[str, Noticed] = {}
+    for (key, request), some in zip(reading.looked_at, found, strict=True):
+        state = sources.anomalies.state(request, now)
+        marks, other = noticed.get(key, ((), state))
+        noticed[key] = Noticed((*marks, *some), other if state == "ready" else state)
+    return marked(reading.panels, noticed)
 
 
 def _read(sources: Sources, request: ViewRequest, wanted: TimeRange, now: float) -> tuple[Answers, Source]:

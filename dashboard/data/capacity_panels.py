@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from backend.contract.anomaly import Anomaly
 from backend.contract.catalogue import Catalogue
 from backend.contract.costs import GB
 from backend.contract.ranges import TimeRange
 from backend.contract.rollup import OTHER
 from backend.contract.tables import MINUTE
-from dashboard.data.anomalies import Mark
+from dashboard.data.anomalies import Noticed, State
 from dashboard.data.bands import QUANTILES, Bands
 from dashboard.data.lines import CHART_POINTS, line_of
 from dashboard.data.models import Line
@@ -112,7 +113,8 @@ class Panel:
     missing: tuple[str, ...] = ()
     as_of: float | None = None
     silent: bool = False
-    unusual: tuple[Mark, ...] = ()
+    unusual: tuple[Anomaly, ...] = ()
+    noticing: State | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +190,10 @@ def looked_at(drawn: Sequence[Panel], read: Answers) -> tuple[tuple[str, SeriesR
     )
 
 
-def marked(drawn: Sequence[Panel], found: Mapping[str, Sequence[Mark]]) -> tuple[Panel, ...]:
-    """The panels with what was unusual in their lines."""
-    return tuple(replace(panel, unusual=tuple(found.get(panel.spec.key, ()))) for panel in drawn)
+def marked(drawn: Sequence[Panel], found: Mapping[str, Noticed]) -> tuple[Panel, ...]:
+    """The panels with what was unusual in their lines, and whether none of it means that nothing was."""
+    seen = [(panel, found.get(panel.spec.key, Noticed((), None))) for panel in drawn]
+    return tuple(replace(panel, unusual=noticed.marks, noticing=noticed.state) for panel, noticed in seen)
 
 
 def spacing_of(answer: SeriesAnswer) -> float:

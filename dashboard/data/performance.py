@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
-from backend.contract.anomaly import Anomaly
 from backend.contract.catalogue import Catalogue
 from backend.contract.ranges import TimeRange, level_for
 from backend.contract.tables import HOUR
 from dashboard.data import performance_series as series
+from dashboard.data.anomalies import Noticed
 from dashboard.data.health import SYNTHETIC_TARGET
 from dashboard.data.performance_cause import RISE, Cause, Evidence, Role, find, is_silent
 from dashboard.data.performance_data import Operators, Panel, Past, PerformanceData
@@ -71,26 +71,25 @@ def watched(reading: Reading, request: ViewRequest) -> dict[str, SeriesRequest]:
 
 
 def data_of(
-    reading: Reading, before: Reading | None, lately: Reading | None, unusual: Mapping[str, Sequence[Anomaly]],
+    reading: Reading, before: Reading | None, lately: Reading | None, unusual: Mapping[str, Noticed],
     catalogue: Catalogue, filters: Collection[str], request: ViewRequest, over: TimeRange, now: float,
     environments: tuple[str, ...],
 ) -> PerformanceData:  # fmt: skip
     """The page's data.
 
     ``before`` is the reading of the period before, where it is compared; ``lately`` that of the last day, where the
-    range's own can't tell what is so now; ``unusual`` are anomalies by chart; ``filters`` are operators that drop
+    range's own can't tell what is so now; ``unusual`` is what was noticed by chart; ``filters`` are operators that drop
     records on purpose.
     """
     lately = lately or reading
     make = Panels(catalogue, reading, before, lately, request, over, now)
-    panels = {key: replace(p, unusual=tuple(unusual.get(key, ()))) for key, p in make.all().items()}
+    panels = _marked(make.all(), unusual)
     end = min(over.end, now)
     operators = _operators(reading, lately, filters, end)
     drill = None
     if request.operator is not None:
         drill = make.drill(request.operator, known=operators.row(request.operator) is not None)
-        marked = {key: replace(p, unusual=tuple(unusual.get(key, ()))) for key, p in drill.panels.items()}
-        drill = replace(drill, panels=marked)
+        drill = replace(drill, panels=_marked(drill.panels, unusual))
     ages = [panel.as_of for panel in panels.values() if panel.as_of is not None]
     return PerformanceData(
         request=request,
@@ -105,6 +104,12 @@ def data_of(
         as_of=max([*ages, *([operators.as_of] if operators.as_of else [])], default=None),
         synthetic=SYNTHETIC_TARGET in (reading.by_operator(series.TARGETS, "avg") or {}),
     )
+
+
+def _marked(panels: Mapping[str, Panel], unusual: Mapping[str, Noticed]) -> dict[str, Panel]:
+    none = Noticed((), None)
+    found = {key: unusual.get(key, none) for key in panels}
+    return {key: replace(p, unusual=found[key].marks, noticing=found[key].state) for key, p in panels.items()}
 
 
 def _operators(reading: Reading, lately: Reading, filters: Collection[str], end: float) -> Operators:

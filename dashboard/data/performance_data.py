@@ -9,6 +9,7 @@ from typing import Literal
 from backend.contract.anomaly import Anomaly
 from backend.contract.catalogue import Metric
 from backend.contract.ranges import TimeRange
+from dashboard.data.anomalies import State
 from dashboard.data.models import Line
 from dashboard.data.performance_cause import Cause
 from dashboard.data.request import ViewRequest
@@ -21,6 +22,7 @@ PanelState = Literal["shown", "empty", "not_connected"]
 class Panel:
     """One chart. ``metric`` has its thresholds; ``previous`` are lines of the period before, moved onto the range.
 
+    ``unusual`` are its anomalies, ``noticing`` whether none of them means that nothing was (None: nobody looks).
     ``as_of`` is the epoch second of its newest point, ``spacing`` how far apart points lie, in seconds; ``silent``: the
     newest is too long ago for that.
     ``unfiltered`` are the chosen filters it can't apply, ``note`` what a reader must know of how it is made.
@@ -32,6 +34,7 @@ class Panel:
     lines: tuple[Line, ...] = ()
     previous: tuple[Line, ...] = ()
     unusual: tuple[Anomaly, ...] = ()
+    noticing: State | None = None
     as_of: float | None = None
     spacing: float = 0.0
     silent: bool = False

@@ -141,7 +141,7 @@ class Panels:
             connected = any(self.reading.operators(metric, stat) for metric, stat, _ in lines)
             metric = self.catalogue[lines[0][0]]
             drawn = partial(drill_curves, key=key, operator=operator)
-            panels[key] = self._made(key, metric, drawn, connected, ())
+            panels[key] = self._made(key, metric, drawn, connected, ("host",) if self.request.host else ())
         return Drill(operator, panels, known)
 
     def _panel(self, key: str, metric_key: str) -> Panel:

@@ -13,6 +13,7 @@ from dashboard.components import performance_table as tables
 from dashboard.components.chart import chart
 from dashboard.components.states import skeleton
 from dashboard.components.timechart import Trace
+from dashboard.data.anomalies import Noticed
 from dashboard.data.performance import data_of, is_coarse, read, watched
 from dashboard.data.performance_data import Panel, PerformanceData
 from dashboard.data.performance_panels import Reading, silent_after
@@ -78,12 +79,13 @@ def load(services: Services, request: ViewRequest, now: float) -> PerformanceDat
 
     reading = reading_of(over)
     looked_at = watched(reading, request)
-    unusual = services.anomalies.found(list(looked_at.values()), now)
+    unusual = zip(looked_at.items(), services.anomalies.found(list(looked_at.values()), now), strict=True)
+    noticed = {key: Noticed(marks, services.anomalies.state(asked, now)) for (key, asked), marks in unusual}
     return data_of(
         reading,
         reading_of(request.previous(now)) if request.compare else None,
         reading_of(TimeRange(now - LATELY_SECONDS, now, live=True)) if is_coarse(over) else None,
-        dict(zip(looked_at, unusual, strict=True)),
+        noticed,
         catalogue,
         settings.config.checks.filters,
         request,

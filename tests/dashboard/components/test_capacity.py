@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from dashboard.components.capacity import quantity, shown_rows, state_of, within
+from dashboard.components.capacity import _rest, quantity, shown_rows, state_of, within
 from dashboard.components.capacity_charts import ahead_days, bands, forecast
 from dashboard.data.bands import QUANTILES, Bands
 from dashboard.data.capacity_panels import _band_lines, shares, top_of
@@ -48,6 +48,12 @@ def test_what_is_far_away_in_many_hosts_is_said_once_and_each_metric_has_its_row
     assert [row.group for row in shown[:4]] == ["soon-8", "soon-7", "soon-6", "soon-5"]
     assert len({row.metric.key for row in shown}) == 7
     assert [row.group for row in shown_rows(rows(*calm), 10) if row.metric is DISK] == ["calm-0"]
+
+
+def test_what_is_left_out_and_reached_already_is_not_called_out_of_sight() -> None:
+    full = rows(Prospect(DISK, "full", (NOW, 100.0), None))
+    assert _rest(full[:1]) == "And 1 more, the first of them reached already."
+    assert _rest(full[1:3]) == "And 2 more, none of them in sight."
 
 
 def test_the_sooner_a_limit_is_met_the_worse_it_looks() -> None:

@@ -116,6 +116,19 @@ def test_no_forecast_is_said_as_what_it_is(ask: Ask, forecasts: FakeForecasts, w
     assert found.awaits is (soon is not None)
 
 
+def test_a_forecast_that_was_made_without_history_says_so(ask: Ask) -> None:
+    late = replace(outlook(), source=Source("live", "running", days="24 Oct to 20 Nov"))
+    lead = text(view(ask(forecasts=FakeForecasts(late)), NOW), "capacity-lead")
+    assert "Made without history (24 Oct to 20 Nov): reading it takes too long." in lead
+    assert "without history" not in text(view(ask(), NOW), "capacity-lead")
+
+
+def test_a_chart_without_rings_says_that_nobody_can_tell_yet(ask: Ask) -> None:
+    data = ask()
+    assert "unusual values:" in text(view(data, NOW), "aside-cpu")
+    assert "unusual" not in text(view(data, NOW), "aside-stack")
+
+
 def test_hosts_are_lines_with_the_catalogues_thresholds_near_them(ask: Ask) -> None:
     traces = view(ask(), NOW).charts["chart-cpu"]
     assert [trace["name"] for trace in traces] == ["server-1", "server-2", "server-3"]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from time import process_time
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -150,6 +151,11 @@ def test_a_filter_that_nothing_passes_says_what_was_asked_for(slow: Services) ->
     assert words(made, "body-latency").strip() == ""
 
 
+def test_only_the_filter_that_a_chart_applies_is_named_where_it_is_empty(slow: Services) -> None:
+    made = shown(slow, host="server-999", operator="enrich")[1]
+    assert words(made, "body-cpu").strip() == "No data server-999 reported none of it in this range."
+
+
 def test_the_period_before_is_dotted_behind_and_named_once(slow: Services) -> None:
     made = shown(slow, start="now-10m", compare=True)[1]
     assert [t["line"].get("dash") for t in made.charts["chart-latency"][:3]] == ["dot"] * 3
@@ -158,8 +164,13 @@ def test_the_period_before_is_dotted_behind_and_named_once(slow: Services) -> No
 
 def test_anomalies_are_rings_and_their_method_is_told(slow: Services) -> None:
     found = (Anomaly(NOW - 60, 7000.0, 1200.0, 900.0, 1500.0, 8.0),)
-    noticed: Any = type("Noticed", (), {"found": staticmethod(lambda asked, _now: (found,) + ((),) * (len(asked) - 1))})
+    noticed: Any = SimpleNamespace(
+        found=lambda asked, _now: (found,) + ((),) * (len(asked) - 1),
+        state=lambda asked, _now: "ready" if asked.metric.key.startswith("latency") else "not_enough",
+    )
     made = shown(replace(slow, anomalies=noticed))[1]
+    assert "unusual values: need a day of history" in words(made, "aside-lag")
+    assert "still learning" in words(shown(slow)[1], "aside-lag")
     ringed = [key for key, traces in made.charts.items() if any(t.get("name") == "unusual" for t in traces)]
     assert len(ringed) == 1
     aside = markup(made, ringed[0].replace("chart", "aside"))
