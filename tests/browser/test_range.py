@@ -32,6 +32,7 @@ class Times:
     def __init__(self) -> None:
         self.asked: list[ViewRequest] = []
         self.source: Source = LIVE
+        self.awaits = False
 
     def page(self) -> pages.Page:
         """Its charts hold a line over the range that was asked for."""
@@ -52,7 +53,8 @@ class Times:
                 "y": [1, 4, 2, 5, 3],
             }  # fmt: skip
             drawn = {f"chart-{name}": [line] for name in PANELS}
-            return pages.View({"page-times": {"data-filled": "yes"}}, as_of=now, charts=drawn, source=self.source)
+            filled = {"page-times": {"data-filled": "yes"}}
+            return pages.View(filled, as_of=now, charts=drawn, source=self.source, awaits=self.awaits)
 
         return pages.Page(
             "times", "/times", "Times", "Two time charts", layout, load, view,
@@ -76,7 +78,7 @@ def _timed() -> Iterator[Face]:
 def face(_timed: Face) -> Face:
     """The server with the page of time charts, as new."""
     TIMES.asked.clear()
-    TIMES.source = LIVE
+    TIMES.source, TIMES.awaits = LIVE, False
     return _timed
 
 
@@ -216,9 +218,10 @@ def test_history_is_watched_while_it_is_read_and_can_be_given_up(tab: Page, face
         route.fulfill(status=404, json={"error": {"code": "unknown_reading", "message": "It has ended"}})
 
     tab.route("**/api/v1/history/cancel", cancel)
-    TIMES.source = Source("both", "running", key="k1", since=face.services.now() - 4)
+    TIMES.awaits = True
     tab.goto("/times?refresh=1s")
     tab.get_by_role("button", name="Pause").click()
+    TIMES.source, TIMES.awaits = Source("both", "running", key="k1", since=face.services.now() - 4), False
     words = tab.locator("#source-words")
     expect(words).to_have_text(re.compile(r"Reading history from Athena … \d s"))
     tab.get_by_role("button", name="Cancel").click()
