@@ -10,8 +10,8 @@ from typing import Final
 from urllib.parse import urlencode
 
 from backend.contract.errors import InvalidInput
-from backend.contract.ranges import parse_range, parse_time
-from dashboard.data.request import COMPARE, DEFAULT_FROM, parse_compare, parse_view_request
+from backend.contract.ranges import parse_time
+from dashboard.data.request import COMPARE, DEFAULT_FROM, checked_ends, parse_compare, parse_view_request
 
 KEPT: Final = (
     "from", "to", "compare", "environment", "host", "operator", "refresh", "theme", "tz", "kiosk", "rotate", "every"
@@ -140,7 +140,7 @@ def parse_url_state(args: Mapping[str, str], pages: frozenset[str], now: float) 
         else:
             values[name] = value
     try:
-        parse_range(values.get("from"), values.get("to"), now, DEFAULT_FROM)
+        checked_ends(values, now)
     except InvalidInput as problem:
         problems.append(str(problem))
         values.pop("from", None)

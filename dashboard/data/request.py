@@ -80,19 +80,28 @@ def parse_view_request(
     Raises InvalidInput naming the parameter that is wrong.
     """
     names = {field: parse_name(args, field) for field in ("environment", "host", "operator")}
-    start, end = args.get("from") or DEFAULT_FROM, args.get("to") or "now"
-    parse_range(start, end, now, DEFAULT_FROM)
+    start, end = checked_ends(args, now)
     return ViewRequest(
         page=page,
         environment=names["environment"] or default_environment,
-        start=_on_grid(start, "from", now, math.floor),
-        end=_on_grid(end, "to", now, math.ceil),
+        start=start,
+        end=end,
         host=names["host"],
         operator=names["operator"],
         parameters=tuple((name, value) for name in sorted(parameters) if (value := parse_name(args, name))),
         role=role,
         compare=parse_compare(args),
     )
+
+
+def checked_ends(args: Mapping[str, str], now: float) -> tuple[str, str]:
+    """The ends of a URL's range as views have them, on the grid. Raises InvalidInput naming ``from`` or ``to``."""
+    start, end = args.get("from") or DEFAULT_FROM, args.get("to") or "now"
+    parse_range(start, end, now, DEFAULT_FROM)
+    cut = _on_grid(start, "from", now, math.floor), _on_grid(end, "to", now, math.ceil)
+    # Widened, a range may be longer than the longest.
+    parse_range(*cut, now, DEFAULT_FROM)
+    return cut
 
 
 def parse_compare(args: Mapping[str, str]) -> bool:

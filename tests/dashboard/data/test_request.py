@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.contract.errors import InvalidInput
+from backend.contract.ranges import LONGEST_SECONDS
+from dashboard.components.url_state import parse_url_state
 from dashboard.data.request import MAX_NAME, ViewRequest, parse_view_request
 from tests.dashboard.data.feeding import NOW
 
@@ -46,6 +48,20 @@ def test_absolute_ends_are_widened_to_a_grid_of_time() -> None:
     assert first == parse({"from": "2026-11-21T12:00:03Z", "to": "2026-11-21T12:59:58.123456Z"})
     found = first.range(NOW)
     assert (found.start, found.end) == (NOW - 3600, NOW)
+
+
+def test_what_the_grid_makes_longer_than_the_longest_is_refused_by_view_and_shell_alike() -> None:
+    begin = NOW - LONGEST_SECONDS
+    beside = {"from": f"{begin + 1}", "to": f"{NOW + 1}"}
+    with pytest.raises(InvalidInput, match="400 days"):
+        parse(beside)
+    shell = parse_url_state(beside, frozenset(), NOW)
+    assert "400 days" in shell.problems[0]
+    assert not shell.values
+
+    whole = {"from": f"{begin}", "to": f"{NOW}"}
+    assert parse(whole).range(NOW).seconds == LONGEST_SECONDS
+    assert not parse_url_state(whole, frozenset(), NOW).problems
 
 
 @given(start=st.integers(0, 10**6), length=st.floats(0.001, 100))
