@@ -58,8 +58,13 @@ def joined(one: Source, other: Source) -> Source:
     first, second = sorted((one, other), key=lambda source: (_PROGRESS.index(source.state), source.kind == "live"))
     scanned = [source.scanned_bytes for source in (one, other) if source.scanned_bytes is not None]
     paid = [source.dollars for source in (one, other) if source.dollars is not None]
+    # Days are those of which the state is told.
+    days = [source.days for source in (one, other) if source.days and source.state == first.state]
+    notes = [source.note for source in (one, other) if source.note]
     return replace(
         first,
+        days=" and ".join(dict.fromkeys(days)),
+        note="; ".join(dict.fromkeys(notes)),
         kind=first.kind if first.kind == second.kind else "both",
         scanned_bytes=sum(scanned) if scanned else None,
         dollars=sum(paid) if paid else None,

@@ -237,5 +237,14 @@ def test_of_two_readings_the_one_that_is_not_done_speaks_and_costs_add_up() -> N
     assert joined(done, done).scanned_bytes == 200
 
 
+def test_of_two_readings_days_and_notes_are_those_of_both() -> None:
+    november, october = (Source("history", days=days, note=f"not {days}") for days in ("20 Nov", "20 Oct"))
+    both = joined(november, october)
+    assert (both.days, both.note) == ("20 Nov and 20 Oct", "not 20 Nov; not 20 Oct")
+    assert joined(november, november).days == "20 Nov"
+    failed = joined(november, replace(october, state="failed"))
+    assert (failed.days, failed.note) == ("20 Oct", both.note)
+
+
 def test_a_reading_without_answers_has_no_operators() -> None:
     assert Reading({}, LIVE).by_operator("records_in", "sum") is None
