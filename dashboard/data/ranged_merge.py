@@ -184,7 +184,7 @@ def continued(
     told = next((one for one in (today, hot) if one and any(len(points) > 1 for _, points in one.lines)), None)
     return replace(
         hot, level=last.level, step_seconds=step, lines=tuple(shown), as_of=newest,
-        newest_spacing=told and told.spacing_seconds,
+        newest_spacing=None if told is None else told.spacing_seconds,
     )  # fmt: skip
 
 
