@@ -53,8 +53,8 @@ class Times:
                 "y": [1, 4, 2, 5, 3],
             }  # fmt: skip
             drawn = {f"chart-{name}": [line] for name in PANELS}
-            filled = {"page-times": {"data-filled": "yes"}}
-            return pages.View(filled, as_of=now, charts=drawn, source=self.source, awaits=self.awaits)
+            filled, soon = {"page-times": {"data-filled": "yes"}}, 1.0 if self.awaits else None
+            return pages.View(filled, now, drawn, soon, self.source, awaits=self.awaits)
 
         return pages.Page(
             "times", "/times", "Times", "Two time charts", layout, load, view,
@@ -220,7 +220,9 @@ def test_history_is_watched_while_it_is_read_and_can_be_given_up(tab: Page, face
     tab.route("**/api/v1/history/cancel", cancel)
     TIMES.awaits = True
     tab.goto("/times?refresh=1s")
-    tab.get_by_role("button", name="Pause").click()
+    ready(tab, "times")
+    with tab.expect_response("**/api/v1/view/times*"):
+        tab.get_by_role("button", name="Pause").click()
     TIMES.source, TIMES.awaits = Source("both", "running", key="k1", since=face.services.now() - 4), False
     words = tab.locator("#source-words")
     expect(words).to_have_text(re.compile(r"Reading history from Athena … \d s"))
