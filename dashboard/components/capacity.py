@@ -9,6 +9,7 @@ from dash import html
 
 from backend.contract.verdict import amount, duration
 from dashboard.components.links import set_link
+from dashboard.components.rows import beyond, held, rest
 from dashboard.components.states import note, shape, skeleton
 from dashboard.components.text import count
 from dashboard.components.times import ago, stamp
@@ -23,7 +24,7 @@ from dashboard.data.source import Source
 Children = list[Any]
 ROWS: Final = 12
 DISPLAY_ROWS: Final = 7
-"""Rows of a table on a display, which can't scroll."""
+"""Rows that a screen without scrolling has room for."""
 OWN_UNITS: Final = {"bytes": ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB"))}
 _STATES: Final[Mapping[str, str]] = {
     "reached": "critical", "peaks": "critical", "reaches": "critical", "may": "degraded", "clear": "healthy",
@@ -158,11 +159,14 @@ def _length(days: float | None, *, by_days: bool) -> str:
 
 def limits(data: CapacityData) -> Children:
     """Every limit, the most urgent first; a row with a forecast shows it in the chart beside."""
-    shown = shown_rows(data.rows, DISPLAY_ROWS if data.request.role == "display" else ROWS)
-    rest = [row for row in data.rows if row not in shown]
-    body = html.Tbody([_row(row, data) for row in shown])
+    few = shown_rows(data.rows, held(len(data.rows), DISPLAY_ROWS))
+    shown = few if data.request.role == "display" else shown_rows(data.rows, ROWS)
+    body = html.Tbody([_row(row, data, row not in few) for row in shown])
     head = html.Thead(html.Tr([html.Th(name, scope="col") for name in HEADS]))
-    more = [html.P(_rest(rest), className="limits-more")] if rest else []
+    more = rest(
+        lambda number: _rest([row for row in data.rows if row not in (few if number == len(few) else shown)]),
+        len(shown), len(few), len(data.rows), "limits-more",
+    )  # fmt: skip
     return [
         html.Header([html.H2("Days until each limit"), *_age(data)], className="card-head"),
         html.Table([head, body], className="limit-rows"),
@@ -194,7 +198,7 @@ def _age(data: CapacityData) -> Children:
     return [] if data.as_of is None else [html.Span(["data from ", ago(data.as_of)], className="aside")]
 
 
-def _row(row: LimitRow, data: CapacityData) -> html.Tr:
+def _row(row: LimitRow, data: CapacityData, left_out: bool) -> html.Tr:
     chosen = data.chosen is not None and data.chosen.key == row.key
     title: Any = [html.Span(row.metric.title), html.Span(_group(row), className="limit-group")]
     if row.forecast is not None and data.request.role != "display":
@@ -209,6 +213,7 @@ def _row(row: LimitRow, data: CapacityData) -> html.Tr:
             html.Td(_left(row), className="limit-left"),
         ],
         **{"data-state": state, "data-here": "yes" if chosen else "no"},
+        **beyond(left_out),
     )
 
 

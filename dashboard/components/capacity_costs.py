@@ -9,12 +9,14 @@ from dash import html
 from backend.contract.costs import CostLine, Estimate
 from backend.contract.verdict import amount, duration
 from dashboard.components.capacity import quantity
+from dashboard.components.rows import beyond, held, rest
 from dashboard.components.states import note, skeleton
 from dashboard.components.text import dollars
 from dashboard.components.times import short_day
 
 Children = list[Any]
-DISPLAY_LINES: Final = 6
+DISPLAY_LINES: Final = 4
+"""Lines that a screen without scrolling has room for."""
 _MULTIPLES: Final = ((1e9, "billion "), (1e6, "million "), (1e3, "thousand "))
 
 
@@ -30,7 +32,13 @@ def costs(found: Estimate | None, measured_seconds: float, *, waiting: bool, dis
             note("Not enough data", "Nothing that costs has been measured yet.", "empty"),
         ]
     head = html.Header([title, html.Span(f"prices of {_day(found.as_of)}", className="aside")], className="card-head")
-    shown = found.lines[:DISPLAY_LINES] if display else found.lines
+    few = held(len(found.lines), DISPLAY_LINES)
+    shown = found.lines[:few] if display else found.lines
+
+    def others(number: int) -> str:
+        left = found.lines[number:]
+        return f"And {len(left)} more, together {dollars(sum(line.dollars for line in left))}."
+
     counted = "List prices, no free allowances."
     if measured_seconds:
         counted = f"Usage of {duration(measured_seconds)} at that pace for 30 days; list prices, no free allowances."
@@ -43,16 +51,17 @@ def costs(found: Estimate | None, measured_seconds: float, *, waiting: bool, dis
         html.Table(
             [
                 html.Thead(html.Tr([html.Th(name, scope="col") for name in ("", "A month", "Price", "US dollars")])),
-                html.Tbody([_line(line) for line in shown]),
+                html.Tbody([_line(line, i >= few) for i, line in enumerate(shown)]),
             ],
             className="cost-rows",
         ),
+        *rest(others, len(shown), few, len(found.lines), "costs-more"),
         html.P(counted, className="cost-note"),
         html.P(["Not included: ", html.Span("; ".join(found.missing)), "."], className="cost-note cost-missing"),
     ]
 
 
-def _line(line: CostLine) -> html.Tr:
+def _line(line: CostLine, left_out: bool) -> html.Tr:
     item = line.item
     names: Children = [html.Span(item.service, className="cost-service"), html.Span(item.title)]
     price = f"{line.price:.6g}" if line.price >= 0.001 else f"{line.price:.10f}".rstrip("0")
@@ -62,7 +71,8 @@ def _line(line: CostLine) -> html.Tr:
             html.Td(f"{'≤ ' if item.made.startswith('at most') else ''}{quantity(line.amount, item.unit)}"),
             html.Td(f"{price} per {_per(item.per, item.unit)}"),
             html.Td(dollars(line.dollars)),
-        ]
+        ],
+        **beyond(left_out),
     )
 
 

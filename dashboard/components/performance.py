@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dash import html
@@ -10,17 +10,21 @@ from dash import html
 from backend.contract.verdict import amount
 from dashboard.components.links import set_link
 from dashboard.components.performance_charts import CHARTS
+from dashboard.components.rows import beyond, held
 from dashboard.components.states import note, shape
 from dashboard.components.text import percent
 from dashboard.components.times import ago, lasting, stamp
 from dashboard.components.unusual import unusual
-from dashboard.data.performance_cause import Cause, Step
+from dashboard.data.performance_cause import Cause, Finding, Step
 from dashboard.data.performance_data import Panel, PerformanceData
 
 Children = list[Any]
 FINDINGS: Final = {"up": "degraded", "usual": "healthy", "unknown": "no_data"}
 """The shape and colour of what was found of a suspect; of what is past a critical threshold, that one's."""
+FOUND: Final[Mapping[Finding, str]] = {"up": "up", "usual": "as usual", "unknown": "not known"}
 CAUSES_SAID: Final = 3
+DISPLAY_EVIDENCE: Final = 8
+"""Values that a screen without scrolling has room for."""
 WITHOUT: Final = {
     "latency": "No source sends latency.",
     "regions": "No source says where its records' latency was measured.",
@@ -102,11 +106,12 @@ def cause(data: PerformanceData) -> Children:
     """The likely cause in a sentence, and the evidence that it rests on."""
     found = data.cause
     head = html.Header([html.H2("Likely cause")], className="card-head")
-    steps = [_evidence(step, data) for step in (found.latency, *found.steps)]
     return [
         head,
         html.P(cause_sentence(data), className="cause-line"),
-        html.Ol(steps, className="evidence", **{"aria-label": "Evidence: each value now, and its usual one"}),
+        html.Ol(
+            _steps(found, data), className="evidence", **{"aria-label": "Evidence: each value now, and its usual one"}
+        ),
     ]
 
 
@@ -180,7 +185,25 @@ def _operator(name: str, data: PerformanceData) -> Any:
     return set_link(name, data.request, {"operator": name}, **{"aria-label": f"Look into {name}"})
 
 
-def _evidence(step: Step, data: PerformanceData) -> html.Li:
+def _steps(found: Cause, data: PerformanceData) -> Children:
+    """Latency and its suspects; where there is no room for all, those that are up go first and the rest is counted."""
+    steps = (found.latency, *found.steps)
+    telling = sorted(range(len(steps)), key=lambda i: (i > 0 and steps[i].finding != "up", i))
+    few = sorted(telling[: held(len(steps), DISPLAY_EVIDENCE)])
+    kept = few if data.display else range(len(steps))
+    items = [_evidence(steps[i], data, i not in few) for i in kept]
+    left = [step.finding for i, step in enumerate(steps) if i not in few]
+    if left:
+        said = ", ".join(f"{left.count(f)} {word}" for f, word in FOUND.items() if f in left)
+        parts = [
+            html.Span(f"{len(left)} more", className="evidence-title"),
+            html.Span(said, className="evidence-usual"),
+        ]
+        items.append(html.Li(parts, className="" if data.display else "kiosk-only"))
+    return items
+
+
+def _evidence(step: Step, data: PerformanceData, left_out: bool) -> html.Li:
     """One suspect: its value now against its usual one, with the way to its chart or operator."""
     evidence = step.evidence
     state = FINDINGS[step.finding]
@@ -201,7 +224,7 @@ def _evidence(step: Step, data: PerformanceData) -> html.Li:
         if step.threshold is not None:
             usual = f"{usual}, warning {_amount(step, step.threshold)}"
         parts.append(html.Span(usual, className="evidence-usual"))
-    return html.Li(parts, **{"data-state": state, "data-role": evidence.role})
+    return html.Li(parts, **{"data-state": state, "data-role": evidence.role}, **beyond(left_out))
 
 
 def panel_aside(panel: Panel, data: PerformanceData) -> Children:

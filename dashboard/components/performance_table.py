@@ -8,6 +8,7 @@ from dash import html
 
 from backend.contract.verdict import amount
 from dashboard.components.links import set_link
+from dashboard.components.rows import beyond, held, rest
 from dashboard.components.states import note, shape
 from dashboard.components.text import percent
 from dashboard.components.times import ago
@@ -17,7 +18,7 @@ from dashboard.data.performance_operators import AGGREGATES, FILTERS
 Children = list[Any]
 ROWS: Final = 40
 DISPLAY_ROWS: Final = 5
-"""Rows on a display, which can't scroll."""
+"""Rows that a screen without scrolling has room for."""
 COLUMNS: Final = ("Operator", "Latency", "Highest", "Busy", "Backpressured", "Records in", "Records out", "Lost inside")
 WHY_FEWER: Final = {
     AGGREGATES: "fewer by design",
@@ -32,11 +33,13 @@ def operators(data: PerformanceData) -> Children:
         return [_head(), note("Not connected", "No source reports operators.", "not-connected")]
     if not found.rows:
         return [_head(), note("No data", "No operator reported in this range.", "empty")]
-    most = DISPLAY_ROWS if data.display else ROWS
-    rows, rest = found.rows[:most], len(found.rows) - most
+    total, few = len(found.rows), held(len(found.rows), DISPLAY_ROWS)
+    rows = found.rows[: few if data.display else ROWS]
     head = html.Thead(html.Tr([html.Th(title, scope="col") for title in COLUMNS]))
-    table = html.Table([head, html.Tbody([_row(row, data) for row in rows])], className="operator-rows")
-    more = [html.P(f"The slowest {most} of {len(found.rows):,}.", className="label")] if rest > 0 else []
+    table = html.Table(
+        [head, html.Tbody([_row(row, data, i >= few) for i, row in enumerate(rows)])], className="operator-rows"
+    )
+    more = rest(lambda shown: f"The slowest {shown} of {total:,}.", len(rows), few, total, "label")
     return [_head(*_stand_out(data)), html.Div(table, className="operator-box"), *more]
 
 
@@ -57,7 +60,7 @@ def _stand_out(data: PerformanceData) -> Children:
     return [html.Span([html.Span(words), *age], className="aside")] if words or age else []
 
 
-def _row(row: OperatorRow, data: PerformanceData) -> html.Tr:
+def _row(row: OperatorRow, data: PerformanceData, left_out: bool) -> html.Tr:
     chosen = data.request.operator == row.name
     name: Any = html.Span(row.name)
     if not data.display:
@@ -75,6 +78,7 @@ def _row(row: OperatorRow, data: PerformanceData) -> html.Tr:
     return html.Tr(
         [html.Th(name, scope="row", title=title or row.name), *tds],
         id=f"operator-{row.name}",
+        **beyond(left_out),
         **{"data-here": "yes" if chosen else "no"},
     )
 

@@ -190,10 +190,14 @@ def test_nothing_that_a_producer_named_is_read_as_html(ask: Ask) -> None:
     assert EVIL not in str(found.charts)
 
 
-def test_displays_have_fewer_rows_and_nothing_to_press(ask: Ask) -> None:
+def test_displays_have_fewer_rows_say_the_rest_and_have_nothing_to_press(ask: Ask) -> None:
     many = [Prospect(DISK, f"server-{n}", (NOW - HOUR, 60.0), growing(60, 2 + n)) for n in range(9)]
     rows = text(view(ask(asked(role="display"), FakeForecasts(outlook(*many))), NOW), "card-limits")
-    assert rows.count("<tr") == 8
+    assert rows.count("<tr") == 7
+    assert "And 9 more, the first of them in" in rows
+    through_a_kiosk = text(view(ask(asked(), FakeForecasts(outlook(*many))), NOW), "card-limits")
+    assert through_a_kiosk.count('class="beyond"') == 6
+    assert through_a_kiosk.count("more, the first of them in") == 2, "one for each kind of screen"
     assert "<a " not in rows
 
 

@@ -119,6 +119,20 @@ def test_a_display_has_nothing_to_press(slow: Services) -> None:
     assert "enrich" in words(made, "card-cause")
 
 
+def test_what_a_screen_without_scrolling_has_no_room_for_is_counted(slow: Services) -> None:
+    data, made = shown(slow, role="display")
+    evidence = markup(made, "card-cause")
+    up = [step for step in data.cause.steps if step.finding == "up"]
+    assert evidence.count("<li") == 8
+    assert all(f'data-role="{step.role}"' in evidence for step in up[:6])
+    assert re.search(r"4 more .*(up|as usual)", words(made, "card-cause"))
+    rows = data.operators.rows or ()
+    many = replace(data.operators, rows=tuple(replace(rows[0], name=f"operator-{i}") for i in range(12)))
+    table = view(replace(data, operators=many), NOW)
+    assert "The slowest 4 of 12." in words(table, "card-operators")
+    assert markup(table, "card-operators").count("<tr") == 5
+
+
 def test_thresholds_and_the_promise_are_drawn_from_the_catalogue(slow: Services) -> None:
     charts = shown(slow)[1].charts
     said = {key: {t["text"][0] for t in charts[f"chart-{key}"] if t["mode"] == "text"} for key in CHARTS}
