@@ -176,6 +176,19 @@ def test_a_source_that_came_once_today_is_judged_by_its_hours() -> None:
     assert answer.pace_seconds == 3600
 
 
+def test_programs_get_history_where_dynamodb_holds_nothing_and_steps_that_stay_elsewhere() -> None:
+    past = Past()
+    ranged, _, _ = read(Stored(None), past)
+    week = wanted(2, end=TODAY - 20 * DAY)
+    found = ranged.completed(week, NOW)
+    assert found.source.kind == "history"
+    assert found.answers[0].lines[0][1][0][1] == 2.0
+
+    ranged, _, _ = read(Stored(0.0), past := Past())
+    assert ranged.completed(wanted(7), NOW).answers[0].step_seconds == 60
+    assert past.asked == []
+
+
 def test_a_day_needs_no_history() -> None:
     past = Past()
     _, (answer,), _ = read(Stored(0.0), past, wanted(1))
@@ -358,7 +371,7 @@ def test_bands_of_a_fleet_are_history_up_to_the_joint_and_minutes_from_there() -
 
 def test_bands_of_a_month_go_on_where_dynamodb_begins() -> None:
     request = wanted(30, group=None)
-    ranged, _, _ = read(Fleet(TODAY - 6 * DAY + 3600), Spread(), request)
+    ranged, _, _ = read(Fleet(TODAY - 6 * DAY + 5 * 3600), Spread(), request)
     bands = ranged.bands(request, NOW)
 
     assert bands is not None
