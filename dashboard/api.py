@@ -69,8 +69,9 @@ def _series(services: Services) -> Response:
         raise InvalidInput("environment", parsed.environment, f"has sent nothing; known: {known}")
 
     def make() -> EncodedView:
-        answer = services.series.answer(parsed)
-        return services.with_trouble(encode(answer.as_json(), answer.as_of, services.now(), str))
+        found = services.ranged.completed(parsed, services.now())
+        content = {**found.answers[0].as_json(), "source": found.source.as_json()}
+        return services.with_trouble(encode(content, found.answers[0].as_of, services.now(), str))
 
     names = ("metric", "from", "to", "group", "stat", "environment", "host")
     key = "series?" + urlencode([(name, request.args.get(name, "").strip()) for name in names])

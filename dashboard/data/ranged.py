@@ -99,7 +99,18 @@ class RangedSeries:
         """The answers to ``requests``, which share their range and environment: at once, history in them as soon as
         it is there. Raises the hot reader's error where nothing was ever read."""
         answers = self._hot(requests)
-        needs = [self._need(answer, now) for answer in answers]
+        return self._with_history(requests, answers, [self._need(answer, now) for answer in answers])
+
+    def completed(self, request: SeriesRequest, now: float) -> RangedAnswers:
+        """One request as DynamoDB answers it, with history for what it does not hold at all: what programs are given,
+        for whom steps must not change while history comes. Raises as ``read`` does."""
+        answer = self._series.answer(request)
+        need = self._need(answer, now)
+        return self._with_history([request], [answer], [None if need is None or need.fine else need])
+
+    def _with_history(
+        self, requests: Sequence[SeriesRequest], answers: Sequence[SeriesAnswer], needs: Sequence[Need | None]
+    ) -> RangedAnswers:
         open_ones = [(request, need) for request, need in zip(requests, needs, strict=True) if need is not None]
         if not open_ones or self._catalogue is None:
             return RangedAnswers(tuple(answers), LIVE)

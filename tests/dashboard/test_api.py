@@ -230,6 +230,7 @@ def test_a_bad_series_request_is_400_with_its_field(dashboard: Dashboard, query:
 def test_a_series_without_points_is_an_empty_list(dashboard: Dashboard) -> None:
     body = dashboard.client.get("/api/v1/series?metric=cpu_utilization").get_json()
     assert body["series"] == []
+    assert body["source"] == {"kind": "live", "state": "done"}
 
 
 @pytest.mark.parametrize("query", ["from=now-1h", "from=now-1h&to=", f"from={NOW - 3600}&to={NOW}"])
