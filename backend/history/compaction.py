@@ -148,7 +148,8 @@ class Compaction:
         if not new:
             return self._unchanged(work)
         late = LateObjects.of((day, key) for key in new) if parquet else LateObjects()
-        generation = self._reserve(day)
+        written_to = max((one.generation for one in self._bucket.generations(day)), default=-1)
+        generation = self._ledger.reserve(day, written_to + 1)
         try:
             self._athena(insert_statement(day, generation, work.days, late, self._bucket.name))
             self._bucket.settle(day, generation)
@@ -166,19 +167,6 @@ class Compaction:
         rows = self._athena(count_statement(work.day, generation, work.days, late, self._bucket.name))
         counted = {side: Counted(int(lines or 0), int(samples)) for side, lines, samples in rows}
         return counted["read"], counted["written"]
-
-    def _reserve(self, day: date) -> int:
-        """A generation that nobody wrote to, and that nobody will be given again."""
-        used = 1 + max((one.generation for one in self._bucket.generations(day)), default=-1)
-        taken = [0]
-
-        def reserved(index: Index) -> Index:
-            entry = index.get(day, DayEntry())
-            taken[0] = max(entry.next_generation, used)
-            return {**index, day: replace(entry, next_generation=taken[0] + 1)}
-
-        self._ledger.change(reserved)
-        return taken[0]
 
     def _switch(self, work: _Work, generation: int, read: Counted) -> Outcome:
         """Lets pages read the generation, unless another run has changed the day meanwhile."""

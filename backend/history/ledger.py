@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -151,6 +151,18 @@ class Ledger:
             else:
                 return changed
         raise TimeoutError(f"the ledger changed {_TRIES} times meanwhile")
+
+    def reserve(self, day: date, least: int = 0) -> int:
+        """A generation of a day, from ``least`` on, that nobody was given and nobody will be given again."""
+        taken = [least]
+
+        def reserved(index: Index) -> Index:
+            entry = index.get(day, DayEntry())
+            taken[0] = max(entry.next_generation, least)
+            return {**index, day: replace(entry, next_generation=taken[0] + 1)}
+
+        self.change(reserved)
+        return taken[0]
 
     def put_manifest(self, day: date, generation: int, objects: Mapping[str, str]) -> None:
         """Keeps which objects (key to version) are in a generation; written once, before the day is switched to it."""

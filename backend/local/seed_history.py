@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,7 +38,6 @@ DAYS: Final = 29
 FINE_DAYS: Final = 7
 """The newest days have the reference load's spacing, older ones three times that: a chart of a month draws hours."""
 OLDER_SECONDS: Final = 900
-GENERATION: Final = 0
 VIEW_SECONDS: Final = 60.0
 """The statement that makes the view is given up after so long."""
 NICENESS: Final = 10
@@ -110,32 +109,35 @@ def _schema(arrow: Any) -> pa.Schema:
 
 
 def seed_history(clients: Clients, settings: Settings, source: SyntheticSource, now: float) -> Seeded:
-    """Writes the days before ``now`` (epoch s) that the ledger does not know yet."""
+    """Writes the days before ``now`` (epoch s) of which there is no Parquet yet."""
     ledger, today = Ledger(clients.s3, settings.bucket), day_of(now)
     leave_out, known = left_out(settings), ledger.read()
     count = size = days = 0
     for day in days_before(today):
-        if day in known:
+        if day in known and known[day].state != "json":
             continue
         samples = list(samples_of(source, day, spacing_of(day, today), leave_out))
         body = as_parquet(samples)
-        key = f"{HISTORY_PREFIX}{day_path(day)}generation={GENERATION}/{_OBJECT}"
+        generation = ledger.reserve(day)
+        key = f"{HISTORY_PREFIX}{day_path(day)}generation={generation}/{_OBJECT}"
         clients.s3.put_object(Bucket=settings.bucket, Key=key, Body=body)
-        _enter(ledger, day, len(samples), len(body))
+        _enter(ledger, day, generation, len(samples), len(body))
         days, count, size = days + 1, count + len(samples), size + len(body)
     return Seeded(days, count, size, time.process_time())
 
 
-def _enter(ledger: Ledger, day: date, samples: int, size: int) -> None:
-    """Lets pages read the day. Its manifest is empty, for it was made from no object."""
+def _enter(ledger: Ledger, day: date, generation: int, samples: int, size: int) -> None:
+    """Lets pages read the day, unless it was compacted meanwhile. Its manifest is empty, for it was made from no
+    object."""
+    ledger.put_manifest(day, generation, {})
     at = time.time()
-    entry = DayEntry(
-        "parquet", GENERATION, GENERATION + 1, samples, samples, size, compacted_at=at, checked_at=at
-    )  # fmt: skip
-    ledger.put_manifest(day, GENERATION, {})
 
     def entered(index: Index) -> Index:
-        return index if day in index else {**index, day: entry}
+        entry = index.get(day, DayEntry())
+        if entry.state == "parquet":
+            return index
+        now = {"generation": generation, "rows": samples, "samples": samples, "parquet_bytes": size}
+        return {**index, day: replace(entry, state="parquet", **now, compacted_at=at, checked_at=at, problem="")}
 
     ledger.change(entered)
 
