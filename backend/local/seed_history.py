@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -136,8 +136,10 @@ def _enter(ledger: Ledger, day: date, generation: int, samples: int, size: int) 
         entry = index.get(day, DayEntry())
         if entry.state == "parquet":
             return index
-        now = {"generation": generation, "rows": samples, "samples": samples, "parquet_bytes": size}
-        return {**index, day: replace(entry, state="parquet", **now, compacted_at=at, checked_at=at, problem="")}
+        held = DayEntry(
+            "parquet", generation, entry.next_generation, samples, samples, size, compacted_at=at, checked_at=at
+        )  # fmt: skip
+        return {**index, day: held}
 
     ledger.change(entered)
 
