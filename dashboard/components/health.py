@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from dashboard.components.text import change, count, number_and_unit, percent
 from dashboard.components.times import ago, lasting, short_day, stamp
 from dashboard.data.models import (
     CheckpointCard,
+    Compared,
     DayState,
     Incident,
     SelfCheck,
@@ -84,12 +86,15 @@ def signal(card: SignalCard, now: float, page: str | None = None) -> Children:
 def _signal_body(card: SignalCard) -> Children:
     if card.state == "not_connected":
         return [note("Not connected yet", "No source sends this signal.", "not-connected")]
-    line = sparkline(card.sparkline, card.title, card.unit, warning=card.warning, higher_is_worse=card.higher_is_worse)
+    line = sparkline(
+        card.sparkline, card.title, card.unit, warning=card.warning, higher_is_worse=card.higher_is_worse,
+        before=card.before.line if card.before else None,
+    )  # fmt: skip
     if card.value is None:
         silent = "" if card.age_seconds is None else f" for {duration(card.age_seconds)}"
         return [note("No current value", f"Silent{silent}.", "empty"), line]
     number, unit = number_and_unit(card.value, card.unit)
-    direction, words = change(card.trend)
+    direction, words = change(card.trend) if card.before is None else _against(card.before)
     worse = direction == ("up" if card.higher_is_worse else "down")
     return [
         html.Div(
@@ -108,6 +113,18 @@ def _signal_body(card: SignalCard) -> Children:
         ),
         line,
     ]
+
+
+def _against(found: Compared) -> tuple[str, str]:
+    """As ``change``, against the period before: ``("up", "12% higher than the period before")``."""
+    if found.change is None:
+        return "unknown", found.why_unknown
+    if math.isinf(found.change):
+        return ("up" if found.change > 0 else "down"), "was zero in the period before"
+    direction, words = change(found.change)
+    if direction == "steady":
+        return direction, "as in the period before"
+    return direction, f"{words} {'as' if words.endswith('as high') else 'than'} the period before"
 
 
 def _signal_foot(card: SignalCard, now: float) -> html.P:

@@ -15,18 +15,31 @@ WIDTH: Final = 240
 HEIGHT: Final = 60
 PAD: Final = 3
 MOST_POINTS: Final = 120
+DOTTED: Final = "Dotted: the period before"
 
 
 def sparkline(
-    line: Line | None, title: str, unit: str, *, warning: float | None = None, higher_is_worse: bool = True
+    line: Line | None,
+    title: str,
+    unit: str,
+    *,
+    warning: float | None = None,
+    higher_is_worse: bool = True,
+    before: Line | None = None,
 ) -> html.Div:
-    """The line with its text alternative, and the warning threshold where it lies in range; empty look without data."""
+    """The line with its text alternative, and the warning threshold where it lies in range; empty look without data.
+
+    ``before`` is the line of the period before, moved onto the range: dotted and faint, behind the other.
+    """
     values = thin(line.values, MOST_POINTS) if line else ()
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return html.Div("No line yet", className="spark spark-empty")
-    low, high = domain(known, higher_is_worse)
-    children = [html.Div(className="spark-line", style={"--spark": f'url("{_image(values, low, high)}")'})]
+    earlier = thin(before.values, MOST_POINTS) if before else ()
+    past = [value for value in earlier if value is not None]
+    low, high = domain([*known, *past], higher_is_worse)
+    image = _image(values, low, high, earlier)
+    children = [html.Div(className="spark-line", style={"--spark": f'url("{image}")'})]
     if warning is not None and low < warning < high:
         top = _y(warning, low, high) / HEIGHT * 100
         # Near the top edge the label would leave the box: it then hangs below its line.
@@ -39,13 +52,21 @@ def sparkline(
                 **{"aria-hidden": "true"},
             )
         )
-    return html.Div(children, className="spark", role="img", **{"aria-label": described(known, title, unit)})
+    words = described(known, title, unit)
+    if not past:
+        return html.Div(children, className="spark", role="img", **{"aria-label": words})
+    words = f"{words}. The period before, dotted: {_course(past, unit)}"
+    return html.Div(children, className="spark", role="img", title=DOTTED, **{"aria-label": words})
 
 
 def described(known: Sequence[float], title: str, unit: str) -> str:
     """What a reader who does not see the line needs of it."""
+    return f"{title} over the range: {_course(known, unit)}"
+
+
+def _course(known: Sequence[float], unit: str) -> str:
     return (
-        f"{title} over the range: from {amount(known[0], unit)} to {amount(known[-1], unit)}, "
+        f"from {amount(known[0], unit)} to {amount(known[-1], unit)}, "
         f"lowest {amount(min(known), unit)}, highest {amount(max(known), unit)}"
     )
 
@@ -82,8 +103,27 @@ def _y(value: float, low: float, high: float) -> float:
     return PAD + (HEIGHT - 2 * PAD) * (1 - (value - low) / (high - low))
 
 
-def _image(values: Sequence[float | None], low: float, high: float) -> str:
-    """A data URI: the line opaque, the area under it faint. ``None`` breaks both."""
+def _image(values: Sequence[float | None], low: float, high: float, before: Sequence[float | None] = ()) -> str:
+    """A data URI: the line opaque, the area under it faint, the period before dotted. ``None`` breaks all."""
+    areas, lines = _paths(values, low, high)
+    _, dotted = _paths(before, low, high)
+    behind = (
+        f"<path d='{dotted}' fill='none' stroke='#000' stroke-opacity='.6' stroke-width='1.75'"
+        " stroke-dasharray='.1 4' stroke-linecap='round' vector-effect='non-scaling-stroke'/>"
+        if dotted
+        else ""
+    )
+    svg = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' preserveAspectRatio='none'>{behind}"
+        f"<path d='{areas}' fill-opacity='.13'/>"
+        f"<path d='{lines}' fill='none' stroke='#000' stroke-width='1.75' stroke-linejoin='round'"
+        " vector-effect='non-scaling-stroke'/></svg>"
+    )
+    return "data:image/svg+xml," + quote(svg, safe=" ='/:.,-;")
+
+
+def _paths(values: Sequence[float | None], low: float, high: float) -> tuple[str, str]:
+    """What is drawn of the area under the line, and of the line."""
     step = WIDTH / max(len(values) - 1, 1)
     lines, areas = [], []
     for run in _runs(values):
@@ -93,13 +133,7 @@ def _image(values: Sequence[float | None], low: float, high: float) -> str:
         path = "L".join(points)
         lines.append(f"M{path}")
         areas.append(f"M{path}L{points[-1].split()[0]} {HEIGHT}L{points[0].split()[0]} {HEIGHT}z")
-    svg = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' preserveAspectRatio='none'>"
-        f"<path d='{''.join(areas)}' fill-opacity='.13'/>"
-        f"<path d='{''.join(lines)}' fill='none' stroke='#000' stroke-width='1.75' stroke-linejoin='round'"
-        " vector-effect='non-scaling-stroke'/></svg>"
-    )
-    return "data:image/svg+xml," + quote(svg, safe=" ='/:.,-;")
+    return "".join(areas), "".join(lines)
 
 
 def _runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from backend.contract.bucket import LOOKBACK_SECONDS, Samples
 from backend.contract.catalogue import Catalogue
+from backend.contract.ranges import TimeRange
 from backend.contract.slo import EVENTS, PERIOD_SECONDS, SloCard, slo_cards
 from backend.contract.tables import HOUR, LEVEL_SECONDS, LIVE, MINUTE
 from backend.contract.verdict import (
@@ -23,11 +24,12 @@ from backend.contract.verdict import (
     judge,
     judge_signal,
 )
+from dashboard.data.compared import compared
 from dashboard.data.flight import SingleFlight
 from dashboard.data.hot import HotStore, Wanted
 from dashboard.data.levels import BucketsByMetric, Levels
 from dashboard.data.lines import line_of, trend_of
-from dashboard.data.models import CheckpointCard, DayState, HealthData, Incident, SelfCheck, SignalCard
+from dashboard.data.models import CheckpointCard, Compared, DayState, HealthData, Incident, Line, SelfCheck, SignalCard
 from dashboard.data.request import ViewRequest
 from dashboard.data.signals import (
     GOLDEN,
@@ -110,12 +112,16 @@ class HealthService:
         readings = [reading(spec, self._catalogue, live, seen, now) for spec in SIGNALS]
         past = self._history(environment if seen else NOBODY, now)
         verdict = self._verdict(environment, readings, past, now)
-        ranged = self._ranged(request, past, now)
+        wanted = request.range(now)
+        ranged = _ranged(past, wanted, wanted.start, now)
+        both = _both(past, wanted, request.previous(now), now) if request.compare else None
         return HealthData(
             environment=environment,
             environments=self._hot.environments() or (environment,),
             verdict=verdict,
-            signals=tuple(self._card(spec, readings, ranged, live, now) for spec in SIGNALS if spec.key in GOLDEN),
+            signals=tuple(
+                self._card(spec, readings, both or ranged, live, now) for spec in SIGNALS if spec.key in GOLDEN
+            ),
             checkpoints=self._checkpoints(readings, ranged, live, now),
             slos=past.slos,
             self_checks=(*_self_checks(live, seen, now), *self._watched(watching, seen, now)),
@@ -213,19 +219,13 @@ class HealthService:
             past.append(SignalPast(metric, spec.title, values, history_interval(values, step)))
         return moments(past, start, end, step)
 
-    def _ranged(self, request: ViewRequest, past: _Past, now: float) -> _Ranged:
-        wanted = request.range(now)
-        level = MINUTE if wanted.start >= now - DAY - 60 else HOUR
-        merged = past.minutes if level == MINUTE else past.hours
-        step = LEVEL_SECONDS[level]
-        return _Ranged(merged, wanted.start, min(wanted.end, now - step), step)
-
     def _card(
         self, spec: SignalSpec, readings: list[Reading], ranged: _Ranged, live: Mapping[str, Samples], now: float
     ) -> SignalCard:
         metric = threshold_metric(spec, self._catalogue)
         signal = judge_signal(next(r for r in readings if r.key == spec.key), now)
-        values = {t: v for t, v in history(spec, self._catalogue, ranged.merged, ranged.step).items() if ranged.has(t)}
+        values = history(spec, self._catalogue, ranged.merged, ranged.step)
+        inside = ranged.of(values)
         source = next((name for name in spec.sources if live.get(name)), spec.key)
         return SignalCard(
             key=spec.key,
@@ -235,12 +235,13 @@ class HealthService:
             state=signal.state,
             detail=signal.detail,
             age_seconds=signal.age_seconds,
-            trend=trend_of(values),
+            trend=trend_of(inside),
             higher_is_worse=metric.direction != "lower_is_worse",
             warning=metric.warning,
             critical=metric.critical,
-            sparkline=line_of(spec.title, values, ranged.start, ranged.end, ranged.step),
+            sparkline=ranged.line(spec.title, inside),
             note=NOTES.get(source, ""),
+            before=None if ranged.before is None else _compared(spec.title, values, ranged, ranged.before),
         )
 
     def _checkpoints(
@@ -263,20 +264,53 @@ class HealthService:
 
 @dataclass(frozen=True, slots=True)
 class _Ranged:
-    """Closed buckets of the level that fits the page's range."""
+    """Closed buckets of the level that fits the page's range. ``before`` are those of the period before, of the same
+    level; ``held`` says whether this level is held from ``start``."""
 
     merged: BucketsByMetric
     start: float
     end: float
     step: int
+    held: bool = True
+    before: _Ranged | None = None
 
     def has(self, t: float) -> bool:
         return self.start <= t <= self.end
+
+    def of(self, values: Mapping[float, float]) -> dict[float, float]:
+        return {t: value for t, value in values.items() if self.has(t)}
+
+    def line(self, title: str, values: Mapping[float, float]) -> Line | None:
+        return line_of(title, values, self.start, self.end, self.step)
 
     def increase(self, name: str) -> float | None:
         grown = [b.total.increase for t, b in self.merged.get(name, {}).items() if self.has(t)]
         known = [value for value in grown if value is not None]
         return sum(known) if known else None
+
+
+def _ranged(past: _Past, wanted: TimeRange, reach: float, now: float) -> _Ranged:
+    """A range in minutes where they go back to ``reach``, else in hours."""
+    level = MINUTE if reach >= now - DAY - 60 else HOUR
+    merged = past.minutes if level == MINUTE else past.hours
+    step = LEVEL_SECONDS[level]
+    return _Ranged(merged, wanted.start, min(wanted.end, now - step), step)
+
+
+def _both(past: _Past, wanted: TimeRange, previous: TimeRange, now: float) -> _Ranged:
+    """The range with the period before, both of one level: an hour shows its worst minute, which is no fair match for
+    a minute. The period before goes as far as the range has come."""
+    ranged = _ranged(past, wanted, previous.start, now)
+    end = min(ranged.end - wanted.seconds, wanted.start - ranged.step)
+    held = previous.start >= now - PERIOD_SECONDS - ranged.step
+    return replace(ranged, before=_Ranged(ranged.merged, previous.start, end, ranged.step, held))
+
+
+def _compared(title: str, values: Mapping[float, float], ranged: _Ranged, before: _Ranged) -> Compared:
+    earlier = before.of(values)
+    line = before.line(title, earlier)
+    moved = None if line is None else replace(line, x0=line.x0 + ranged.start - before.start)
+    return compared(moved, ranged.of(values), earlier, whole=before.held)
 
 
 def _began(held: _Holding | None, status: Status, past: _Past, now: float) -> float:

@@ -23,6 +23,17 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """A line against the period before. ``line`` is that period's, moved onto the range; None where nothing of it is
+    known. ``change`` is the relative change of the averages (0.2 = 20 % more, ``inf`` from zero), None when unknown;
+    ``why_unknown`` then says why."""
+
+    line: Line | None
+    change: float | None
+    why_unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SignalCard:
     """A golden signal. ``trend`` is the relative change of the second half of the range against the first
     (0.2 = 20 % more), None when unknown. ``note`` says how the value is made, e.g. "from late records dropped"."""
@@ -40,6 +51,8 @@ class SignalCard:
     critical: float | None
     sparkline: Line | None
     note: str = ""
+    before: Compared | None = None
+    """Against the period before, where the request compares: then this is told instead of ``trend``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,4 +134,5 @@ PAGE: Final = Page(
     view=view,
     filters=("environment", "range"),
     by_role=True,
+    compares=True,
 )

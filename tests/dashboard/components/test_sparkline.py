@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +33,21 @@ def test_gaps_break_the_line() -> None:
     whole, broken = drawn((1, 2, 3, 4)), drawn((1, 2, None, 4))
     assert broken.count("fill-opacity") == whole.count("fill-opacity") == 1
     assert broken.split("fill-opacity")[0].count("M") == whole.split("fill-opacity")[0].count("M") + 1
+
+
+def test_the_period_before_is_dotted_behind_the_line_and_told_in_words() -> None:
+    before = Line("l", 0, 60, (2, 4, 3))
+    page = drawn((10, 5, 30), before=before)
+    assert "stroke-dasharray" in page.split("fill-opacity")[0]
+    assert "lowest 5 records, highest 30 records. The period before, dotted: from 2 records to 3 records, " in page
+    assert 'title="Dotted: the period before"' in page
+    for alone in (drawn((10, 5, 30)), drawn((10, 5, 30), before=Line("l", 0, 60, (None, None)))):
+        assert not {"dash", "title", "before"} & set(re.findall("[a-z]+", alone))
+
+
+def test_both_periods_have_one_scale() -> None:
+    low, high = (drawn((10, 20), before=Line("l", 0, 60, (top, top))) for top in (20, 2000))
+    assert low.split("fill-opacity")[1] != high.split("fill-opacity")[1]
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9)), min_size=1, max_size=2000))

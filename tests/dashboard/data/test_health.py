@@ -6,7 +6,9 @@ import gzip
 import itertools
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ from backend.contract.records import Sample, make_sample
 from backend.contract.tables import LIVE
 from dashboard.data.health import HealthService
 from dashboard.data.hot import HotStore
-from dashboard.data.models import HealthData
+from dashboard.data.models import HealthData, SignalCard
 from dashboard.data.request import ViewRequest
 from dashboard.data.series import SeriesService, parse_series_request
 from tests.dashboard.data.feeding import ENVIRONMENT, NOW, Clock, every, growing, put, samples
@@ -37,8 +39,11 @@ class Bench:
         self.hot = HotStore(self.table, 5.0, self.clock)
         self.service = HealthService(self.hot, CATALOGUE)
 
-    def load(self, start: str = "now-1h", environment: str = ENVIRONMENT) -> HealthData:
-        return self.service.load(ViewRequest("health", environment, start), self.clock())
+    def load(self, start: str = "now-1h", environment: str = ENVIRONMENT, **options: Any) -> HealthData:
+        return self.service.load(ViewRequest("health", environment, start, **options), self.clock())
+
+    def lag(self, start: str = "now-1h", **options: Any) -> SignalCard:
+        return next(card for card in self.load(start, **options).signals if card.key == "consumer_lag_records")
 
 
 @pytest.fixture
@@ -74,6 +79,62 @@ def test_cards_carry_value_trend_sparkline_and_thresholds(bench: Bench) -> None:
     assert lag.sparkline is not None
     assert lag.sparkline.dx == 60
     assert [v for v in lag.sparkline.values if v is not None][-1] == 5900
+
+
+def lag(step: float, start: float, end: float, value: float) -> list[Sample]:
+    return samples("consumer_lag_records", every(step, start, end, value), partition="0")
+
+
+def test_the_period_before_lies_behind_the_range_and_is_what_it_is_compared_with(bench: Bench) -> None:
+    put(bench.table, lag(60, -7200, -3660, 100), lag(60, -3600, 0, 150))
+    card = bench.lag(compare=True)
+    assert card.before is not None
+    assert (card.before.change, card.before.why_unknown) == (pytest.approx(0.5), "")
+    assert card.before.line is not None
+    assert card.sparkline is not None
+    assert (card.before.line.x0, card.before.line.dx) == (card.sparkline.x0, card.sparkline.dx)
+    assert set(card.before.line.values) == {100}
+    assert set(card.sparkline.values) == {150}
+
+
+def test_comparing_reads_nothing_more_and_changes_nothing_where_nobody_asks_for_it(bench: Bench) -> None:
+    put(bench.table, lag(60, -7200, 0, 100))
+    plain = bench.lag()
+    read = bench.table.queries
+    compared = bench.lag(compare=True)
+    assert bench.table.queries == read
+    assert plain.before is None
+    assert replace(compared, before=None) == plain
+
+
+def test_a_day_and_the_day_before_are_compared_in_hours_both(bench: Bench) -> None:
+    put(bench.table, lag(900, -2 * 86_400, 0, 100), lag(60, -90_060, -90_060, 400), lag(60, -7260, -7260, 400))
+    bench.table.merge(ENVIRONMENT, NOW - 2 * 86_400, NOW - 3600)
+    card = bench.lag("now-1d", compare=True)
+    assert card.before is not None
+    assert card.before.line is not None
+    assert card.sparkline is not None
+    assert card.before.line.dx == card.sparkline.dx == 3600
+    assert card.before.change == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("start", "first", "line", "why"),
+    [
+        ("now-1h", -3600, False, "no data of the period before"),
+        ("now-1h", -4200, True, "only a part of the period before is known"),
+        ("now-20d", -25 * 86_400, True, "only a part of the period before is known"),
+        ("now-40d", -29 * 86_400, False, "no data of the period before"),
+    ],
+)
+def test_a_period_before_that_is_not_known_whole_is_compared_with_nothing(
+    bench: Bench, start: str, first: int, line: bool, why: str
+) -> None:
+    put(bench.table, lag(60 if start == "now-1h" else 21_600, first, 0, 100))
+    bench.table.merge(ENVIRONMENT, NOW + first, NOW - 600)
+    card = bench.lag(start, compare=True)
+    assert card.before is not None
+    assert (card.before.line is not None, card.before.change, card.before.why_unknown) == (line, None, why)
 
 
 @pytest.mark.parametrize(("took", "state", "value"), [(1_230.0, "healthy", "1.23 s"), (12_000.0, "degraded", "12 s"),

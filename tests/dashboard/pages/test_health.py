@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from backend.contract.verdict import State
 from dashboard.components.health import signal
-from dashboard.data.models import HealthData, Incident
+from dashboard.data.models import Compared, HealthData, Incident
 from dashboard.data.request import ViewRequest
 from dashboard.html import fill, render
 from dashboard.pages.health import GOLDEN, PAGE, layout, stale_after, view
@@ -178,6 +179,28 @@ def test_no_incident_and_no_history_are_different_things() -> None:
 def test_synthetic_data_is_labelled_and_real_data_is_not() -> None:
     assert "Synthetic data" in drawn(fakes.health(NOW))
     assert "Synthetic" not in drawn(replace(fakes.health(NOW), synthetic=False))
+
+
+@pytest.mark.parametrize(
+    ("change", "why", "words"),
+    [
+        (0.12, "", "12% higher than the period before"),
+        (-0.3, "", "30% lower than the period before"),
+        (11.0, "", "12 times as high as the period before"),
+        (0.0, "", "as in the period before"),
+        (math.inf, "", "was zero in the period before"),
+        (None, "no data of the period before", "no data of the period before"),
+    ],
+)
+def test_a_card_is_told_against_the_period_before_where_that_is_compared(
+    change: float | None, why: str, words: str
+) -> None:
+    card = fakes.critical(NOW).signals[0]
+    line = replace(card.sparkline, values=(1.0, 2.0)) if card.sparkline and not why else None
+    text = render(signal(replace(card, before=Compared(line, change, why)), NOW), NOW)
+    assert f">{words}</p>" in text
+    assert ("The period before, dotted" in text) == (line is not None)
+    assert "period before" not in render(signal(card, NOW), NOW)
 
 
 def test_names_from_outside_are_text() -> None:
