@@ -12,6 +12,7 @@
 
   const TIMEOUT_MS = 10000;
   const SLOW_MS = 3000;
+  const LATE_MS = 1000;
   const SLOWEST_RETRY_MS = 60000;
   const SHELL = ["theme", "tz", "rotate", "every", "refresh"]; // what the view does not depend on
   const STALE_REFRESHES = 3;
@@ -23,6 +24,7 @@
 
   const kept = new Map(); // page -> { url, body } of its last view, for when Dash draws that page's layout again
   const applied = new Map(); // component id -> property -> JSON of what it was last set to
+  let late = false; // the server is making a newer picture, which takes its time
   let frozenSince = null; // since when there is a view that never reached the screen
   let waiting = false; // some component of the view is not on the page yet
   let shown = null; // what the server said last: { url, etag, page, asOf, refreshMs, staleSeconds }
@@ -82,7 +84,7 @@
       clearTimeout(late);
       if (flight === own) {
         flight = null;
-        schedule(failures ? retryDelay() : interval());
+        schedule(failures ? retryDelay() : late ? LATE_MS : interval());
         tick();
       }
     }
@@ -105,13 +107,16 @@
     const serverNow = Number(response.headers.get("X-Pulseboard-Now"));
     if (serverNow) clock.offset = serverNow - Date.now();
     lastContact = now();
+    late = false;
     if (response.status === 401) return failed("refused", "You are signed out. Reload the page to sign in again", "session");
     if (response.status === 400)
       return failed("refused", `The address has a value that can't be used. ${body?.error?.message || ""}`, "address");
-    if (response.status !== 304 && (!response.ok || !body))
+    late = response.headers.has("X-Pulseboard-Late") || body?.error?.code === "being_made";
+    if (response.status !== 304 && (!response.ok || !body) && !late)
       return failed("error", body?.error?.message || `The server answered with an error (${response.status})`);
     failures = 0;
     trouble = null;
+    if (body?.error) return; // the first picture of this range is on its way
     const stale = response.headers.get("X-Pulseboard-Stale"); // seconds, only there when newer data can't be read
     const staleSeconds = stale === null ? 0 : Math.max(Number(stale), 1);
     if (response.status === 304) {
@@ -275,14 +280,14 @@
     let state = "live";
     if (old !== null) words.push(`Data ${duration(old)} old`);
     else if (shown && shown.page === page()) words.push("No data on this page");
-    else if (!trouble) words.push("Connecting");
+    else if (!trouble) words.push(late ? "Reading the data" : "Connecting");
     if (trouble) {
       state = "error";
       words.push({ unreachable: "reconnecting", error: "server error", refused: "not refreshing" }[trouble.kind]);
     } else if (shown?.staleSeconds > 0) {
       state = "stale";
       words.push("the data store does not answer");
-    }
+    } else if (late && old !== null) words.push("a newer picture is being made");
     if (old !== null && old > staleAfter()) state = state === "live" ? "stale" : state;
     if (paused) words.push("paused");
     const sentence = words.join(", ");
@@ -305,7 +310,8 @@
       text = `${trouble.text.replace(/\.$/, "")}.${picture}${again}`;
     } else if (old !== null && old > staleAfter()) {
       text = `This data is ${duration(old)} old. ${
-        shown.staleSeconds ? "The data store does not answer." : "No newer samples have arrived."}`;
+        shown.staleSeconds ? "The data store does not answer."
+        : late ? "A newer picture is being made." : "No newer samples have arrived."}`;
     }
     // The server's own notice already said what is wrong with the address.
     const said = trouble?.kind === "refused" && notice.textContent && !notice.hidden && !notice.dataset.build;

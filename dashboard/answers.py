@@ -12,11 +12,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from flask import Response, request
 
 from backend.contract.errors import InvalidInput
+from dashboard.data.views import BeingMade
 
 logger = logging.getLogger(__name__)
 
 Answer = Callable[..., Response]
 JSON: Final = "application/json"
+BEING_MADE: Final = "being_made"
+"""The code of an answer that is on its way: ``assets/live.js`` asks again at once."""
 
 
 def json_answer(status: int, content: Any) -> Response:
@@ -43,6 +46,8 @@ def answering(handler: Answer) -> Answer:
             return handler(**values)
         except InvalidInput as error:
             return error_answer(400, error.code, str(error), error.field)
+        except BeingMade:
+            return error_answer(503, BEING_MADE, "This view is being made, which takes longer than usual; ask again")
         except (BotoCoreError, ClientError, TimeoutError) as error:
             logger.warning("no answer from AWS for %s", request.path, exc_info=True)
             text = f"The data can't be read now ({type(error).__name__}); try again shortly"

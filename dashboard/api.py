@@ -133,6 +133,8 @@ def _send(services: Services, view: EncodedView) -> Response:
     response.headers["Vary"] = "Accept-Encoding"
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Pulseboard-Now"] = str(int(services.now() * 1000))
+    if view.late:
+        response.headers["X-Pulseboard-Late"] = "1"
     if view.error is not None:
         response.headers["X-Pulseboard-Stale"] = str(int(services.now() - (view.stale_since or view.made_at)))
     return response

@@ -34,7 +34,10 @@ WORKERS: Final = 2
 KEEP_SECONDS: Final = 3600.0
 WAIT_SECONDS: Final = 4.0
 """How long after its start those who could have the last good view wait for the new one; later ones don't wait."""
-FIRST_WAIT_SECONDS: Final = 20.0
+FIRST_WAIT_SECONDS: Final = 8.0
+"""Less than a browser waits for any answer: it is told that the view is being made, and asks again."""
+HANGING_SECONDS: Final = 20.0
+"""What takes longer than this is no slow view but a data store that does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class EncodedView:
     data_as_of: float | None
     error: str | None = None
     stale_since: float | None = None
+    late: bool = False
+    """A newer one is being made, and takes its time."""
 
     def body(self, accept_encoding: str) -> tuple[bytes, str | None]:
         """The smallest body the client takes, and its Content-Encoding."""
@@ -61,6 +66,10 @@ class EncodedView:
         if accepted.quality("gzip"):
             return self.gzip, "gzip"
         return self.raw, None
+
+
+class BeingMade(TimeoutError):  # noqa: N818 - nothing went wrong
+    """There is no view yet; the first one takes its time."""
 
 
 def encode(content: Mapping[str, Any], as_of: float | None, now: float, default: Callable[[Any], Any]) -> EncodedView:
@@ -111,8 +120,9 @@ class ViewCache:
     def get(self, key: str, every: float, make: Callable[[], EncodedView]) -> EncodedView:
         """The view of ``key``, made in this tick of ``every`` seconds or the last one where it can be made in time.
 
-        When making it fails or takes long, the last good view is given with ``error`` set. Raises what ``make``
-        raised, or TimeoutError, where there has never been a good one.
+        While making it takes its time the last good view is given as ``late``; when it fails, or takes so long that
+        nobody can say what comes of it, with ``error`` set. Raises what ``make`` raised, BeingMade or TimeoutError,
+        where there has never been a good one.
         """
         self.counts.served += 1
         held: EncodedView | None = self._store.get(key)
@@ -126,9 +136,12 @@ class ViewCache:
             wait = FIRST_WAIT_SECONDS if held is None else WAIT_SECONDS
             return flight.result(max(wait - (now - started), 0.0))
         except Exception as error:
+            slow = not flight.done() and self._clock() - started < HANGING_SECONDS
             if held is None:
+                if slow:
+                    raise BeingMade from None
                 raise
-            return _with_error(held, error)
+            return replace(held, late=True) if slow else _with_error(held, error)
 
     def close(self) -> None:
         """Ends the worker threads."""

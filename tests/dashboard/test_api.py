@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import brotli
@@ -11,6 +12,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
+from dashboard.data.request import ViewRequest
+from dashboard.data.views import BeingMade
 from tests.dashboard.data.feeding import NOW, every, growing, put, samples
 from tests.dashboard.small import TICK, Dashboard
 
@@ -133,6 +136,22 @@ def test_in_an_outage_the_last_good_answer_says_how_old_it_is(dashboard: Dashboa
     dashboard.table.broken = None
     dashboard.go_on(4 * TICK)
     assert "X-Pulseboard-Stale" not in dashboard.client.get(route).headers
+
+
+def test_a_view_that_takes_its_time_is_late_and_the_first_one_being_made(
+    dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = dashboard.services.view(ViewRequest("small", "production"))
+    monkeypatch.setattr(dashboard.services.views, "get", lambda *_: replace(good, late=True))
+    late = dashboard.client.get("/api/v1/view/small")
+    assert (late.status_code, late.headers["X-Pulseboard-Late"]) == (200, "1")
+    assert "X-Pulseboard-Stale" not in late.headers
+
+    def being_made(*_: object) -> None:
+        raise BeingMade
+
+    monkeypatch.setattr(dashboard.services.views, "get", being_made)
+    assert error_of(dashboard.client.get("/api/v1/view/small"))[0:2] == (503, "being_made")
 
 
 # ------------------------------------------------------------------------------------------------ health

@@ -157,17 +157,34 @@ def test_a_failing_make_serves_the_last_good_view_with_the_error(cache: ViewCach
     assert cache.get("a", EVERY, make).error is None
 
 
-def test_a_make_that_hangs_serves_the_last_good_view(
+def test_a_slow_make_serves_the_last_good_view_as_late_and_one_that_hangs_says_what_is_wrong(
     cache: ViewCache, make: Maker, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "WAIT_SECONDS", 0.01)
     cache.get("a", EVERY, make)
     clock.now += views.PATIENCE * EVERY
     make.go_on.clear()
-    found = cache.get("a", EVERY, make)
+    slow = cache.get("a", EVERY, make)
+    clock.now += views.HANGING_SECONDS
+    hanging = cache.get("a", EVERY, make)
     make.go_on.set()
-    assert number(found) == 1
-    assert found.error is not None
+    assert [number(slow), number(hanging)] == [1, 1]
+    assert (slow.late, slow.error) == (True, None)
+    assert (hanging.late, hanging.error is None) == (False, False)
+
+
+def test_a_first_view_that_takes_its_time_is_said_to_be_made(
+    cache: ViewCache, make: Maker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "FIRST_WAIT_SECONDS", 0.01)
+    make.go_on.clear()
+    with pytest.raises(views.BeingMade):
+        cache.get("a", EVERY, make)
+    clock.now += views.HANGING_SECONDS
+    with pytest.raises(TimeoutError) as hanging:
+        cache.get("a", EVERY, make)
+    make.go_on.set()
+    assert not isinstance(hanging.value, views.BeingMade)
 
 
 def test_a_first_view_that_fails_raises_what_went_wrong(cache: ViewCache, make: Maker) -> None:
