@@ -56,6 +56,8 @@ def _stand_out(data: PerformanceData) -> Children:
     if held_up is not None and held_up.backpressured:
         words += [", " if words else "", "most backpressured ", html.Strong(held_up.name)]
         words.append(f" {_part(held_up.backpressured)}")
+    if data.request.host:
+        words.append(f"{', ' if words else ''}not filtered by host")
     age = [] if found.as_of is None or not data.range.live else [html.Span(ago(found.as_of), className="panel-age")]
     return [html.Span([html.Span(words), *age], className="aside")] if words or age else []
 

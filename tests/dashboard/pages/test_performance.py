@@ -207,6 +207,11 @@ def test_while_history_runs_the_page_asks_again_in_a_second(slow: Services) -> N
     assert (running.refresh_seconds, running.source.key) == (1.0, "k")
 
 
+def test_operators_say_that_no_host_filters_them(slow: Services) -> None:
+    assert "not filtered by host" in words(shown(slow, host="taskmanager-1")[1], "card-operators")
+    assert "not filtered" not in words(shown(slow)[1], "card-operators")
+
+
 def test_equal_data_gives_equal_bytes_a_second_later(slow: Services) -> None:
     data, made = shown(slow)
     later = view(data, NOW + 1)
