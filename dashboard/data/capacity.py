@@ -18,6 +18,7 @@ from dashboard.data.gallery import GalleryData
 from dashboard.data.health import SYNTHETIC_TARGET
 from dashboard.data.limits import FLEET, WATCHED, LimitRow, limit_rows
 from dashboard.data.ranged import RangedAnswers
+from dashboard.data.ranged_merge import lately_of
 from dashboard.data.request import ViewRequest
 from dashboard.data.series import ALL, SeriesRequest
 from dashboard.data.source import LIVE, Source, joined
@@ -157,7 +158,12 @@ def _shared(sources: Sources, request: ViewRequest, wanted: TimeRange, now: floa
         up = answers.found.get(UP)
         synthetic = up is not None and any(name == SYNTHETIC_TARGET for name, _ in up.lines)
         drawn = panels(answers, before, wanted, now)
-        return Reading(drawn, newest_values(answers), source, synthetic, looked_at(drawn, answers))
+        # What is drawn in hours can't tell what is so now.
+        lately = lately_of(wanted, now)
+        newest = newest_values(answers)
+        if lately is not None:
+            newest |= newest_values(_read(sources, request, lately, now)[0])
+        return Reading(drawn, newest, source, synthetic, looked_at(drawn, answers))
 
     # Which row is chosen and who looks changes nothing of what is read.
     key = f"capacity?{replace(request, parameters=(), role='viewer').key}"

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from backend.contract.catalogue import Catalogue
-from backend.contract.ranges import TimeRange, level_for
-from backend.contract.tables import HOUR
+from backend.contract.ranges import TimeRange
 from dashboard.data import performance_series as series
 from dashboard.data.anomalies import Noticed
 from dashboard.data.health import SYNTHETIC_TARGET
@@ -44,11 +43,6 @@ def read(
     wanted = [entry for entry in SERIES if entry.metric in seen]
     found = source.read([requested(entry, catalogue, request, over) for entry in wanted], now)
     return Reading(dict(zip(wanted, found.answers, strict=True)), found.source)
-
-
-def is_coarse(over: TimeRange) -> bool:
-    """Whether a live range is read in buckets too long to say what is so now: then the last day is read besides."""
-    return over.live and level_for(over.seconds) == HOUR
 
 
 def watched(reading: Reading, request: ViewRequest) -> dict[str, SeriesRequest]:

@@ -58,6 +58,11 @@ def in_hours(request: SeriesRequest) -> SeriesRequest:
     return replace(request, finest=HOUR) if _read_in_hours(request.range) else request
 
 
+def lately_of(over: TimeRange, now: float) -> TimeRange | None:
+    """The last day, where a live range is read in hours and so can't tell what is so now; None where it can."""
+    return TimeRange(now - DAY, now, live=True) if over.live and over.seconds > MINUTES_UP_TO else None
+
+
 def today_of(request: SeriesRequest, joint: float) -> SeriesRequest:
     """What follows ``joint``, in minutes."""
     wanted = request.range

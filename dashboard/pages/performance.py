@@ -14,9 +14,10 @@ from dashboard.components.chart import chart
 from dashboard.components.states import skeleton
 from dashboard.components.timechart import Trace
 from dashboard.data.anomalies import Noticed
-from dashboard.data.performance import data_of, is_coarse, read, watched
+from dashboard.data.performance import data_of, read, watched
 from dashboard.data.performance_data import Panel, PerformanceData
 from dashboard.data.performance_panels import Reading, silent_after
+from dashboard.data.ranged_merge import lately_of
 from dashboard.pages.base import Page, View
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ DRAWN: Final = {"data-drawn": "yes"}
 """Regions drawn without Dash (docs/adr/0014)."""
 SOON_SECONDS: Final = 1.0
 """How soon a view asks again while history is on its way."""
-LATELY_SECONDS: Final = 86400.0
-"""Read besides a range of hours, to say what is so now: in minutes, which are all in memory or close."""
 FIRST: Final = ("latency", "throughput", "regions")
 """Charts above the operators; the others explain."""
 
@@ -81,10 +80,11 @@ def load(services: Services, request: ViewRequest, now: float) -> PerformanceDat
     looked_at = watched(reading, request)
     unusual = zip(looked_at.items(), services.anomalies.found(list(looked_at.values()), now), strict=True)
     noticed = {key: Noticed(marks, services.anomalies.state(asked, now)) for (key, asked), marks in unusual}
+    lately = lately_of(over, now)
     return data_of(
         reading,
         reading_of(request.previous(now)) if request.compare else None,
-        reading_of(TimeRange(now - LATELY_SECONDS, now, live=True)) if is_coarse(over) else None,
+        None if lately is None else reading_of(lately),
         noticed,
         catalogue,
         settings.config.checks.filters,

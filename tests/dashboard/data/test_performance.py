@@ -48,7 +48,9 @@ class Counting:
         return self._ranged.read(requests, now)
 
 
-@pytest.mark.parametrize(("changes", "readings"), [({}, 1), ({"compare": True}, 2), ({"start": "now-30d"}, 2)])
+@pytest.mark.parametrize(
+    ("changes", "readings"), [({}, 1), ({"compare": True}, 2), ({"start": "now-30d"}, 2), ({"start": "now-7d"}, 2)]
+)
 def test_all_series_of_a_look_are_read_in_one_go(slow: Services, changes: Any, readings: int) -> None:
     counting: Any = Counting(slow)
     loaded(replace(slow, ranged=counting), **changes)

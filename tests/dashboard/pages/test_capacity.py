@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backend.contract.ranges import TimeRange
 from dashboard.data.capacity import RESOURCE, CapacityData
 from dashboard.data.forecast import HOUR
 from dashboard.data.forecasts import Outlook
@@ -220,10 +221,10 @@ class Running:
 
     def __init__(self, built: Services) -> None:
         self._ranged = built.ranged
-        self.asked: list[float] = []
+        self.asked: list[TimeRange] = []
 
     def read(self, requests: Sequence[SeriesRequest], now: float) -> RangedAnswers:
-        self.asked.append(requests[0].range.end)
+        self.asked.append(requests[0].range)
         found = self._ranged.read(requests, now)
         return found if requests[0].range.live else replace(found, source=Source("live", "running", key="k"))
 
@@ -242,6 +243,16 @@ def test_history_of_the_period_before_is_awaited_and_each_second_read_once(few: 
         for _ in range(2):
             load(look, compared, NOW + 1)
         assert len(running.asked) == 4
+    finally:
+        built.close()
+
+
+def test_a_week_in_hours_still_tells_what_is_so_now(few: MemoryTable) -> None:
+    built = services(few, FakeForecasts(outlook()))
+    try:
+        reading: Any = Running(built)
+        load(replace(built, ranged=reading), asked(from_="now-7d"), NOW)
+        assert [span.seconds for span in reading.asked] == [7 * 86400, 86400]
     finally:
         built.close()
 
