@@ -8,6 +8,7 @@ from typing import Any, Final
 from dash import html
 
 from backend.contract.verdict import amount
+from dashboard.components import errors_before as earlier
 from dashboard.components.errors_charts import Trace, colour, tint
 from dashboard.components.links import set_link
 from dashboard.components.sparkline import sparkline
@@ -15,6 +16,7 @@ from dashboard.components.states import badge, note, synthetic_events
 from dashboard.components.text import change, count, masked, number_and_unit, percent
 from dashboard.components.times import ago, exact, stamp
 from dashboard.data.errors import DIMENSIONS, Count, Failures
+from dashboard.data.errors_before import PeriodBefore
 from dashboard.data.errors_data import ErrorsData
 from dashboard.data.errors_metrics import DELIVERED, REPEATED, OperatorRow, Trend, with_failed
 
@@ -39,21 +41,24 @@ def lead(data: ErrorsData) -> Children:
     found = data.failures
     title = html.H1("Errors")
     if found is None:
-        return [title, html.P("Which events fail, why, and for whom.", className="purpose")]
-    lines: Children = [html.P(_sentence(found), className="lead")]
+        dotted = [html.P(text, className="label lead-note") for text in earlier.notes(data.before)]
+        return [title, html.P("Which events fail, why, and for whom.", className="purpose"), *dotted]
+    lines: Children = [html.P(_sentence(found, data.before), className="lead")]
     lines += [html.P(text, className="label lead-note") for text in _caveats(found, data)]
     return [title, *lines, *([synthetic_events()] if data.synthetic else [])]
 
 
-def _sentence(found: Failures) -> Children:
+def _sentence(found: Failures, before: PeriodBefore | None) -> Children:
     if not found.matching:
-        return ["No failed event matches these filters." if found.chosen else "No failed event in this range."]
+        nothing = "No failed event matches these filters" if found.chosen else "No failed event in this range"
+        return [nothing, *earlier.against(found, before), "."]
     total = (
         f"{found.matching:,} of the newest {len(found.reading.events):,}"
         if found.reading.cut_from
         else f"{found.matching:,}"
     )
     words: Children = [html.Strong(f"{total} failed {'event' if found.matching == 1 else 'events'}")]
+    words += earlier.against(found, before)
     top = _top(found, "error_type")
     where = _top(found, "operator")
     if top is not None and "error_type" not in found.chosen:
@@ -77,6 +82,7 @@ def _caveats(found: Failures, data: ErrorsData) -> list[Children]:
         said.append(
             [newest, exact(found.reading.cut_from), ": every count of events is of these. Narrow the range to see all."]
         )
+    said += earlier.notes(data.before)
     if data.foreign:
         said.append([f"Events are those of {data.own_environment}: they are not filtered by environment."])
     if (status := data.request.get("status")) not in (None, "failed"):
@@ -126,8 +132,11 @@ def types(data: ErrorsData) -> Children:
     return [ranking(data, "error_type", len(data.failures.counts["error_type"]), swatches=True)]
 
 
-def legend(data: ErrorsData, traces: Sequence[Trace]) -> Children:
-    """What the colours of a chart's bars mean; each type chooses itself, or takes itself back."""
+def legend(data: ErrorsData, traces: Sequence[Trace], before: str = "") -> Children:
+    """What the colours of a chart's bars mean; each type chooses itself, or takes itself back.
+
+    ``before`` says what there is of the period before, where that is compared.
+    """
     names = [str(trace["name"]) for trace in traces if "meta" in trace]
     entries = [
         html.Li(
@@ -138,6 +147,8 @@ def legend(data: ErrorsData, traces: Sequence[Trace]) -> Children:
         )
         for name in names
     ]
+    if before:
+        entries.append(earlier.entry(before))
     return [html.Ul(entries, className="legend-list", **{"aria-label": "Colours of the bars"})] if entries else []
 
 

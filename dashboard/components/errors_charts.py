@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from dashboard.components.timechart import line_traces
 from dashboard.data.errors import UNKNOWN, Bars, Count
 from dashboard.data.errors_metrics import Rates
+from dashboard.data.models import Line
 
 Trace = Mapping[str, Any]
 COLOURS: Final = {
@@ -24,6 +26,8 @@ OTHERS: Final = ("#8c7851", "#5b8c3a", "#4a6fa5", "#a05a2c")
 WARNING: Final = "#c97a00"
 CRITICAL: Final = "#d0342c"
 UNREAD: Final = "#8894a3"
+BEFORE: Final = "#15919f"
+"""Of the period before; no type has it."""
 CLEAR: Final = "rgba(0,0,0,0)"
 FADED: Final = 0.22
 NEAR: Final = 2.0
@@ -96,6 +100,14 @@ def rate_bars(rates: Rates, chosen: str | None) -> list[Trace]:
         if limit is not None and tallest * NEAR >= limit:
             traces.append(threshold(f"{word} {limit:,g} a minute", limit, ends, tone))
     return traces
+
+
+def before_line(line: Line | None, unit: str) -> list[Trace]:
+    """The period before, all types together: a dotted line over the bars, in a colour that no type has."""
+    if line is None:
+        return []
+    (trace,) = line_traces([], unit, colours={line.name: BEFORE}, previous=[line])
+    return [{**trace, "opacity": 1, "line": {**trace["line"], "width": 2}}]
 
 
 def threshold(label: str, limit: float, ends: tuple[float, float], tone: str) -> Trace:

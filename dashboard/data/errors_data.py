@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dashboard.data.errors import Failures
+from dashboard.data.errors_before import PeriodBefore
 from dashboard.data.errors_metrics import ErrorMetrics
 from dashboard.data.insights import InsightsQuery
 from dashboard.data.open_event import OpenEvent
@@ -15,7 +16,8 @@ from dashboard.data.request import ViewRequest
 class ErrorsData:
     """``failures`` is None where no event store is connected. Events are those of ``own_environment`` alone.
 
-    ``opened`` is the event whose drawer is open. ``as_of`` is the epoch second of what was read last.
+    ``opened`` is the event whose drawer is open. ``as_of`` is the epoch second of what was read last. ``before`` is the
+    period before, where the request compares.
     """
 
     request: ViewRequest
@@ -28,11 +30,13 @@ class ErrorsData:
     max_replays: int
     as_of: float | None
     synthetic_sources: tuple[str, ...] = ()
+    before: PeriodBefore | None = None
 
     @property
     def synthetic(self) -> bool:
         """Whether a generator's events are among those read."""
-        events = self.failures.reading.events if self.failures else ()
+        read = (self.failures, self.before.failures if self.before else None)
+        events = (event for found in read if found for event in found.reading.events)
         return any(event.source in self.synthetic_sources for event in events)
 
     @property

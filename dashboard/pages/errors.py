@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from dash import html
 
 from dashboard.components import errors as parts
+from dashboard.components import errors_before as earlier
 from dashboard.components import errors_charts as charts
 from dashboard.components import errors_table as tables
 from dashboard.components import event_drawer
 from dashboard.components.chart import chart
 from dashboard.components.states import note, skeleton
 from dashboard.data.errors import Failures, failures, read
+from dashboard.data.errors_before import PeriodBefore, rates_before, read_before
 from dashboard.data.errors_data import ErrorsData, traced_by
-from dashboard.data.errors_metrics import TRENDS, ErrorMetrics, read_metrics
+from dashboard.data.errors_metrics import TRENDS, ErrorMetrics, Rates, read_metrics
 from dashboard.data.insights import queries
 from dashboard.data.open_event import open_event
 from dashboard.pages.base import Page, View
@@ -36,6 +38,7 @@ _LISTS: Final = (
     ("event-types", "event_type", "event type", "event types"),
     ("sources", "source", "source", "sources"),
 )
+DAY_SECONDS: Final = 86400
 _PANELS: Final = ("newest", "entities", "operators", "event-types", "sources")
 
 
@@ -112,7 +115,25 @@ def load(services: Services, request: ViewRequest, now: float) -> ErrorsData:
         max_replays=settings.config.replay.max_replays,
         as_of=read_at,
         synthetic_sources=tuple(settings.config.events.synthetic_sources),
+        before=_before(services, request, now) if request.compare else None,
     )
+
+
+def _before(services: Services, request: ViewRequest, now: float) -> PeriodBefore:
+    """The period before, read once a refresh for all filters and viewers, as the range is."""
+    past, settings, source = request.previous(now), services.settings, services.events
+    found, span = None, f"{request.start}&{request.end}"
+    if source is not None:
+        kept = settings.config.events.retention_days * DAY_SECONDS
+        reading = services.shared(f"errors-before?{span}", lambda: read_before(source, past, kept, now))
+        found = None if reading is None else failures(reading, request, 0)
+
+    def dead_letters() -> Rates | None:
+        seen = frozenset(name for environment, name in services.hot.seen() if environment == request.environment)
+        return rates_before(services.series, seen, settings.catalogue, request.environment, past, now)
+
+    rates = services.shared(f"errors-metrics-before?{request.environment}&{span}", dead_letters)
+    return PeriodBefore(past, found, rates)
 
 
 def view(data: ErrorsData, now: float) -> View:
@@ -133,10 +154,13 @@ def view(data: ErrorsData, now: float) -> View:
     traces = _traces(data)
     for name, drawn in traces.items():
         props[f"plot-{name}"] = {"className": "plot" if drawn else "plot plot-empty"}
-    props["body-failed"] = {"children": _instead(data, data.failures) or parts.legend(data, traces["failed"])}
+    props["body-failed"] = {
+        "children": _instead(data, data.failures)
+        or parts.legend(data, traces["failed"], earlier.failed_before(data.before))
+    }
     props["body-types"] = {"children": parts.types(data)}
     without = _no_dead_letters(data, drawn=bool(traces["dlq"]))
-    props["body-dlq"] = {"children": without or parts.legend(data, traces["dlq"])}
+    props["body-dlq"] = {"children": without or parts.legend(data, traces["dlq"], earlier.rate_before(data.before))}
     for trend in data.metrics.trends:
         props[f"card-{trend.key}"]["data-state"] = trend.state or "unjudged"
     props |= event_drawer.props(data.opened, data.request, data.max_replays)
@@ -146,13 +170,15 @@ def view(data: ErrorsData, now: float) -> View:
 
 
 def _traces(data: ErrorsData) -> dict[str, list[charts.Trace]]:
-    found, rates = data.failures, data.metrics.dead_letters
+    found, rates, before = data.failures, data.metrics.dead_letters, data.before
+    failed_before = charts.before_line(before.failed if before else None, "events")
+    rate_before = charts.before_line(before.rate if before else None, "a minute")
     chosen = data.request.get("error_type")
     some = found is not None and any(values for _, values in found.bars.lines)
     return {
-        "failed": charts.failed_bars(found.bars, chosen) if found and some else [],
+        "failed": [*charts.failed_bars(found.bars, chosen), *failed_before] if found and some else [],
         "types": charts.donut(found.counts["error_type"], chosen) if found and some else [],
-        "dlq": charts.rate_bars(rates, chosen) if rates and rates.lines else [],
+        "dlq": [*charts.rate_bars(rates, chosen), *rate_before] if rates and rates.lines else [],
     }
 
 
@@ -180,5 +206,6 @@ PAGE: Final = Page(
     filters=("environment", "range", "operator"),
     parameters=PARAMETERS,
     by_role=True,
+    compares=True,
     time_charts=("chart-failed", "chart-dlq"),
 )

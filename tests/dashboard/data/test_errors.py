@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.contract.events import EventRecord
+from backend.contract.ranges import TimeRange
 from dashboard.data.errors import (
     DIMENSIONS,
     MOST_BARS,
@@ -20,6 +21,7 @@ from dashboard.data.errors import (
     read,
     value_of,
 )
+from dashboard.data.errors_before import PeriodBefore, read_before
 from dashboard.data.request import ViewRequest
 from tests.dashboard.event_fakes import FakeInvestigation, failed, several
 from tests.dashboard.fakes import NOW
@@ -135,3 +137,43 @@ def test_the_tallest_stack_counts_all_types() -> None:
     one = replace(failed(5).error, error_type="timeout")  # type: ignore[type-var]
     bars = failures(Reading((at(1), at(2, error=one)), NOW - 3600, NOW, NOW), request(), 5).bars
     assert bars.tallest == 2
+
+
+BEFORE = TimeRange(NOW - 7200, NOW - 3600, live=False)
+
+
+def period_before(source: FakeInvestigation, kept_seconds: float = 90 * 86_400) -> PeriodBefore:
+    reading = read_before(source, BEFORE, kept_seconds, NOW)
+    return PeriodBefore(BEFORE, None if reading is None else failures(reading, request(), 0), None)
+
+
+def test_the_period_before_is_counted_in_bars_that_lie_on_the_ranges() -> None:
+    source = FakeInvestigation([replace(record, received_at=record.received_at - 3600) for record in EVENTS])
+    now = failures(READING, request(), 0).bars
+    line = period_before(source).failed
+    assert line is not None
+    assert (line.x0, line.dx) == (now.x0 + now.step / 2, now.step)
+    assert line.values == tuple(
+        sum(value or 0 for value in column) for column in zip(*(v for _, v in now.lines), strict=True)
+    )
+
+
+def test_what_was_not_read_of_the_period_before_is_no_part_of_its_line() -> None:
+    many = [replace(record, received_at=NOW - 3601 - number) for number, record in enumerate(several(2500))]
+    before = period_before(FakeInvestigation(many))
+    assert before.known_from == NOW - 3601 - 1999
+    assert before.failed is not None
+    assert before.failed.values[0] is None
+    assert before.failed.values[-1] is not None
+
+
+def test_events_no_longer_kept_are_unknown_and_never_none() -> None:
+    source = FakeInvestigation([replace(failed(1), received_at=NOW - 4000)])
+    kept_in_part = period_before(source, kept_seconds=4800)
+    assert kept_in_part.known_from == NOW - 4800
+    assert kept_in_part.failed is not None
+    assert kept_in_part.failed.values[0] is None
+    assert sum(value or 0 for value in kept_in_part.failed.values) == 1
+    reads = len(source.reads)
+    assert period_before(source, kept_seconds=3600).failures is None
+    assert len(source.reads) == reads

@@ -8,8 +8,10 @@ from backend.contract.catalogue import load_catalogue
 from backend.contract.ranges import TimeRange
 from backend.contract.records import Sample
 from dashboard.data.errors import Count
+from dashboard.data.errors_before import PeriodBefore, rates_before
 from dashboard.data.errors_metrics import ErrorMetrics, OperatorRow, Trend, read_metrics, with_failed
 from dashboard.data.hot import HotStore
+from dashboard.data.models import Line
 from dashboard.data.series import SeriesService
 from tests.dashboard.data.feeding import ENVIRONMENT, NOW, Clock, every, growing, put, samples
 from tests.memory_table import MemoryTable
@@ -32,6 +34,11 @@ class Bench:
         seen = frozenset(metric for environment, metric in self.hot.seen() if environment == ENVIRONMENT)
         wanted = TimeRange(NOW - seconds, NOW, live=True)
         return read_metrics(SeriesService(self.hot, self.clock), seen, CATALOGUE, ENVIRONMENT, wanted, NOW)
+
+    def before(self, seen: frozenset[str] = frozenset({"dlq_records"})) -> Line | None:
+        past = TimeRange(NOW - 7200, NOW - 3600, live=False)
+        source = SeriesService(self.hot, self.clock)
+        return PeriodBefore(past, None, rates_before(source, seen, CATALOGUE, ENVIRONMENT, past, NOW)).rate
 
     def trend(self, key: str) -> Trend:
         return next(trend for trend in self.read().trends if trend.key == key)
@@ -123,3 +130,32 @@ def test_failed_events_stand_beside_the_rates(counts: Mapping[str, int], order: 
 
 def test_failed_events_are_listed_without_any_metric() -> None:
     assert with_failed(None, [Count("parse", 3)]) == (OperatorRow("parse", failed=3),)
+
+
+def test_dead_letters_of_the_period_before_are_one_line_of_all_types_on_the_range(bench: Bench) -> None:
+    bench.put(
+        samples("dlq_records", every(60, -5400, -1800, value=10), error_type="parse_error"),
+        samples("dlq_records", every(60, -5400, -1800, value=2), error_type="timeout"),
+    )
+    found, line = bench.read().dead_letters, bench.before()
+    assert found is not None
+    assert line is not None
+    assert (line.x0, line.dx) == (found.x0 + found.step / 2, found.step)
+    assert line.values[0] is None
+    assert {value for value in line.values if value is not None} == {12.0}
+
+
+def test_dead_letters_that_nobody_reported_before_are_unknown(bench: Bench) -> None:
+    bench.put(samples("dlq_records", every(60, -1800, value=10), error_type="parse_error"))
+    assert bench.before() is None
+    assert bench.before(frozenset()) is None
+
+
+def test_zero_dead_letters_before_are_zero(bench: Bench) -> None:
+    bench.put(
+        samples("dlq_records", every(60, -5400, -4200, value=0), error_type="poison"),
+        samples("dlq_records", every(60, -5400, -4200, value=0), error_type="timeout"),
+    )
+    line = bench.before()
+    assert line is not None
+    assert {value for value in line.values if value is not None} == {0.0}

@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from backend.contract.events import EventError
+from backend.contract.events import EventError, EventRecord
+from dashboard.components import errors_charts
 from dashboard.data.errors_data import ErrorsData
 from dashboard.data.request import Role, ViewRequest, parse_view_request
 from dashboard.html import fill, render
@@ -228,6 +229,85 @@ def test_the_queries_follow_the_filters_and_the_open_event() -> None:
     assert "region=us-east-1" in text
     opened = drawn(asked(event=record.event_id), several(3, NOW), part="card-insights")
     assert f'correlation_id = "{record.correlation_id}"' in opened
+
+
+def twice(now: int, before: int) -> list[EventRecord]:
+    """So many failed events in the last hour, and so many in the one before it."""
+    return [
+        *(replace(failed(number), received_at=NOW - 1 - number % 3000) for number in range(now)),
+        *(replace(failed(5000 + number), received_at=NOW - 3601 - number % 3000) for number in range(before)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "words"),
+    [
+        (48, 40, "48 failed events</strong> (40 in the period before: 20% more now)"),
+        (30, 40, "30 failed events</strong> (40 in the period before: 25% fewer now)"),
+        (40, 2, "40 failed events</strong> (2 in the period before: 20 times as many now)"),
+        (40, 40, "(40 in the period before: as many now)"),
+        (40, 0, "40 failed events</strong> (none in the period before)"),
+        (0, 40, "No failed event in this range (40 in the period before)."),
+        (2100, 40, "2,000 of the newest 2,000 failed events</strong> (40 in the period before)"),
+        (40, 2100, "40 failed events</strong> (at least 2,000 in the period before)"),
+    ],
+)
+def test_the_lead_counts_against_the_period_before(now: int, before: int, words: str) -> None:
+    assert words in drawn(asked(compare="previous"), twice(now, before), "errors-lead")
+
+
+def test_a_cut_reading_of_the_period_before_is_said() -> None:
+    text = drawn(asked(compare="previous"), twice(40, 2100), "errors-lead")
+    assert "Of its failed events only the newest 2,000 are known, from" in text
+
+
+def test_both_time_charts_draw_the_period_before_as_a_dotted_line_with_a_word() -> None:
+    view_of = seen(asked(compare="previous"), twice(40, 30))
+    for name in ("failed", "dlq"):
+        (line,) = [trace for trace in view_of.charts[f"chart-{name}"] if trace.get("line", {}).get("dash") == "dot"]
+        assert line["line"]["color"] not in errors_charts.COLOURS.values()
+        legend = render(view_of.props[f"body-{name}"]["children"], NOW)
+        assert "period before, all types" in legend
+    assert sum(value or 0 for value in view_of.charts["chart-failed"][-1]["y"]) == 30
+
+
+def test_what_is_not_known_of_the_period_before_is_said_and_not_drawn() -> None:
+    view_of = seen(asked("viewer", "production", **{"compare": "previous", "from": "now-2h"}), twice(40, 0))
+    legend = render(view_of.props["body-dlq"]["children"], NOW)
+    assert "no data of the period before" in legend
+    quiet = render(seen(asked(compare="previous"), twice(40, 0)).props["body-failed"]["children"], NOW)
+    assert "none in the period before" in quiet
+
+
+def test_events_older_than_they_are_kept_are_no_period_before() -> None:
+    text = drawn(
+        asked("viewer", "production", **{"compare": "previous", "from": "now-90d"}), twice(40, 0), "errors-lead"
+    )
+    assert "40 failed events</strong> (no data of the period before)" in text
+
+
+def test_without_comparing_nothing_is_read_or_said_of_the_period_before() -> None:
+    built, source = services(twice(40, 30), now=lambda: NOW)
+    try:
+        data = load(built, asked(), NOW)
+        compared = load(built, asked(compare="previous"), NOW)
+    finally:
+        built.close()
+    assert source.reads == [(NOW - 3600, NOW), (NOW - 7200, NOW - 3600)]
+    plain = view(data, NOW)
+    assert data.before is None
+    assert "period before" not in render(fill(layout(), plain.props), NOW)
+    assert [len(view(compared, NOW).charts[f"chart-{name}"]) - len(plain.charts[f"chart-{name}"])
+            for name in ("failed", "dlq", "types")] == [1, 1, 0]  # fmt: skip
+
+
+def test_synthetic_events_of_the_period_before_are_labelled_too() -> None:
+    data = loaded(asked(compare="previous"), twice(0, 3))
+    assert data.before is not None
+    assert data.before.failures is not None
+    source = data.before.failures.reading.events[0].source
+    assert replace(data, synthetic_sources=(source,)).synthetic
+    assert not replace(data, synthetic_sources=("another",)).synthetic
 
 
 def test_filters_and_viewers_share_one_reading() -> None:
