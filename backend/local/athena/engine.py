@@ -23,6 +23,7 @@ from backend.local.athena.plan import Scan, plan, plan_without_names, qualified
 from backend.local.athena.results import ZONED, ColumnInfo, Texts, column_info, text_of
 from backend.local.athena.scan import Input, Reader, empty_relation, find_objects, named_object
 from backend.local.athena.translate import MACROS, to_duckdb
+from backend.local.athena.types import check_types
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -103,6 +104,8 @@ class QueryEngine:
             connection.execute(f'CREATE OR REPLACE TEMP VIEW "{scan.name}" AS {empty_relation(scan.table)}')
         name_outputs(tree)
         named = _qualified_or_none(tree, scans, sql)
+        if named is not None:
+            check_types(named, sql)
         translated = to_duckdb(named or tree)
         try:
             described = connection.execute(f"DESCRIBE {translated}").fetchall()
