@@ -15,12 +15,16 @@ _FUNCTION: Final = re.compile(r"Function with name (\S+) does not exist")
 _GROUPED: Final = re.compile(r'column "([^"]+)" must appear in the GROUP BY clause')
 _MISMATCHES: Final = ("No function matches", "Cannot compare", "Cannot mix", "Could not choose a best candidate")
 _CASTS: Final = {"INT32": "INT", "INT64": "BIGINT", "INT16": "SMALLINT", "INT8": "TINYINT"}
+_OWN: Final = re.compile(r"(?:DIVISION_BY_ZERO|INVALID_FUNCTION_ARGUMENT): [^\n]*")
+"""What the macros of ``translate`` fail with."""
 _CAST: Final = re.compile(r"Could not convert string '(.*?)' to (\w+)")
 
 
 def binder_error(message: str, sql: str, tree: exp.Expr) -> QueryError:
     """What DuckDB says of a query that it does not understand, in Athena's words."""
     first = message.splitlines()[0]
+    if found := _OWN.search(first):
+        return QueryError(found.group())
     if found := _COLUMN.search(message):
         return column_not_found(found.group(1) or found.group(2), sql, tree)
     if found := _AMBIGUOUS.search(message):

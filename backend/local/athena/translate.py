@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
+from sqlglot.optimizer.annotate_types import annotate_types
 
 from backend.local.athena.dates import strftime
 from backend.local.athena.errors import not_served
@@ -161,6 +162,57 @@ def joda_format(node: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=function, expressions=[value, pattern])
 
 
+def whole_division(node: exp.Expr) -> exp.Expr:
+    """Integers divide to an integer, and by zero not at all. In TRY, which takes no macro that fails, DuckDB gives NULL
+    by itself."""
+    if not isinstance(node, exp.Div | exp.Mod) or node.find_ancestor(exp.Try):
+        return node
+    if not (_is_integer(node.this) and _is_integer(node.expression)):
+        return node
+    name = "divided" if isinstance(node, exp.Div) else "remainder"
+    return _call(name, whole_division, node, node.this, node.expression)
+
+
+def array_bounds(node: exp.Expr) -> exp.Expr:
+    """A subscript beyond an array's ends fails; ELEMENT_AT gives NULL, and so does TRY."""
+    if not isinstance(node, exp.Bracket) or node.args.get("safe") or len(node.expressions) != 1:
+        return node
+    subscript = _subscript(node.expressions[0])
+    if _is(node.this, exp.DType.ARRAY) and not node.find_ancestor(exp.Try):
+        return _call("subscript", array_bounds, node, node.this, subscript)
+    # As it was written: DuckDB counts from 1 too.
+    node.set("expressions", [subscript])
+    node.set("offset", 1)
+    return node
+
+
+def _subscript(read: exp.Expr) -> exp.Expr:
+    """A subscript as it was written: sqlglot counts from 0 where it could tell a number while it parsed."""
+    if isinstance(read, exp.Slice):
+        return read
+    alone = annotate_types(read.copy(), dialect="trino")
+    if not _is_integer(alone):
+        return read
+    return exp.Literal.number(int(read.to_py()) + 1) if read.is_int else read + 1
+
+
+def type_names(node: exp.Expr) -> exp.Expr:
+    """TYPEOF answers with Trino's names."""
+    return exp.Anonymous(this="type_name", expressions=[node.copy()]) if isinstance(node, exp.Typeof) else node
+
+
+def _call(name: str, rule: Rule, node: exp.Expr, *parts: exp.Expr) -> exp.Expr:
+    """A macro's call in place of ``node``. A rule is not asked about what is inside of what it gave: it looks there
+    now."""
+    call = exp.Anonymous(this=name, expressions=[part.copy().transform(rule) for part in parts])
+    call.type = node.type
+    return call
+
+
+def _is_integer(node: exp.Expr) -> bool:
+    return bool(node.type and node.type.is_type(*exp.DataType.INTEGER_TYPES))
+
+
 def _is(node: exp.Expr, kind: exp.DType) -> bool:
     return bool(node.type and node.type.is_type(kind))
 
@@ -176,8 +228,12 @@ RULES: Final[tuple[Rule, ...]] = (
     date_stays_date,
     unixtime_in_zone,
     joda_format,
+    array_bounds,
+    whole_division,
+    type_names,
 )
 
+_ELEMENT: Final = r"([a-z]+(?:\(\d+(?:,\d+)?\))?(?: with time zone)?)"
 MACROS: Final = (
     "map_agg(k, v) AS map_from_entries(list(struct_pack(k := k, v := v)) FILTER (k IS NOT NULL))",
     "at_timezone(t, zone) AS timezone(zone, t)",
@@ -194,6 +250,18 @@ MACROS: Final = (
     "every(x) AS bool_and(x)",
     "set_agg(x) AS list(DISTINCT x)",
     "last_day_of_month(d) AS last_day(d)",
+    "divided(a, b) AS CASE WHEN b = 0 THEN error('DIVISION_BY_ZERO: Division by zero') ELSE a // b END",
+    "remainder(a, b) AS CASE WHEN b = 0 THEN error('DIVISION_BY_ZERO: Division by zero') ELSE a % b END",
+    "subscript(a, i) AS CASE "
+    "WHEN i = 0 THEN error('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1') "
+    "WHEN i < 0 THEN error('INVALID_FUNCTION_ARGUMENT: Array subscript is negative: ' || i) "
+    "WHEN i > len(a) "
+    "THEN error('INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal to array length: ' "
+    "|| i || ' > ' || len(a)) ELSE a[i] END",
+    # Lists from the inside outwards: a list of lists has two pairs of brackets behind its elements' type.
+    "type_name(t) AS regexp_replace(regexp_replace(replace(replace(lower(t), 'struct(', 'row('), "
+    f"'timestamp', 'timestamp(3)'), '{_ELEMENT}\\[\\]\\[\\]', 'array(array(\\1))', 'g'), "
+    f"'{_ELEMENT}\\[\\]', 'array(\\1)', 'g')",
     "array_except(a, b) AS list_filter(list_distinct(a), lambda x: NOT list_contains(b, x))",
 )
 """Functions of Athena that DuckDB lacks, in its own SQL."""
