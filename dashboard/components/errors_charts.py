@@ -107,7 +107,7 @@ def before_line(line: Line | None, unit: str) -> list[Trace]:
     if line is None:
         return []
     (trace,) = line_traces([], unit, colours={line.name: BEFORE}, previous=[line])
-    return [{**trace, "opacity": 1, "line": {**trace["line"], "width": 2}}]
+    return [{**trace, "opacity": 1, "line": {**trace["line"], "width": 3}}]
 
 
 def threshold(label: str, limit: float, ends: tuple[float, float], tone: str) -> Trace:

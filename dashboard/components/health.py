@@ -96,6 +96,8 @@ def _signal_body(card: SignalCard) -> Children:
     number, unit = number_and_unit(card.value, card.unit)
     direction, words = change(card.trend) if card.before is None else _against(card.before)
     worse = direction == ("up" if card.higher_is_worse else "down")
+    # The change alone fits on a line; what it is against may need another.
+    wraps = {"style": {"whiteSpace": "normal"}} if card.before else {}
     return [
         html.Div(
             [
@@ -107,7 +109,9 @@ def _signal_body(card: SignalCard) -> Children:
                     ],
                     className="value",
                 ),
-                html.P(words, className="trend", **{"data-trend": direction, "data-worse": str(worse).lower()}),
+                html.P(
+                    words, className="trend", **{"data-trend": direction, "data-worse": str(worse).lower()}, **wraps
+                ),
             ],
             className="reading",
         ),
