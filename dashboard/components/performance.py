@@ -17,12 +17,15 @@ from dashboard.components.times import ago, lasting, stamp
 from dashboard.components.unusual import unusual
 from dashboard.data.performance_cause import Cause, Finding, Step
 from dashboard.data.performance_data import Panel, PerformanceData
+from dashboard.data.performance_stretch import Stretch
 
 Children = list[Any]
 FINDINGS: Final = {"up": "degraded", "usual": "healthy", "unknown": "no_data"}
 """The shape and colour of what was found of a suspect; of what is past a critical threshold, that one's."""
 FOUND: Final[Mapping[Finding, str]] = {"up": "up", "usual": "as usual", "unknown": "not known"}
 CAUSES_SAID: Final = 3
+AROUND_SECONDS: Final = 1800.0
+"""A slow stretch is looked at with so much before and after it, at least."""
 DISPLAY_EVIDENCE: Final = 8
 """Values that a screen without scrolling has room for."""
 WITHOUT: Final = {
@@ -56,23 +59,54 @@ def _worst(cause: Cause) -> str:
 
 
 def _sentence(data: PerformanceData) -> Children:
+    """What latency is; of a range that is over what it was at its worst; what a live range has behind it."""
     cause, live = data.cause, data.range.live
     value = cause.latency.now
     if cause.speed == "unknown" or value is None:
-        return [html.Strong("Latency is not known: "), f"{cause.latency.why_unknown}."]
+        return [html.Strong("Latency is not known: "), f"{cause.latency.why_unknown}", *_behind(data), "."]
+    if cause.then and cause.stretch is not None:
+        usual = cause.latency.usual
+        return [
+            html.Strong(["Latency p99 was ", _amount(cause.latency, value), " at ", stamp(cause.stretch.at)]),
+            ", usual value not known" if usual is None else f", usually {_amount(cause.latency, usual)}",
+            " (", *_stretch(cause.stretch, data), ")", *_distance(cause.latency, value), ".",
+        ]  # fmt: skip
     at = "is" if live else "was"
     words: Children = [html.Strong(f"Latency p99 {at} {_amount(cause.latency, value)}")]
     if not live:
         words.append(" at the end of this range")
     usual = cause.latency.usual
     if cause.speed == "usual" and usual is not None:
-        return [*words, ", as usual", *_distance(cause.latency, value), "."]
+        return [*words, ", as usual", *_distance(cause.latency, value), *_behind(data), "."]
     words.append(", usual value not known" if usual is None else f", usually {_amount(cause.latency, usual)}")
     if cause.whole_range:
         words.append(", in the whole of this range")
     elif cause.since is not None:
         words += [", since ", stamp(cause.since), *([" (", lasting(cause.since), ")"] if live else [])]
-    return [*words, *_distance(cause.latency, value), "."]
+    return [*words, *_distance(cause.latency, value), *_behind(data), "."]
+
+
+def _stretch(stretch: Stretch, data: PerformanceData) -> Children:
+    """``past critical from 21 Nov, 18:50 UTC to 21 Nov, 19:10 UTC``."""
+    level = {"critical": "past critical", "warning": "past its warning", "": "slow"}[stretch.past]
+    if data.cause.then and data.cause.whole_range:
+        return [f"{level} in the whole of this range"]
+    end = ["the end of this range"] if stretch.lasts and data.cause.then else [stamp(stretch.end)]
+    return [f"{level} from ", stamp(stretch.start), " to ", *end]
+
+
+def _behind(data: PerformanceData) -> Children:
+    """The slow stretch that a live range has behind it, with the way to look at it as it was."""
+    stretch = data.cause.stretch
+    if stretch is None or data.cause.then:
+        return []
+    words = _stretch(stretch, data)
+    if data.display:
+        return ["; it was ", *words]
+    # With as much around it as tells what is usual.
+    around = max(stretch.end - stretch.slow_from, AROUND_SECONDS)
+    ends = {"from": stretch.slow_from - around, "to": min(stretch.end + around, data.range.end)}
+    return ["; it was ", set_link(words, data.request, {name: f"{1000 * at:.0f}" for name, at in ends.items()})]
 
 
 def _distance(latency: Step, value: float) -> Children:
@@ -88,7 +122,7 @@ def _distance(latency: Step, value: float) -> Children:
 
 
 def _also(data: PerformanceData) -> Children:
-    words: Children = ["Past a threshold: "]
+    words: Children = ["Past a threshold: " if data.range.live else "Past a threshold at the end of this range: "]
     for index, past in enumerate(data.past):
         panel = data.panels[past.panel]
         whose = f" ({past.line})" if len(panel.lines) > 1 else ""
@@ -105,14 +139,28 @@ def _to_chart(text: str, panel: str, data: PerformanceData) -> Any:
 def cause(data: PerformanceData) -> Children:
     """The likely cause in a sentence, and the evidence that it rests on."""
     found = data.cause
-    head = html.Header([html.H2("Likely cause")], className="card-head")
+    applied = _filtered(data)
+    aside = [html.Span(applied, className="aside")] if applied else []
+    when = "now" if data.range.live else "then"
     return [
-        head,
+        html.Header([html.H2("Likely cause"), *aside], className="card-head"),
         html.P(cause_sentence(data), className="cause-line"),
         html.Ol(
-            _steps(found, data), className="evidence", **{"aria-label": "Evidence: each value now, and its usual one"}
+            _steps(found, data), className="evidence",
+            **{"aria-label": f"Evidence: each value {when}, and its usual one"},
         ),
-    ]
+    ]  # fmt: skip
+
+
+def _filtered(data: PerformanceData) -> str:
+    """Which of the evidence the chosen filters apply to, where they do not apply to all of it."""
+    said = []
+    for name in (name for name in ("host", "operator") if getattr(data.request, name)):
+        applies = {key for key, panel in data.panels.items() if name not in panel.unfiltered}
+        steps = (data.cause.latency, *data.cause.steps)
+        titles = ", ".join(_named(step) for step in steps if step.evidence.panel in applies)
+        said.append(f"only {titles} filtered by {name}" if titles else f"not filtered by {name}")
+    return "; ".join(said)
 
 
 def cause_sentence(data: PerformanceData) -> Children:
@@ -122,7 +170,9 @@ def cause_sentence(data: PerformanceData) -> Children:
         return ["Not known: there is no latency to explain."]
     if found.speed == "usual":
         latency = "as usual" if found.latency.usual is not None else "past no threshold, its usual value not known"
-        return [f"Nothing to explain: latency is {latency}.", *_not_known(found.unknown)]
+        verb = "is" if data.range.live else "was"
+        now = " now" if found.stretch else ""
+        return [f"Nothing to explain{now}: latency {verb} {latency}", *_behind(data), ".", *_not_known(found.unknown)]
     if not found.causes:
         looked = [step for step in found.steps if step.finding == "usual"]
         among = ", ".join(_named(step) for step in looked)
@@ -131,7 +181,7 @@ def cause_sentence(data: PerformanceData) -> Children:
     words = []
     for index, step in enumerate(found.causes[:CAUSES_SAID]):
         words += ["; "] if index else []
-        said = _change(step)
+        said = _change(step, "is" if data.range.live else "was")
         words.append(html.Strong(said[:1].upper() + said[1:]) if not index else said)
     where = next((step for step in found.causes if step.evidence.operator), None)
     if where is not None and where not in found.causes[:CAUSES_SAID]:
@@ -149,7 +199,7 @@ def _named(step: Step) -> str:
     return title if title[:2].isupper() else title[:1].lower() + title[1:]
 
 
-def _change(step: Step) -> str:
+def _change(step: Step, verb: str) -> str:
     evidence, name = step.evidence, step.evidence.operator or _named(step)
     assert step.now is not None  # noqa: S101 - it was judged
     if evidence.role == "operator":
@@ -159,9 +209,9 @@ def _change(step: Step) -> str:
     now = _amount(step, step.now)
     if step.usual is None or (step.threshold is not None and not _differs(step)):
         assert step.threshold is not None  # noqa: S101 - one of the two judged it
-        return f"{name} is {now}, past its warning of {_amount(step, step.threshold)}"
-    verb = "fell" if step.now < step.usual else "rose"
-    return f"{name} {verb} to {now}, usually {_amount(step, step.usual)}"
+        return f"{name} {verb} {now}, past its warning of {_amount(step, step.threshold)}"
+    moved = "fell" if step.now < step.usual else "rose"
+    return f"{name} {moved} to {now}, usually {_amount(step, step.usual)}"
 
 
 def _differs(step: Step) -> bool:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import Final, Protocol
 
 from backend.contract.catalogue import Catalogue
 from backend.contract.ranges import TimeRange
+from backend.contract.rollup import OTHER
 from dashboard.data import performance_series as series
 from dashboard.data.anomalies import Noticed
 from dashboard.data.health import SYNTHETIC_TARGET
-from dashboard.data.performance_cause import RISE, Cause, Evidence, Role, find, is_silent
+from dashboard.data.performance_cause import RISE, Cause, Evidence, Role, find, find_then, is_silent, stretch_of
 from dashboard.data.performance_data import Operators, Panel, Past, PerformanceData
-from dashboard.data.performance_operators import ByName, newest, operators_of
+from dashboard.data.performance_operators import ByName, newest, operators_of, usual
 from dashboard.data.performance_panels import Curve, Panels, Reading, curves, curves_of, latency_panel, throughput
 from dashboard.data.performance_series import SERIES, requested
+from dashboard.data.performance_stretch import LEAST_BEFORE, Stretch
 from dashboard.data.ranged import RangedAnswers
 from dashboard.data.request import ViewRequest
-from dashboard.data.series import SeriesAnswer, SeriesRequest
+from dashboard.data.series import ALL, SeriesAnswer, SeriesRequest
 from dashboard.data.source import joined
 
 WATCHED: Final = ("lag", "enrichment", "cache", "checkpoints")
@@ -78,7 +81,7 @@ def data_of(
     lately = lately or reading
     make = Panels(catalogue, reading, before, lately, request, over, now)
     panels = _marked(make.all(), unusual)
-    end = min(over.end, now)
+    end = _end(reading, over, now)
     operators = _operators(reading, lately, filters, end)
     drill = None
     if request.operator is not None:
@@ -92,12 +95,18 @@ def data_of(
         panels=panels,
         operators=operators,
         drill=drill,
-        cause=_cause(lately, operators, catalogue, over, end),
+        cause=_cause(reading, lately, catalogue, over, end),
         past=_past(lately, panels, request.operator, end),
         source=reading.source if before is None else joined(reading.source, before.source),
         as_of=max([*ages, *([operators.as_of] if operators.as_of else [])], default=None),
         synthetic=SYNTHETIC_TARGET in (reading.by_operator(series.TARGETS, "avg") or {}),
     )
+
+
+def _end(reading: Reading, over: TimeRange, now: float) -> float:
+    """What a silence is judged by: of a range that is over the newest that came in it, for that was so then."""
+    newest = [points[-1][0] for answer in reading.answers.values() for _, points in answer.lines if points]
+    return min(over.end, now) if over.live or not newest else max(newest)
 
 
 def _marked(panels: Mapping[str, Panel], unusual: Mapping[str, Noticed]) -> dict[str, Panel]:
@@ -148,34 +157,84 @@ def _past(reading: Reading, panels: Mapping[str, Panel], operator: str | None, e
     return tuple(sorted(found, key=lambda past: past.state != "critical"))
 
 
-def _cause(reading: Reading, operators: Operators, catalogue: Catalogue, over: TimeRange, end: float) -> Cause:
-    """Latency judged, with every suspect's evidence in the order a person looks at them."""
+def _cause(reading: Reading, lately: Reading, catalogue: Catalogue, over: TimeRange, end: float) -> Cause:
+    """Latency judged, with every suspect's evidence in the order a person looks at them: in a live range as it is now,
+    in one that is over at the worst of it. A slow stretch that a live range has behind it is told as well."""
+    latency = _latency(reading, catalogue)
+    stretch = stretch_of(latency)
+    if over.live:
+        found = find(_latency(lately, catalogue), _suspects(lately, catalogue, _Moment(end)), over.start, end)
+        # Below every threshold a busy noon is slow beside the night, which is no news.
+        told = stretch if stretch is not None and stretch.past and found.speed != "slow" else None
+        return replace(found, stretch=told)
+    if stretch is not None:
+        return find_then(latency, _suspects(reading, catalogue, _Moment(end, stretch)), stretch)
+    return find(latency, _suspects(reading, catalogue, _Moment(end)), over.start, end)
 
-    def evidence(role: Role, title: str, panel: str, metric: str, found: Curve | None, operator: str = "") -> Evidence:
-        connected = found is not None or any(w.metric == metric for w in reading.answers)
-        points = found.points if found else [] if connected else None
-        spacing = found.answer.pace_seconds if found else 0.0
-        return Evidence(role, title, panel, catalogue[metric], points, spacing, operator)
 
-    def line(key: str, name: str = "") -> Curve | None:
-        """The line of that name, without one the one that is highest now."""
-        lines = [curve for curve in curves_of(reading, key, None) if not name or curve.name == name]
-        return max(lines, key=lambda curve: (_lasts(curve, end), newest(curve.points) or 0.0), default=None)
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """When a line is judged: at ``end``, or at the worst of a stretch."""
 
+    end: float
+    stretch: Stretch | None = None
+
+    def value(self, curve: Curve) -> float | None:
+        """What the line measured then."""
+        if self.stretch is not None:
+            values = self.stretch.values(curve.points, curve.answer.spacing_seconds)
+            return median(values) if values else None
+        return newest(curve.points) if _lasts(curve, self.end) else None
+
+    def usual(self, curve: Curve) -> float | None:
+        """What it measures otherwise."""
+        if self.stretch is None:
+            return usual(curve.points)
+        values = self.stretch.others(curve.points)
+        return median(values) if len(values) >= LEAST_BEFORE else None
+
+    def highest(self, found: Iterable[Curve]) -> Curve | None:
+        """The line with the highest value then; one that is silent only where all are."""
+        return max(found, key=lambda curve: (self.value(curve) is not None, self.value(curve) or 0.0), default=None)
+
+
+def _evidence(
+    reading: Reading, catalogue: Catalogue, role: Role, title: str, panel: str, metric: str, found: Curve | None,
+) -> Evidence:  # fmt: skip
+    if found is None:
+        connected = any(wanted.metric == metric for wanted in reading.answers)
+        return Evidence(role, title, panel, catalogue[metric], [] if connected else None)
+    # What is over may lie in history, which is coarser than what comes now.
+    answer, operator = found.answer, "" if panel else found.name
+    spacing = answer.pace_seconds if answer.request.range.live else answer.spacing_seconds
+    return Evidence(role, title, panel, catalogue[metric], found.points, spacing, operator)
+
+
+def _latency(reading: Reading, catalogue: Catalogue) -> Evidence:
     p99 = series.WORST if latency_panel(reading) == "worst" else series.LATENCY
-    suspects = [
-        evidence("cpu", "CPU of workers", "cpu", series.WORKER_CPU, line("cpu", series.WORKERS)),
-        evidence("enrichment", "Enrichment latency", "enrichment", "enrichment_latency_ms", line("enrichment")),
-        evidence("cache", "Cache hit rate", "cache", "cache_hit_rate", line("cache")),
-        evidence("operator", "Slowest operator", "", series.OPERATOR_LATENCY, *_slowest(reading, operators)),
-        evidence("busy", "Busiest operator", "", series.BUSY, *_named(reading, series.BUSY, operators.busiest)),
-        evidence("collection", "GC pauses", "gc", "gc_pause_time_ms", line("gc")),
-        evidence("checkpoints", "Checkpoint duration", "checkpoints", "checkpoint_duration_ms", line("checkpoints")),
-        evidence("servers", "CPU of servers", "cpu", series.SERVER_CPU, line("cpu", series.SERVERS)),
-        evidence("load", "Records in", "throughput", series.IN, _incoming(reading)),
-        evidence("lag", "Consumer lag", "lag", "consumer_lag_records", line("lag")),
-    ]
-    return find(evidence("latency", "Latency p99", "latency", p99, line("latency", "p99")), suspects, over.start, end)
+    line = next((curve for curve in curves_of(reading, "latency", None) if curve.name == "p99"), None)
+    return _evidence(reading, catalogue, "latency", "Latency p99", "latency", p99, line)
+
+
+def _suspects(reading: Reading, catalogue: Catalogue, moment: _Moment) -> list[Evidence]:
+    def line(key: str, name: str = "") -> Curve | None:
+        """The line of that name, without one the one that is highest."""
+        return moment.highest(curve for curve in curves_of(reading, key, None) if not name or curve.name == name)
+
+    busiest = moment.highest(_each(reading, series.BUSY))
+    told: tuple[tuple[Role, str, str, str, Curve | None], ...] = (
+        ("cpu", "CPU of workers", "cpu", series.WORKER_CPU, line("cpu", series.WORKERS)),
+        ("enrichment", "Enrichment latency", "enrichment", "enrichment_latency_ms", line("enrichment")),
+        ("cache", "Cache hit rate", "cache", "cache_hit_rate", line("cache")),
+        ("operator", "Slowest operator", "", series.OPERATOR_LATENCY, _slowest(reading, moment)),
+        ("busy", "Busiest operator", "", series.BUSY, busiest),
+        ("collection", "GC pauses", "gc", "gc_pause_time_ms", line("gc")),
+        ("checkpoints", "Checkpoint duration", "checkpoints", "checkpoint_duration_ms", line("checkpoints")),
+        ("servers", "CPU of servers", "cpu", series.SERVER_CPU, line("cpu", series.SERVERS)),
+        ("load", "Records in", "throughput", series.IN, _incoming(reading)),
+        ("lag", "Consumer lag", "lag", "consumer_lag_records", line("lag")),
+    )
+    return [_evidence(reading, catalogue, *one) for one in told]
 
 
 def _incoming(reading: Reading) -> Curve | None:
@@ -183,16 +242,16 @@ def _incoming(reading: Reading) -> Curve | None:
     return next((curve for curve in found if curve.answer.request.metric.key == series.IN), None)
 
 
-def _slowest(reading: Reading, operators: Operators) -> tuple[Curve | None, str]:
-    """The operator whose latency has risen most, in ms; where none has, the slowest."""
-    rows = [row for row in operators.rows or () if row.latency_now is not None]
-    risen = [row for row in rows if row.latency_usual and (row.latency_now or 0) > RISE * row.latency_usual]
-    row = max(risen, key=lambda row: (row.latency_now or 0) - (row.latency_usual or 0), default=None)
-    row = row or max(rows or operators.rows or (), key=lambda row: row.latency_now or 0.0, default=None)
-    return _named(reading, series.OPERATOR_LATENCY, row.name if row else "")
-
-
-def _named(reading: Reading, metric: str, operator: str) -> tuple[Curve | None, str]:
+def _each(reading: Reading, metric: str) -> list[Curve]:
+    """A line for each operator."""
     answer = reading.operators(metric, "avg")
-    points = dict(answer.lines).get(operator) if answer else None
-    return (Curve(operator, points, answer) if answer and points else None), operator
+    lines = answer.lines if answer else ()
+    return [Curve(name, points, answer) for name, points in lines if answer and points and name not in (ALL, OTHER)]
+
+
+def _slowest(reading: Reading, moment: _Moment) -> Curve | None:
+    """The operator whose latency has risen most, in ms; where none has, the slowest."""
+    found = _each(reading, series.OPERATOR_LATENCY)
+    compared = [(curve, moment.value(curve), moment.usual(curve)) for curve in found]
+    rises = [(now - before, curve) for curve, now, before in compared if now and before and now > RISE * before]
+    return max(rises, key=lambda rise: rise[0])[1] if rises else moment.highest(found)

@@ -1,5 +1,7 @@
 """Why latency is up: each suspect's value now beside its own usual one, and what follows from all of them. Pure.
 
+Of a range that is over, the worst slow stretch in it is judged, and "now" is then.
+
 The order is the one a person follows: is the CPU short, are the lookups of the enrichment slow, and if so, does its
 cache miss more often? A cause that explains another one found goes first. Nothing is guessed: a suspect that nobody
 measures is *not known*, never cleared.
@@ -15,6 +17,15 @@ from typing import Final, Literal
 
 from backend.contract.catalogue import Metric
 from backend.contract.verdict import SHORTEST_INTERVAL, SILENT_INTERVALS
+from dashboard.data.performance_stretch import (
+    LEAST_BEFORE,
+    NEWEST,
+    NOISE_SPREADS,
+    Stretch,
+    slow_level,
+    spread,
+    worst_stretch,
+)
 from dashboard.data.points import Points
 
 Finding = Literal["up", "usual", "unknown"]
@@ -25,16 +36,6 @@ Role = Literal[
 
 RISE: Final = 1.25
 """From this multiple of its usual value on something is up."""
-SLOW: Final = 1.5
-"""From this multiple of its usual value on latency is slow, also below every threshold."""
-NOISE_SPREADS: Final = 4.0
-"""What differs by less than so many median deviations from the usual is noise."""
-NEWEST: Final = 3
-"""So many newest values make up what is said to be now: their median, as one alone may be an outlier."""
-QUIET_PART: Final = 0.25
-"""The part of a range that must have been quiet for its usual value to be known: the lowest values of latency."""
-LEAST_BEFORE: Final = 5
-"""Fewer values from before a slowdown are no usual value."""
 WHOLE: Final = 100.0
 CHAIN: Final[tuple[Role, ...]] = ("cpu", "enrichment", "cache")
 """Each, where it is up, explains latency better than the one before it."""
@@ -83,7 +84,8 @@ class Cause:
     """``latency`` judged, and since when it is slow (epoch s; the range's start where it was slow all the time).
 
     ``causes`` explain it, the deepest first; none where it is not slow or nothing explains it. ``steps`` are all
-    suspects in the order they are looked at.
+    suspects in the order they are looked at. ``stretch`` is the range's worst slow one: where ``then``, all is judged
+    as it was at its worst, else it is over and only told of.
     """
 
     speed: Speed
@@ -92,6 +94,8 @@ class Cause:
     whole_range: bool
     causes: tuple[Step, ...]
     steps: tuple[Step, ...]
+    stretch: Stretch | None = None
+    then: bool = False
 
     @property
     def unknown(self) -> tuple[Step, ...]:
@@ -116,6 +120,29 @@ def find(latency: Evidence, suspects: Sequence[Evidence], start: float, end: flo
     )
 
 
+def find_then(latency: Evidence, suspects: Sequence[Evidence], stretch: Stretch) -> Cause:
+    """What explains the latency at the worst of a stretch."""
+    judged = replace(judge_then(latency, stretch), finding="up", now=stretch.value, why_unknown="")
+    limit = latency.metric.warning
+    past = limit if limit is not None and latency.metric.past(stretch.value, limit) else None
+    steps = tuple(judge_then(evidence, stretch) for evidence in suspects)
+    return Cause(
+        speed="slow",
+        latency=replace(judged, threshold=past),
+        since=stretch.start,
+        whole_range=stretch.lasts and latency.points is not None and stretch.start <= latency.points[0][0],
+        causes=explained(steps),
+        steps=steps,
+        stretch=stretch,
+        then=True,
+    )
+
+
+def stretch_of(latency: Evidence) -> Stretch | None:
+    """The worst slow stretch of what is known of latency."""
+    return worst_stretch(latency.points or [], latency.metric, latency.spacing)
+
+
 def slow_since(latency: Evidence, end: float) -> float | None:
     """When the slowdown that lasts at ``end`` began, epoch s; None where latency is usual, silent or not measured.
 
@@ -124,7 +151,7 @@ def slow_since(latency: Evidence, end: float) -> float | None:
     points = latency.points or []
     if len(points) < NEWEST or _silent(latency, end):
         return None
-    level = _slow_level(latency)
+    level = slow_level(points, latency.metric)
     now = median(value for _, value in points[-NEWEST:])
     if now <= level:
         return None
@@ -138,15 +165,25 @@ def slow_since(latency: Evidence, end: float) -> float | None:
 
 def judge(evidence: Evidence, before: float, end: float) -> Step:
     """One suspect at ``end``: its newest values against those from before ``before``, epoch s."""
+    points = evidence.points or []
+    values = [] if points and _silent(evidence, end) else [value for _, value in points[-NEWEST:]]
+    return _judged(evidence, values, [value for t, value in points[:-NEWEST] if t < before], "silent")
+
+
+def judge_then(evidence: Evidence, stretch: Stretch) -> Step:
+    """One suspect at the worst of a stretch, against what it measured outside of it."""
+    points = evidence.points or []
+    return _judged(evidence, stretch.values(points, evidence.spacing), stretch.others(points), "silent then")
+
+
+def _judged(evidence: Evidence, values: Sequence[float], earlier: Sequence[float], without: str) -> Step:
     if evidence.points is None:
         return Step(evidence, "unknown", why_unknown="no source measures it")
     if not evidence.points:
         return Step(evidence, "unknown", why_unknown="nothing was reported in this range")
-    if _silent(evidence, end):
-        return Step(evidence, "unknown", why_unknown="silent")
-    values = [value for _, value in evidence.points[-NEWEST:]]
+    if not values:
+        return Step(evidence, "unknown", why_unknown=without)
     now = median(values)
-    earlier = [value for t, value in evidence.points[:-NEWEST] if t < before]
     usual = median(earlier) if len(earlier) >= LEAST_BEFORE else None
     metric = evidence.metric
     limit = metric.warning if metric.basis == "value" else None
@@ -178,27 +215,12 @@ def _latency(latency: Evidence, since: float | None, end: float) -> Step:
     return replace(judged, finding="up" if slow else "usual", why_unknown="")
 
 
-def _slow_level(latency: Evidence) -> float:
-    """The latency from which on it is slow."""
-    values = sorted(value for _, value in latency.points or ())
-    quiet = values[: max(LEAST_BEFORE, int(len(values) * QUIET_PART))]
-    warning = latency.metric.warning
-    usual = median(quiet)
-    levels = [SLOW * usual + NOISE_SPREADS * _spread(quiet, usual)] + ([] if warning is None else [warning])
-    return min(levels)
-
-
 def _departs(metric: Metric, now: float, usual: float, earlier: Sequence[float]) -> bool:
     change, size = now - usual, abs(usual)
     if metric.direction == "lower_is_worse":
         # Of a share that should be high, what is missing counts: 93 % to 86 % are twice as many misses.
         change, size = -change, (WHOLE - usual if metric.unit == "%" else size)
-    return change > max((RISE - 1) * size, NOISE_SPREADS * _spread(earlier, usual))
-
-
-def _spread(values: Sequence[float], middle: float) -> float:
-    """The median distance from the middle."""
-    return median(abs(value - middle) for value in values)
+    return change > max((RISE - 1) * size, NOISE_SPREADS * spread(earlier, usual))
 
 
 def _silent(evidence: Evidence, end: float) -> bool:

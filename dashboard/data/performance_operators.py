@@ -8,8 +8,8 @@ from typing import Final
 
 from backend.contract.checks import in_flight
 from backend.contract.rollup import OTHER
-from dashboard.data.performance_cause import LEAST_BEFORE, NEWEST
 from dashboard.data.performance_data import OperatorRow, Operators
+from dashboard.data.performance_stretch import LEAST_BEFORE, NEWEST
 from dashboard.data.points import Points
 from dashboard.data.series import ALL
 

@@ -169,6 +169,15 @@ def test_an_old_range_is_never_called_silent(slow: Services) -> None:
     assert data.cause.speed == "usual"
 
 
+def test_a_range_that_ended_inside_the_incident_finds_its_cause_whatever_now_is(slow: Services) -> None:
+    start, end = (str(int((NOW + after) * 1000)) for after in (-1800, 600))
+    cause = load(slow, request(start=start, end=end), NOW + 900).cause
+    assert [step.role for step in cause.causes][:3] == ["cache", "enrichment", "cpu"]
+    assert {step.evidence.operator for step in cause.causes if step.evidence.operator} == {"enrich"}
+    assert cause.stretch is not None
+    assert (cause.then, cause.stretch.past, cause.stretch.lasts) == (True, "critical", True)
+
+
 def test_a_panel_whose_source_stopped_is_silent_and_its_value_is_no_present_one(slow: Services) -> None:
     slow.now, before = (lambda: NOW + 900), slow.now
     try:

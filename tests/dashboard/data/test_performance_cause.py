@@ -3,7 +3,17 @@ from __future__ import annotations
 import pytest
 
 from backend.contract.catalogue import load_catalogue
-from dashboard.data.performance_cause import Cause, Evidence, Role, explained, find, judge, slow_since
+from dashboard.data.performance_cause import (
+    Cause,
+    Evidence,
+    Role,
+    explained,
+    find,
+    find_then,
+    judge,
+    slow_since,
+    stretch_of,
+)
 from dashboard.data.points import Points
 
 CATALOGUE = load_catalogue()
@@ -157,6 +167,46 @@ def test_what_lies_within_the_usual_noise_is_not_up() -> None:
 def test_a_value_past_its_warning_is_up_although_it_is_as_usual() -> None:
     step = judge(evidence("cpu", line(80)), SLOW_FROM, END)
     assert (step.finding, step.threshold) == ("up", 70)
+
+
+def passing(role: Role, start: float = 1500.0, end: float = 2100.0, every: int = 1) -> Evidence:
+    """Bad from ``start`` to ``end`` only, each ``every``-th value of the line."""
+    quiet, bad = line(USUAL[role]), line(BAD[role])
+    points = [(b if start <= b[0] < end else q) for q, b in zip(quiet, bad, strict=True)][::every]
+    return Evidence(role, role, role, CATALOGUE[METRICS[role]], points, STEP * every)
+
+
+@pytest.mark.parametrize("every", [1, 30])
+def test_an_incident_that_is_over_is_found_with_its_cause_at_its_worst(every: int) -> None:
+    latency = passing("latency", every=every)
+    stretch = stretch_of(latency)
+    assert stretch is not None
+    assert (stretch.start, stretch.end, stretch.past, stretch.lasts) == (1500, 2100, "critical", False)
+    suspects = [passing("cache", every=every), passing("enrichment", every=every), evidence("cpu", line(34))]
+    cause = find_then(latency, suspects, stretch)
+    assert (cause.speed, roles(cause), cause.unknown) == ("slow", ["cache", "enrichment"], ())
+    assert cause.latency.now == pytest.approx(6500, rel=0.02)
+    assert cause.latency.usual == pytest.approx(1200, rel=0.02)
+    assert cause.causes[0].now == pytest.approx(58, rel=0.02)
+
+
+def test_a_range_that_begins_in_the_incident_learns_what_is_usual_from_after_it() -> None:
+    latency = passing("latency", 0, 600)
+    stretch = stretch_of(latency)
+    assert stretch is not None
+    cause = find_then(latency, [passing("enrichment", 0, 600)], stretch)
+    assert (roles(cause), cause.whole_range) == (["enrichment"], False)
+    assert cause.causes[0].usual == pytest.approx(24, rel=0.02)
+
+
+def test_of_several_stretches_the_worst_is_told_and_one_slow_value_is_none() -> None:
+    points = [(t, 9000.0 if 2000 <= t < 2200 else value) for t, value in passing("latency", 300, 600).points or []]
+    points[300] = (points[300][0], 20_000.0)
+    stretch = stretch_of(evidence("latency", points))
+    assert stretch is not None
+    assert (stretch.start, stretch.value) == (2000, 9000)
+    assert stretch_of(evidence("latency", line(1200))) is None
+    assert stretch_of(evidence("latency", [])) is None
 
 
 def test_nothing_that_is_up_explains_nothing() -> None:

@@ -207,6 +207,27 @@ def test_while_history_runs_the_page_asks_again_in_a_second(slow: Services) -> N
     assert (running.refresh_seconds, running.source.key) == (1.0, "k")
 
 
+def test_who_comes_after_the_incident_is_told_of_it(slow: Services) -> None:
+    start, end = (str(int((NOW + after) * 1000)) for after in (-1800, 600))
+    past = load(slow, request(start=start, end=end), NOW)
+    lead = words(view(past, NOW), "performance-lead")
+    assert re.search(r"p99 was [\d.]+ s at 2\d Nov, .*, usually .*past critical from .* to the end of this", lead)
+    stretch = past.cause.stretch
+    assert stretch is not None
+    over = replace(stretch, start=NOW - 1500, end=NOW - 1200, slow_from=NOW - 1500, lasts=False)
+    quiet = replace(past.cause, speed="usual", causes=(), stretch=over, then=False)
+    made = view(replace(past, cause=quiet, range=replace(past.range, live=True)), NOW)
+    assert re.search(r", as usual.*; it was past critical from .* to", words(made, "performance-lead"))
+    assert "Nothing to explain now: latency is as usual; it was past critical" in words(made, "card-cause")
+    assert f"from={(NOW - 3300) * 1000:.0f}&amp;to={(NOW + 600) * 1000:.0f}" in markup(made, "performance-lead")
+
+
+def test_evidence_says_which_of_it_a_host_filters(slow: Services) -> None:
+    aside = words(shown(slow, host="taskmanager-1")[1], "card-cause")
+    assert "only CPU of workers, GC pauses, CPU of servers filtered by host" in aside
+    assert "filtered" not in words(shown(slow)[1], "card-cause")
+
+
 def test_operators_say_that_no_host_filters_them(slow: Services) -> None:
     assert "not filtered by host" in words(shown(slow, host="taskmanager-1")[1], "card-operators")
     assert "not filtered" not in words(shown(slow)[1], "card-operators")
