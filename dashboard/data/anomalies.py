@@ -1,41 +1,45 @@
 """Marks of what was unusual in a series: detectors that are kept going between looks. No look ever waits for one.
 
-The first look at a series has its past read in the background, a few days before the range, so that its rhythm is
-known; from then on only buckets that have closed since are read, once for all viewers.
+Of a range of a day the first look has its past read in the background, a few days before the range, so that its rhythm
+is known; from then on only buckets that have closed since are read, once for all viewers. Of a longer range the very
+lines that are shown are judged, for they hold history, which the hot tables do not.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Final, Literal, NamedTuple
 
 from backend.contract.anomaly import Anomaly, Detector
-from backend.contract.ranges import TimeRange
+from backend.contract.ranges import TimeRange, level_for
 from backend.contract.rollup import OTHER
 from backend.contract.tables import HOUR, LATENESS_ALLOWANCE_SECONDS, MINUTE
 from dashboard.data.points import Points, Stat
 from dashboard.data.ranged import SeriesSource
-from dashboard.data.series import ALL, SeriesRequest
+from dashboard.data.ranged_merge import MINUTES_UP_TO
+from dashboard.data.series import ALL, SeriesAnswer, SeriesRequest
 
 logger = logging.getLogger(__name__)
 
 DAY: Final = 86400.0
-FINE, COARSE = 300.0, 3600.0
-"""Seconds of the buckets that detectors run on, for ranges up to ``FINE_RANGE`` and for longer ones."""
-FINE_RANGE: Final = 7 * DAY
-WARM_UP: Final = {FINE: 4 * DAY, COARSE: 14 * DAY}
+FINE: Final = 300.0
+"""Seconds of the buckets of ranges that DynamoDB is read for in minutes."""
+QUARTER, WHOLE = 900.0, 3600.0
+"""Seconds of the buckets of longer ones, and of those whose lines are hours."""
+WARM_UP: Final = 4 * DAY
 """Read before the range. A rhythm of the day takes a day for the level, one to be learned, one to be tried."""
-HORIZON: Final = {FINE: 12 * DAY, COARSE: 120 * DAY}
+HORIZON: Final = 12 * DAY
 """How far back one reading goes that is then kept up to date; what is older is looked at once, as it was."""
-OVERLAP: Final = {FINE: 2 * 3600.0, COARSE: 2 * 3600.0}
+OVERLAP: Final = 2 * 3600.0
 """What was read is asked for again, for samples that come late."""
-LEVEL: Final = {FINE: MINUTE, COARSE: HOUR}
-SLICE: Final = {FINE: DAY, COARSE: 120 * DAY}
+SLICE: Final = DAY
 """What is read at once: the minutes of many days would be held in memory all together, though each is needed once."""
 MAX_LINES: Final = 600
 """Detectors kept, 60 KB each: the series of some ten pages with ten hosts."""
@@ -64,7 +68,8 @@ class Noticed(NamedTuple):
 
 
 class _Key(NamedTuple):
-    """What one watch is kept for. ``days``: of a past range, its first and last day; None where it moves on."""
+    """What one watch is kept for. ``days``: of a past range, its first and last day; None where it moves on.
+    ``shown``: how far apart the points of the lines lie that are judged, seconds; None where they are read for it."""
 
     metric: str
     environment: str
@@ -72,18 +77,22 @@ class _Key(NamedTuple):
     group: str | None
     step: float
     days: tuple[float, float] | None
+    shown: float | None = None
 
 
 @dataclass(slots=True)
 class _Line:
     detector: Detector = field(default_factory=Detector)
-    fed_to: float = float("-inf")
+    fed_to: float = -inf
     marks: list[Mark] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Watch:
-    """One series request's detectors. Only the reading thread touches ``lines``; looks see ``marks`` and ``state``."""
+    """One series request's detectors. Only the reading thread touches ``lines``; looks see ``marks`` and ``state``.
+
+    ``since`` is where its lines begin, epoch s; ``until`` where a past range ends.
+    """
 
     request: SeriesRequest
     step: float
@@ -92,8 +101,8 @@ class _Watch:
     lines: dict[str, _Line] = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
     state: State = "learning"
-    read_to: float = float("-inf")
-    tried_at: float = float("-inf")
+    read_to: float = -inf
+    tried_at: float = -inf
     reading: bool = False
 
     def closed(self, now: float) -> float:
@@ -123,16 +132,12 @@ class AnomalyService:
         self._lock = threading.Lock()
         self._one_at_a_time = threading.Lock()
 
-    def found(self, requests: Sequence[SeriesRequest], now: float) -> tuple[tuple[Mark, ...], ...]:
-        """What was unusual in each request's range, ascending; empty while its past is being read.
+    def found(self, answers: Sequence[SeriesAnswer], now: float) -> tuple[Noticed, ...]:
+        """What was unusual in the range of each answer that is shown, ascending; empty while its past is being read.
 
-        Never reads: what has come since is read in the background and is in a later answer.
+        Never computes: what has come since is judged in the background and is in a later answer.
         """
-        return tuple(self._inside(self._watch(request, now), request.range) for request in requests)
-
-    def state(self, request: SeriesRequest, now: float) -> State:
-        """Whether an empty answer means that nothing was unusual, or that nobody can tell yet."""
-        return self._watch(request, now).state
+        return tuple(self._noticed(answer, now) for answer in answers)
 
     def close(self) -> None:
         """Ends the reading thread."""
@@ -140,41 +145,74 @@ class AnomalyService:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
-    @staticmethod
-    def _inside(watch: _Watch, span: TimeRange) -> tuple[Mark, ...]:
-        return tuple(mark for mark in watch.marks if span.start <= mark.at <= span.end)
+    def _noticed(self, answer: SeriesAnswer, now: float) -> Noticed:
+        span = answer.request.range
+        long = span.seconds > MINUTES_UP_TO
+        if long and answer.step_seconds > WHOLE:
+            # Too far apart for a detector.
+            return Noticed((), None)
+        watch = self._shown(answer, now) if long else self._watch(answer.request, now)
+        return Noticed(tuple(mark for mark in watch.marks if span.start <= mark.at <= span.end), watch.state)
+
+    def _shown(self, answer: SeriesAnswer, now: float) -> _Watch:
+        """The watch of lines that are shown, with what closed since, or came before them, on its way to be judged."""
+        request, span = answer.request, answer.request.range
+        step = max(WHOLE if level_for(span.seconds) == HOUR else QUARTER, answer.step_seconds)
+        until = None if span.live else span.end
+        key = _Key(
+            request.metric.key, request.environment, request.stat, request.group, step,
+            None if until is None else (span.start, span.end), answer.step_seconds,
+        )  # fmt: skip
+        begins = min((points[0][0] for _, points in answer.lines if points), default=inf)
+        with self._lock:
+            watch = self._watches.get(key)
+            if watch is None or watch.request.metric != request.metric:
+                watch = self._watches[key] = _Watch(request, step, begins, until)
+            elif begins < watch.since and not watch.reading:
+                # History has come: what was learned without it is learned again, and until then stays.
+                watch = self._watches[key] = replace(
+                    watch, since=begins, lines={}, state="learning", read_to=-inf, tried_at=-inf
+                )
+            due = self._due(key, watch, now)
+        if due:
+            self._start(watch, lambda: self._read(watch, lambda closed: self._judge(watch, answer.lines, closed)))
+        return watch
+
+    def _due(self, key: _Key, watch: _Watch, now: float) -> bool:
+        """Whether something closed that nobody has begun to take in yet; called with the lock held."""
+        self._watches.move_to_end(key)
+        self._forget()
+        due = not watch.reading and watch.read_to < watch.closed(now) and now - watch.tried_at >= RETRY_SECONDS
+        watch.reading = watch.reading or due
+        return due
 
     def _watch(self, request: SeriesRequest, now: float) -> _Watch:
         """The request's watch, with a reading on its way where a bucket has closed since the last."""
-        step = FINE if request.range.seconds <= FINE_RANGE else COARSE
-        since = (request.range.start - WARM_UP[step]) // DAY * DAY
-        recent = since >= now - HORIZON[step]
+        since = (request.range.start - WARM_UP) // DAY * DAY
+        recent = since >= now - HORIZON
         until = None if recent else -(-request.range.end // DAY) * DAY
         key = _Key(
-            request.metric.key, request.environment, request.stat, request.group, step,
+            request.metric.key, request.environment, request.stat, request.group, FINE,
             None if until is None else (since, until),
         )  # fmt: skip
         with self._lock:
             watch = self._watches.get(key)
             if watch is None or watch.since > since or watch.request.metric != request.metric:
-                watch = self._watches[key] = _Watch(request, step, since, until)
-            self._watches.move_to_end(key)
-            self._forget()
-            due = not watch.reading and watch.read_to < watch.closed(now) and now - watch.tried_at >= RETRY_SECONDS
-            watch.reading = watch.reading or due
+                watch = self._watches[key] = _Watch(request, FINE, since, until)
+            due = self._due(key, watch, now)
         if due:
-            self._start(watch)
+            self._start(watch, lambda: self._read(watch, lambda closed: self._feed(watch, closed)))
         return watch
 
-    def _start(self, watch: _Watch) -> None:
+    def _start(self, watch: _Watch, job: Callable[[], None]) -> None:
         if self._submit is not None:
-            self._submit(lambda: self._read(watch))
+            self._submit(job)
         elif self._pool is not None and not self._closing.is_set():
-            self._pool.submit(self._read_politely, watch)
+            self._pool.submit(self._politely, watch, job)
 
-    def _read_politely(self, watch: _Watch) -> None:
+    def _politely(self, watch: _Watch, job: Callable[[], None]) -> None:
         if watch.state != "learning" or not self._closing.wait(PAUSE_SECONDS):
-            self._read(watch)
+            job()
 
     def _forget(self) -> None:
         """Drops what was not looked at for longest; a new watch counts as one line until it is read."""
@@ -183,31 +221,47 @@ class AnomalyService:
             _, oldest = self._watches.popitem(last=False)
             lines -= max(len(oldest.lines), 1)
 
-    def _read(self, watch: _Watch) -> None:
+    def _read(self, watch: _Watch, feed: Callable[[float], None]) -> None:
         with self._one_at_a_time:
             watch.tried_at = now = self._clock()
             try:
-                self._feed(watch, watch.closed(now))
+                feed(watch.closed(now))
             except Exception:
                 logger.warning("can't look for anomalies in %s; trying again", watch.request.metric.key, exc_info=True)
             finally:
                 watch.reading = False
 
     def _feed(self, watch: _Watch, closed: float) -> None:
-        start = max(watch.since, watch.read_to - OVERLAP[watch.step])
+        start = max(watch.since, watch.read_to - OVERLAP)
         while start < closed and not self._closing.is_set():
-            end = min(start + SLICE[watch.step], closed)
-            request = replace(watch.request, range=TimeRange(start, end - 1.0, live=False), finest=LEVEL[watch.step])
-            for name, points in self._series.answer(request).lines:
-                if name != OTHER and (name in watch.lines or len(watch.lines) < LINES_A_SERIES):
-                    line = watch.lines.setdefault(name, _Line())
-                    _advance(line, name, bucketed(points, watch.step, watch.request.stat, closed))
+            end = min(start + SLICE, closed)
+            request = replace(watch.request, range=TimeRange(start, end - 1.0, live=False), finest=MINUTE)
+            _take_in(watch, self._series.answer(request).lines, closed)
             start = end
-        watch.lines = {name: line for name, line in watch.lines.items() if line.fed_to >= closed - HORIZON[watch.step]}
+        watch.lines = {name: line for name, line in watch.lines.items() if line.fed_to >= closed - HORIZON}
+        self._done(watch, closed)
+
+    def _judge(self, watch: _Watch, lines: Sequence[tuple[str, Points]], closed: float) -> None:
+        """Takes in what the lines that are shown hold besides what was judged already."""
+        names = {name for name, _ in lines}
+        watch.lines = {name: line for name, line in watch.lines.items() if name in names}
+        _take_in(watch, lines, closed)
+        self._done(watch, closed)
+
+    @staticmethod
+    def _done(watch: _Watch, closed: float) -> None:
         watch.marks = tuple(sorted((m for line in watch.lines.values() for m in line.marks), key=lambda m: m.at))
         ready = any(line.detector.ready for line in watch.lines.values())
         watch.state = "ready" if ready else "not_enough" if watch.lines else "no_data"
         watch.read_to = closed
+
+
+def _take_in(watch: _Watch, lines: Sequence[tuple[str, Points]], closed: float) -> None:
+    for name, points in lines:
+        if name != OTHER and (name in watch.lines or len(watch.lines) < LINES_A_SERIES):
+            line = watch.lines.setdefault(name, _Line())
+            newer = points[bisect_right(points, line.fed_to, key=lambda point: point[0]) :]
+            _advance(line, name, bucketed(newer, watch.step, watch.request.stat, closed))
 
 
 def _advance(line: _Line, name: str, points: Points) -> None:

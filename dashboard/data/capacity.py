@@ -10,7 +10,7 @@ from backend.contract.catalogue import Catalogue
 from backend.contract.costs import Estimate, estimate
 from backend.contract.ranges import TimeRange
 from backend.contract.rollup import OTHER
-from dashboard.data.anomalies import Mark, Noticed, State
+from dashboard.data.anomalies import Noticed
 from dashboard.data.bands import QUANTILES, Bands
 from dashboard.data.capacity_panels import UP, Answers, Panel, asked_for, looked_at, marked, panels, request_of
 from dashboard.data.forecasts import Outlook
@@ -20,7 +20,7 @@ from dashboard.data.limits import FLEET, WATCHED, LimitRow, limit_rows
 from dashboard.data.ranged import RangedAnswers
 from dashboard.data.ranged_merge import lately_of
 from dashboard.data.request import ViewRequest
-from dashboard.data.series import ALL, SeriesRequest
+from dashboard.data.series import ALL, SeriesAnswer, SeriesRequest
 from dashboard.data.source import LIVE, Source, joined
 
 RESOURCE: Final = "resource"
@@ -41,11 +41,8 @@ class Ranged(Protocol):
 class Anomalies(Protocol):
     """Where anomalies are found: ``dashboard.data.anomalies.AnomalyService``."""
 
-    def found(self, requests: Sequence[SeriesRequest], now: float) -> tuple[tuple[Mark, ...], ...]:
-        """What was unusual, in the order of the requests; never waits."""
-
-    def state(self, request: SeriesRequest, now: float) -> State:
-        """Whether an empty answer means that nothing was unusual."""
+    def found(self, answers: Sequence[SeriesAnswer], now: float) -> tuple[Noticed, ...]:
+        """What was unusual, in the order of the answers that are shown; never waits."""
 
 
 class Forecasts(Protocol):
@@ -64,7 +61,7 @@ class Reading:
     newest: Mapping[tuple[str, str], tuple[float, float]]
     source: Source
     synthetic: bool
-    looked_at: tuple[tuple[str, SeriesRequest], ...]
+    looked_at: tuple[tuple[str, SeriesAnswer], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +171,9 @@ def _shared(sources: Sources, request: ViewRequest, wanted: TimeRange, now: floa
 
 
 def _unusual(sources: Sources, reading: Reading, now: float) -> tuple[Panel, ...]:
-    found = sources.anomalies.found([request for _, request in reading.looked_at], now)
+    found = sources.anomalies.found([answer for _, answer in reading.looked_at], now)
     noticed: dict[str, Noticed] = {}
-    for (key, request), some in zip(reading.looked_at, found, strict=True):
-        state = sources.anomalies.state(request, now)
+    for (key, _), (some, state) in zip(reading.looked_at, found, strict=True):
         marks, other = noticed.get(key, ((), state))
         noticed[key] = Noticed((*marks, *some), other if state == "ready" else state)
     return marked(reading.panels, noticed)

@@ -177,12 +177,12 @@ def _panel(spec: Spec, read: Answers, before: Answers, wanted: TimeRange, now: f
     )
 
 
-def looked_at(drawn: Sequence[Panel], read: Answers) -> tuple[tuple[str, SeriesRequest], ...]:
+def looked_at(drawn: Sequence[Panel], read: Answers) -> tuple[tuple[str, SeriesAnswer], ...]:
     """The lines that are looked at for anomalies, by panel. A fleet's are not: which hosts it shows changes."""
     if any(panel.bands for panel in drawn):
         return ()
     return tuple(
-        (panel.spec.key, read.found[asked].request)
+        (panel.spec.key, read.found[asked])
         for panel in drawn
         if panel.spec.key in LOOKED_AT and panel.state == "ok"
         for asked in panel.spec.asked

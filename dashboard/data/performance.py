@@ -48,23 +48,29 @@ def read(
     return Reading(dict(zip(wanted, found.answers, strict=True)), found.source)
 
 
-def watched(reading: Reading, request: ViewRequest) -> dict[str, SeriesRequest]:
+def watched(reading: Reading, request: ViewRequest) -> dict[str, SeriesAnswer]:
     """What is looked at for anomalies, by chart: the very lines that are drawn."""
     found = {}
     for curve in curves(reading, latency_panel(reading)):
         if curve.name == "p99":
-            found["latency"] = curve.answer.request
+            found["latency"] = curve.answer
     for curve in throughput(reading, request.operator)[:1]:
         group = next(name for name, points in curve.answer.lines if points is curve.points)
-        found["throughput"] = replace(curve.answer.request, group=group)
+        found["throughput"] = _only(curve.answer, group)
     for key in WATCHED:
         lines = curves(reading, key)
         if len(lines) == 1:
-            found[key] = replace(lines[0].answer.request, group=lines[0].answer.lines[0][0])
+            found[key] = _only(lines[0].answer, lines[0].answer.lines[0][0])
     latency = reading.operators(series.OPERATOR_LATENCY, "avg")
     if request.operator and latency is not None:
-        found["op-latency"] = replace(latency.request, group=request.operator)
+        found["op-latency"] = _only(latency, request.operator)
     return found
+
+
+def _only(answer: SeriesAnswer, group: str) -> SeriesAnswer:
+    """One line of an answer."""
+    lines = tuple(line for line in answer.lines if line[0] == group)
+    return replace(answer, request=replace(answer.request, group=group), lines=lines)
 
 
 def data_of(

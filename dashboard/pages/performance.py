@@ -13,7 +13,6 @@ from dashboard.components import performance_table as tables
 from dashboard.components.chart import chart
 from dashboard.components.states import skeleton
 from dashboard.components.timechart import Trace
-from dashboard.data.anomalies import Noticed
 from dashboard.data.performance import data_of, read, watched
 from dashboard.data.performance_data import Panel, PerformanceData
 from dashboard.data.performance_panels import Reading, silent_after
@@ -78,8 +77,7 @@ def load(services: Services, request: ViewRequest, now: float) -> PerformanceDat
 
     reading = reading_of(over)
     looked_at = watched(reading, request)
-    unusual = zip(looked_at.items(), services.anomalies.found(list(looked_at.values()), now), strict=True)
-    noticed = {key: Noticed(marks, services.anomalies.state(asked, now)) for (key, asked), marks in unusual}
+    noticed = dict(zip(looked_at, services.anomalies.found(list(looked_at.values()), now), strict=True))
     lately = lately_of(over, now)
     return data_of(
         reading,

@@ -10,10 +10,11 @@ from threading import Event
 
 import pytest
 
+from backend.contract.anomaly import Anomaly, Detector
 from backend.contract.catalogue import load_catalogue
 from backend.contract.ranges import TimeRange
 from dashboard.data import anomalies
-from dashboard.data.anomalies import COARSE, FINE, AnomalyService, bucketed
+from dashboard.data.anomalies import FINE, WHOLE, AnomalyService, Mark, State, bucketed
 from dashboard.data.hot import HotStore
 from dashboard.data.points import Points
 from dashboard.data.series import SeriesAnswer, SeriesRequest, SeriesService
@@ -66,6 +67,10 @@ def last(seconds: float, group: str | None = None, end: float = NOW, live: bool 
     return SeriesRequest(CPU, ENVIRONMENT, TimeRange(end - seconds, end, live), "avg", group)
 
 
+def answer(request: SeriesRequest, shown: dict[str, Points], step: float = 300.0) -> SeriesAnswer:
+    return SeriesAnswer(request, "1m", step, tuple(shown.items()), None)
+
+
 class Bench:
     """A service over lines; its readings are done at once unless ``later``."""
 
@@ -73,41 +78,44 @@ class Bench:
         self.lines, self.clock = Lines(lines), Clock()
         self.service = AnomalyService(self.lines, self.clock, later or (lambda job: job()))
 
-    def look(self, request: SeriesRequest) -> list[tuple[str, float]]:
-        (marks,) = self.service.found([request], self.clock())
-        return [(mark.line, mark.at - NOW) for mark in marks]
+    def look(self, request: SeriesRequest, shown: dict[str, Points] | None = None) -> list[tuple[str, float]]:
+        (found,) = self.service.found([answer(request, shown or {})], self.clock())
+        return [(mark.line, mark.at - NOW) for mark in found.marks if isinstance(mark, Mark)]
+
+    def state(self, request: SeriesRequest) -> State | None:
+        return self.service.found([answer(request, {})], self.clock())[0].state
 
 
 def test_marks_name_their_line_and_lie_inside_the_range() -> None:
     bench = Bench({"a": minutes(-4 * DAY, 0), "b": minutes(-4 * DAY, 0, spike=-7200)})
     assert bench.look(last(DAY)) == [("b", -7200)]
     assert bench.look(last(3600)) == []
-    assert bench.service.state(last(3600), NOW) == "ready"
+    assert bench.state(last(3600)) == "ready"
 
 
 def test_a_first_look_waits_for_nothing_and_says_so() -> None:
     later = Later()
     bench = Bench({"a": minutes(-4 * DAY, 0, spike=-7200)}, later)
-    assert (bench.look(last(DAY)), bench.service.state(last(DAY), NOW), len(later.jobs)) == ([], "learning", 1)
+    assert (bench.look(last(DAY)), bench.state(last(DAY)), len(later.jobs)) == ([], "learning", 1)
     later.run()
-    assert (bench.look(last(DAY)), bench.service.state(last(DAY), NOW)) == ([("a", -7200)], "ready")
+    assert (bench.look(last(DAY)), bench.state(last(DAY))) == ([("a", -7200)], "ready")
 
 
 def test_readings_are_done_in_a_thread_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anomalies, "PAUSE_SECONDS", 0.0)
     lines, read = Lines({}), Event()
-    monkeypatch.setattr(lines, "answer", lambda request: read.set())
+    monkeypatch.setattr(lines, "answer", lambda _: read.set())
     service = AnomalyService(lines, Clock())
-    assert service.found([last(DAY)], NOW) == ((),)
+    assert service.found([answer(last(DAY), {})], NOW) == (((), "learning"),)
     assert read.wait(10)
     service.close()
-    assert service.found([replace(last(DAY), environment="other")], NOW) == ((),)
+    assert service.found([answer(replace(last(DAY), environment="other"), {})], NOW) == (((), "learning"),)
 
 
 def test_too_little_history_and_none_at_all_are_told_apart() -> None:
     few, none = Bench({"a": minutes(-7200, 0, spike=-1800)}), Bench({})
-    assert (few.look(last(DAY)), few.service.state(last(DAY), NOW)) == ([], "not_enough")
-    assert (none.look(last(DAY)), none.service.state(last(DAY), NOW)) == ([], "no_data")
+    assert (few.look(last(DAY)), few.state(last(DAY))) == ([], "not_enough")
+    assert (none.look(last(DAY)), none.state(last(DAY))) == ([], "no_data")
 
 
 def test_days_before_the_range_are_read_once_and_then_only_the_tail() -> None:
@@ -140,22 +148,65 @@ def test_what_came_late_is_taken_in_and_what_is_corrected_later_does_no_harm() -
 
 
 def test_an_earlier_range_is_read_from_its_own_beginning() -> None:
-    bench = Bench({"a": minutes(-9 * DAY, 0, spike=-4 * DAY)})
+    bench = Bench({"a": minutes(-9 * DAY, 0, spike=-53 * 3600)})
     assert bench.look(last(DAY)) == []
-    assert bench.look(last(7 * DAY)) == [("a", -4 * DAY)]
+    assert bench.look(last(DAY, end=NOW - 2 * DAY, live=False)) == [("a", -53 * 3600)]
     read = len(bench.lines.asked)
     assert bench.look(last(DAY)) == []
     assert len(bench.lines.asked) == read
 
 
 def test_a_range_of_long_ago_is_looked_at_once_as_it_was() -> None:
-    bench = Bench({"a": minutes(-40 * DAY, -28 * DAY, spike=-31 * DAY)})
-    past = last(2 * DAY, end=NOW - 30 * DAY, live=False)
-    assert bench.look(past) == [("a", -31 * DAY)]
+    bench = Bench({"a": minutes(-40 * DAY, -28 * DAY, spike=-30.5 * DAY)})
+    past = last(DAY, end=NOW - 30 * DAY, live=False)
+    assert bench.look(past) == [("a", -30.5 * DAY)]
     read = len(bench.lines.asked)
     bench.clock.now += DAY
-    assert bench.look(past) == [("a", -31 * DAY)]
+    assert bench.look(past) == [("a", -30.5 * DAY)]
     assert len(bench.lines.asked) == read
+
+
+def test_of_a_longer_range_the_very_lines_that_are_shown_are_judged_and_nothing_is_read() -> None:
+    later = Later()
+    bench, week = Bench({}, later), last(7 * DAY)
+    shown = {"a": minutes(-7 * DAY, 0, spike=-4 * DAY), "b": minutes(-7 * DAY, 0)}
+    assert (bench.look(week, shown), bench.state(week)) == ([], "learning")
+    later.run()
+    assert (bench.look(week, shown), bench.state(week)) == ([("a", -4 * DAY)], "ready")
+    assert (bench.lines.asked, later.jobs) == ([], [])
+
+
+def test_shown_lines_are_taken_in_as_they_close_and_again_once_history_begins_them_earlier(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fed: list[float] = []
+    update = Detector.update
+
+    def counted(self: Detector, at: float, value: float) -> Anomaly | None:
+        fed.append(at)
+        return update(self, at, value)
+
+    monkeypatch.setattr(Detector, "update", counted)
+    bench, week = Bench({}), last(7 * DAY)
+    whole = minutes(-7 * DAY, 1800, spike=-4 * DAY)
+    hot = [point for point in whole if NOW - 2 * DAY <= point[0] < NOW]
+    assert bench.look(week, {"a": hot}) == []
+    bench.clock.now += 900
+    before = len(fed)
+    bench.look(week, {"a": whole[-580:]})
+    assert len(fed) == before + 1, "only the quarter of an hour that closed"
+    before = len(fed)
+    assert bench.look(week, {"a": whole}) == [("a", -4 * DAY)]
+    assert len(fed) - before > 600, "all of it again"
+    before = len(fed)
+    bench.look(week, {"a": whole})
+    assert len(fed) == before
+
+
+def test_points_too_far_apart_for_a_detector_are_not_looked_at() -> None:
+    bench = Bench({})
+    found = bench.service.found([answer(last(200 * DAY), {"a": minutes(-DAY, 0)}, 4 * 3600.0)], NOW)
+    assert found == (((), None),)
 
 
 def test_a_reading_that_fails_is_tried_again_a_minute_later() -> None:
@@ -184,7 +235,7 @@ def test_percentiles_are_never_averaged() -> None:
     assert bucketed(points, FINE, "avg", 600) == [(0, 3.0), (300, 7.0)]
     assert bucketed(points, FINE, "p99", 600) == [(0, 5.0), (300, 7.0)]
     assert bucketed(points, FINE, "min", 599) == [(0, 1.0)]
-    assert bucketed(points, COARSE, "last", 3600) == [(0, 7.0)]
+    assert bucketed(points, WHOLE, "last", 3600) == [(0, 7.0)]
 
 
 @pytest.fixture
@@ -201,5 +252,7 @@ def hot() -> Iterator[HotStore]:
 def test_it_reads_the_stored_series_and_the_mark_lies_on_the_line(hot: HotStore) -> None:
     series = SeriesService(hot, Clock())
     service = AnomalyService(series, Clock(), lambda job: job())
-    ((mark,),) = service.found([last(6 * 3600)], NOW)
+    ((marks, _),) = service.found([answer(last(6 * 3600), {})], NOW)
+    (mark,) = marks
+    assert isinstance(mark, Mark)
     assert (mark.line, mark.at, mark.value, mark.low < 40 < mark.high < 90) == ("a", NOW - 2400, 90.0, True)

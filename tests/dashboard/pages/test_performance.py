@@ -12,6 +12,7 @@ import pytest
 
 from backend.contract.anomaly import Anomaly
 from dashboard.components.performance_charts import CHARTS, DRILL_CHARTS
+from dashboard.data.anomalies import Noticed
 from dashboard.data.models import Line
 from dashboard.data.performance_data import PerformanceData
 from dashboard.data.source import Source
@@ -179,8 +180,10 @@ def test_the_period_before_is_dotted_behind_and_named_once(slow: Services) -> No
 def test_anomalies_are_rings_and_their_method_is_told(slow: Services) -> None:
     found = (Anomaly(NOW - 60, 7000.0, 1200.0, 900.0, 1500.0, 8.0),)
     noticed: Any = SimpleNamespace(
-        found=lambda asked, _now: (found,) + ((),) * (len(asked) - 1),
-        state=lambda asked, _now: "ready" if asked.metric.key.startswith("latency") else "not_enough",
+        found=lambda asked, _now: tuple(
+            Noticed(() if i else found, "ready" if one.request.metric.key.startswith("latency") else "not_enough")
+            for i, one in enumerate(asked)
+        ),
     )
     made = shown(replace(slow, anomalies=noticed))[1]
     assert "unusual values: need a day of history" in words(made, "aside-lag")
