@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from dash import html
@@ -20,8 +21,9 @@ DISPLAY_LINES: Final = 4
 _MULTIPLES: Final = ((1e9, "billion "), (1e6, "million "), (1e3, "thousand "))
 
 
-def costs(found: Estimate | None, measured_seconds: float, *, waiting: bool, display: bool = False) -> Children:
-    """The estimate's card."""
+def costs(found: Estimate | None, counted: Mapping[str, float], *, waiting: bool, display: bool = False) -> Children:
+    """The estimate's card. ``counted``: in how many seconds the amounts were counted that are a pace, by item."""
+    measured_seconds = max(counted.values(), default=0.0)
     title = html.H2("Estimated cost of a month")
     if found is None:
         body = skeleton() if waiting else note("No estimate", "Usage can't be read now.", "error")
@@ -39,9 +41,12 @@ def costs(found: Estimate | None, measured_seconds: float, *, waiting: bool, dis
         left = found.lines[number:]
         return f"And {len(left)} more, together {dollars(sum(line.dollars for line in left))}."
 
-    counted = "List prices, no free allowances."
+    def row(line: CostLine, left_out: bool) -> html.Tr:
+        return _line(line, counted.get(line.item.key, measured_seconds), measured_seconds, left_out)
+
+    pace = "List prices, no free allowances."
     if measured_seconds:
-        counted = f"Usage of {duration(measured_seconds)} at that pace for 30 days; list prices, no free allowances."
+        pace = f"Usage of {duration(measured_seconds)} at that pace for 30 days; list prices, no free allowances."
     return [
         head,
         html.P(
@@ -51,24 +56,29 @@ def costs(found: Estimate | None, measured_seconds: float, *, waiting: bool, dis
         html.Table(
             [
                 html.Thead(html.Tr([html.Th(name, scope="col") for name in ("", "A month", "Price", "US dollars")])),
-                html.Tbody([_line(line, i >= few) for i, line in enumerate(shown)]),
+                html.Tbody([row(line, i >= few) for i, line in enumerate(shown)]),
             ],
             className="cost-rows",
         ),
         *rest(others, len(shown), few, len(found.lines), "costs-more"),
-        html.P(counted, className="cost-note"),
+        html.P(pace, className="cost-note"),
         html.P(["Not included: ", html.Span("; ".join(found.missing)), "."], className="cost-note cost-missing"),
     ]
 
 
-def _line(line: CostLine, left_out: bool) -> html.Tr:
+def _line(line: CostLine, counted: float, longest: float, left_out: bool) -> html.Tr:
     item = line.item
+    # Where it was counted as long as the others, the note below says so for all.
+    differs = duration(counted) != duration(longest)
+    measured = [html.Span(f", from {duration(counted)}", className="label")] if differs else []
     names: Children = [html.Span(item.service, className="cost-service"), html.Span(item.title)]
     price = f"{line.price:.6g}" if line.price >= 0.001 else f"{line.price:.10f}".rstrip("0")
     return html.Tr(
         [
             html.Th(names, scope="row", title=f"{item.service}: {item.title}{f', {item.made}' if item.made else ''}"),
-            html.Td(f"{'≤ ' if item.made.startswith('at most') else ''}{quantity(line.amount, item.unit)}"),
+            html.Td(
+                [f"{'≤ ' if item.made.startswith('at most') else ''}{quantity(line.amount, item.unit)}", *measured]
+            ),
             html.Td(f"{price} per {_per(item.per, item.unit)}"),
             html.Td(dollars(line.dollars)),
         ],

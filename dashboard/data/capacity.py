@@ -85,7 +85,7 @@ class CapacityData:
 
     ``forecasting``: forecasts are being made and none are there yet. ``forecast_at`` is the end of the hour that they
     were made for, ``forecast_error`` in one line why there are none, ``forecast_source`` whether history is in them.
-    ``costs`` is None until usage was counted, over ``measured_seconds``.
+    ``costs`` is None until usage was counted, over ``counted_seconds`` by item.
     """
 
     request: ViewRequest
@@ -96,7 +96,7 @@ class CapacityData:
     panels: tuple[Panel, ...]
     catalogue: Catalogue
     costs: Estimate | None
-    measured_seconds: float
+    counted_seconds: Mapping[str, float]
     forecasting: bool
     forecast_at: float | None
     forecast_error: str
@@ -128,7 +128,7 @@ def load(sources: Sources, request: ViewRequest, now: float) -> CapacityData:
         panels=_unusual(sources, reading, now),
         catalogue=sources.catalogue,
         costs=costs,
-        measured_seconds=found.amounts.measured_seconds,
+        counted_seconds=found.amounts.counted_seconds,
         forecasting=making and outlook is None,
         forecast_at=found.at or None,
         forecast_error=found.error,

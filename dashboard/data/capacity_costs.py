@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from backend.contract.catalogue import Catalogue
@@ -31,11 +31,16 @@ _ASKED: Final[tuple[tuple[str, Stat, str | None], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """``monthly`` by item of ``backend.contract.costs``; what is not measured is absent. ``measured_seconds`` is the
-    longest time that one of them was counted in."""
+    """``monthly`` by item of ``backend.contract.costs``; what is not measured is absent. ``counted_seconds`` says in
+    which time those were counted that are a pace; ``measured_seconds`` is the longest of them."""
 
     monthly: Mapping[str, float] = field(default_factory=dict)
-    measured_seconds: float = 0.0
+    counted_seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def measured_seconds(self) -> float:
+        """0 where nothing was counted."""
+        return max(self.counted_seconds.values(), default=0.0)
 
 
 def cost_requests(
@@ -50,8 +55,9 @@ def cost_requests(
 
 
 def amounts(answers: Sequence[SeriesAnswer], catalogue: Catalogue, connected: frozenset[str], end: float) -> Amounts:
-    """The amounts of a month as of ``end``, epoch s."""
-    found = {answer.request.metric.key: answer for answer in answers if any(points for _, points in answer.lines)}
+    """The amounts of a month as of ``end``, epoch s, where an hour closed: what is counted later has no time yet."""
+    closed = [replace(answer, lines=_until(answer, end)) for answer in answers]
+    found = {answer.request.metric.key: answer for answer in closed if answer.lines}
     monthly: dict[str, float] = {}
     if FILES in found:
         monthly["objects_put"] = monthly["objects_read"] = _a_month(_only(found[FILES]), end)
@@ -67,11 +73,21 @@ def amounts(answers: Sequence[SeriesAnswer], catalogue: Catalogue, connected: fr
         monthly["bucket_bytes"] = _only(found[BUCKET])[-1][1]
     if TOLD in found:
         monthly["alert_messages"] = _a_month(_only(found[TOLD]), end)
+    counted_by = {
+        "objects_put": FILES, "objects_read": FILES, "write_units": WRITE_UNITS if WRITE_UNITS in found else WRITES,
+        "lambda_requests": INVOCATIONS, "lambda_gb_seconds": INVOCATIONS, "alert_messages": TOLD,
+    }  # fmt: skip
     published = [metric for metric in catalogue.published if metric.key in connected]
     if published:
         monthly["custom_metrics"] = float(len(published))
         monthly["alarms"] = float(sum(metric.alarm is not None for metric in catalogue.published))
-    return Amounts(monthly, max((_covered(answer, end) for answer in found.values()), default=0.0))
+    counted = {item: _covered(found[key], end) for item, key in counted_by.items() if item in monthly}
+    return Amounts(monthly, counted)
+
+
+def _until(answer: SeriesAnswer, end: float) -> tuple[tuple[str, Points], ...]:
+    closed = ((name, [point for point in points if point[0] < end]) for name, points in answer.lines)
+    return tuple((name, points) for name, points in closed if points)
 
 
 def _only(answer: SeriesAnswer) -> Points:

@@ -95,7 +95,7 @@ def view(data: CapacityData, now: float) -> View:
         "card-limits": parts.limits(data),
         "title-forecast": parts.forecast_title(data.chosen),
         "body-forecast": parts.forecast_body(data),
-        "card-costs": costs(data.costs, data.measured_seconds, waiting=data.forecasting, display=display),
+        "card-costs": costs(data.costs, data.counted_seconds, waiting=data.forecasting, display=display),
     }
     drawn = {FORECAST: charts.forecast(data.chosen, now)}
     props: dict[str, dict[str, Any]] = {}

@@ -52,7 +52,7 @@ def outlook(*prospects: Prospect, now: float = NOW) -> Outlook:
         Prospect(MEMORY, "server-2", (now - HOUR, 40.0), growing(40, 0, now=now)),
         Prospect(CPU, "server-3", (now - HOUR, 30.0), Shortage(20 * HOUR, 48 * HOUR)),
     )
-    return Outlook(now, given, Amounts({"objects_put": 8640.0, "write_units": 1_287_360.0}, 7 * DAY))
+    return Outlook(now, given, Amounts({"objects_put": 8640.0, "write_units": 1_287_360.0}, {"objects_put": 7 * DAY}))
 
 
 def table(hosts: int = 3, now: float = NOW, minutes: int = 30) -> MemoryTable:

@@ -35,6 +35,18 @@ def test_a_day_that_was_counted_makes_a_month_of_thirty() -> None:
     assert "bucket_bytes" not in found.monthly
 
 
+def test_the_hour_that_is_still_filling_has_no_time_and_is_not_counted() -> None:
+    hours: Points = [(NOW - 7200, 2.0), (NOW - 3600, 2.0)]
+    given, connected = answers(
+        alerts_delivered={ALL: [*hours, (NOW, 500.0)]}, files_processed={ALL: [(NOW - DAY, 9.0)]},
+        successful_writes={ALL: [(NOW, 5.0)]},
+    )  # fmt: skip
+    found = amounts(given, CATALOGUE, connected, NOW)
+    assert found.monthly["alert_messages"] == 2 * 24 * 30
+    assert "write_units" not in found.monthly
+    assert (found.counted_seconds["alert_messages"], found.measured_seconds) == (7200, DAY)
+
+
 def test_what_aws_counted_itself_goes_before_what_we_reckon() -> None:
     day: Points = [(NOW - DAY, 100.0)]
     functions = {"a": [(NOW - DAY, 10.0)], "b": [(NOW - DAY, 5.0)]}

@@ -10,6 +10,7 @@ import pytest
 
 from backend.contract.ranges import TimeRange
 from dashboard.data.capacity import RESOURCE, CapacityData
+from dashboard.data.capacity_costs import Amounts
 from dashboard.data.forecast import HOUR
 from dashboard.data.forecasts import Outlook
 from dashboard.data.limits import Prospect
@@ -245,6 +246,13 @@ def test_history_of_the_period_before_is_awaited_and_each_second_read_once(few: 
         assert len(running.asked) == 4
     finally:
         built.close()
+
+
+def test_a_cost_that_was_counted_for_less_time_than_others_says_so(ask: Ask) -> None:
+    used = replace(outlook(), amounts=Amounts({"objects_put": 9.0, "write_units": 9.0, "bucket_bytes": 9.0},
+                                              {"objects_put": 7 * 86400, "write_units": 7200}))  # fmt: skip
+    card = text(view(ask(None, FakeForecasts(used)), NOW), "card-costs")
+    assert (card.count("from 2 h"), card.count("from ")) == (1, 1)
 
 
 def test_a_week_in_hours_still_tells_what_is_so_now(few: MemoryTable) -> None:
