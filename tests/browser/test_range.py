@@ -143,8 +143,8 @@ def drag(tab: Page, place: str) -> None:
 
 
 def test_steps_and_comparing_are_kept_by_links_and_said_where_they_do_not_apply(tab: Page, face: Face) -> None:
-    tab.goto("/?from=now-1h&compare=previous&theme=dark")
-    ready(tab)
+    tab.goto("/jobs?from=now-1h&compare=previous&theme=dark")
+    ready(tab, "jobs")
     expect(tab.locator("#chips")).to_contain_text("This page does not compare")
     expect(tab.get_by_role("button", name="Compare")).to_be_hidden()
     expect(tab.locator("#source-words")).to_have_text("Live from DynamoDB")
