@@ -32,15 +32,10 @@ _ASKED: Final[tuple[tuple[str, Stat, str | None], ...]] = (
 @dataclass(frozen=True, slots=True)
 class Amounts:
     """``monthly`` by item of ``backend.contract.costs``; what is not measured is absent. ``counted_seconds`` says in
-    which time those were counted that are a pace; ``measured_seconds`` is the longest of them."""
+    which time those were counted that are a pace."""
 
     monthly: Mapping[str, float] = field(default_factory=dict)
     counted_seconds: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def measured_seconds(self) -> float:
-        """0 where nothing was counted."""
-        return max(self.counted_seconds.values(), default=0.0)
 
 
 def cost_requests(
