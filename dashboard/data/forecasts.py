@@ -1,4 +1,5 @@
-"""Forecasts of every limited resource, made in the background once an hour and shared by all views.
+"""Forecasts of every limited resource, made in the background once an hour and shared by all views; within the hour
+again where history has come, or other days lie in it.
 
 A look never waits for them: it gets the last ones, or none yet. What is fitted is bounded whatever the fleet: of each
 metric the few groups nearest to their limit, all together, and the fleet's 95th percentile.
@@ -22,7 +23,7 @@ from dashboard.data.capacity_costs import Amounts, amounts, cost_requests
 from dashboard.data.forecast import DAY, HOUR, Forecast, Shortage, forecast
 from dashboard.data.limits import FLEET, WATCHED, Prospect, Watched, limit_of, pressing, usual_spacing
 from dashboard.data.points import Points
-from dashboard.data.ranged import RangedAnswers
+from dashboard.data.ranged import OFF, RangedAnswers
 from dashboard.data.series import ALL, SeriesAnswer, SeriesRequest
 from dashboard.data.source import LIVE, Source
 
@@ -32,7 +33,9 @@ HISTORY_DAYS: Final = 30
 """What forecasts are made from: long enough for the week's rhythm, hot as hours."""
 MOST_OUTLOOKS: Final = 32
 AGAIN_SECONDS: Final = 30.0
-"""How soon after a failure the next look tries again."""
+"""How soon after a failure, or where history is not there yet, the next look tries again."""
+CHECK_SECONDS: Final = 600.0
+"""How soon a look has it seen whether other days lie in history now. Nothing is fitted again where none do."""
 PAUSE_SECONDS: Final = 2.0
 """Before anything is read: the page that asked reads its own range, and what it waits for comes first."""
 LONGEST_WAIT: Final = 180
@@ -70,6 +73,15 @@ class _Slot:
     waiting: bool = False
     failed: bool = False
     tried_at: float = 0.0
+    made_from: object = None
+    """What tells whether it would be made of something else now."""
+
+    @property
+    def again_seconds(self) -> float:
+        """How long what was made is not looked after."""
+        source = LIVE if self.outlook is None else self.outlook.source
+        late = self.failed or (source.state != "done" and source.error != OFF)
+        return AGAIN_SECONDS if late else CHECK_SECONDS
 
 
 _Place = tuple[str, str | None]
@@ -121,10 +133,10 @@ class ForecastService:
             return slot.outlook, slot.waiting
 
     def _want(self, place: _Place, key: tuple[float, frozenset[str]], now: float) -> None:
-        """Has an outlook made where none was for this hour and these metrics, or the last try failed."""
+        """Has an outlook made where none was for this hour and these metrics, or what it is made of may be another."""
         slot = self._slots.setdefault(place, _Slot())
         self._slots.move_to_end(place)
-        due = slot.key != key or (slot.failed and now - slot.tried_at >= AGAIN_SECONDS)
+        due = slot.key != key or now - slot.tried_at >= slot.again_seconds
         if due and not slot.waiting:
             slot.waiting, slot.key, slot.tried_at = True, key, now
 
@@ -152,20 +164,19 @@ class ForecastService:
 
     def _make(self, slot: _Slot, environment: str, host: str | None, whole: Outlook | None) -> None:
         try:
-            made = self._outlook(environment, host, slot.key[1], slot.tried_at, whole or Outlook())
+            made = self._outlook(slot, environment, host, whole or Outlook())
         except Exception as error:
             logger.warning("can't make forecasts for %s; trying again", environment, exc_info=True)
-            made = Outlook(error=f"{type(error).__name__}: {error}")
+            made, slot.made_from = Outlook(error=f"{type(error).__name__}: {error}"), None
         with self._lock:
             slot.failed = bool(made.error)
             if not slot.failed or slot.outlook is None or slot.outlook.error:
                 slot.outlook = made
             slot.waiting = False
 
-    def _outlook(
-        self, environment: str, host: str | None, connected: frozenset[str], now: float, whole: Outlook
-    ) -> Outlook:
+    def _outlook(self, slot: _Slot, environment: str, host: str | None, whole: Outlook) -> Outlook:
         """``whole`` is the environment's own, which a host's shares."""
+        connected, now = slot.key[1], slot.tried_at
         if host is not None and whole.error:
             return whole
         end = now // HOUR * HOUR
@@ -175,6 +186,10 @@ class ForecastService:
         if not (limited or priced):
             return replace(whole, at=end, prospects=_shared(whole))
         found = self._read([*limited, *priced], now)
+        made_from = (found.source.state, _extent(found), whole)
+        if slot.outlook is not None and slot.outlook.at == end and slot.made_from == made_from:
+            return slot.outlook
+        slot.made_from = made_from
         by_key: dict[str, list[SeriesAnswer]] = {}
         for answer in found.answers[: len(limited)]:
             by_key.setdefault(answer.request.metric.key, []).append(answer)
@@ -213,6 +228,15 @@ class ForecastService:
             yield from ((name, lines[name]) for name in chosen)
             if watched.per_host and (bands := self._ranged.bands(answer.request, now)) is not None:
                 yield FLEET, bands.lines[QUANTILES.index(0.95)]
+
+
+def _extent(found: RangedAnswers) -> list[tuple[str, str, str, int, Points]]:
+    """Which lines there are, how many hours each has, and its ends: other than before once days come to history."""
+    return [
+        (answer.request.metric.key, answer.request.stat, name, len(points), [*points[:1], *points[-1:]])
+        for answer in found.answers
+        for name, points in answer.lines
+    ]
 
 
 def _shared(whole: Outlook) -> tuple[Prospect, ...]:

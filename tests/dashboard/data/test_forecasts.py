@@ -13,10 +13,10 @@ from backend.contract.rollup import OTHER
 from dashboard.data import forecasts as module
 from dashboard.data.bands import QUANTILES, Bands
 from dashboard.data.forecast import HOUR, Shortage
-from dashboard.data.forecasts import AGAIN_SECONDS, MOST_OUTLOOKS, ForecastService, Outlook
+from dashboard.data.forecasts import AGAIN_SECONDS, CHECK_SECONDS, MOST_OUTLOOKS, ForecastService, Outlook
 from dashboard.data.limits import FLEET
 from dashboard.data.points import Points
-from dashboard.data.ranged import RangedAnswers
+from dashboard.data.ranged import OFF, RangedAnswers
 from dashboard.data.series import ALL, SeriesAnswer, SeriesRequest
 from dashboard.data.source import LIVE, Source
 from tests.dashboard.data.feeding import ENVIRONMENT, NOW, Clock
@@ -35,6 +35,7 @@ class Ranged:
         self.sources: list[Source] = []
         self.asked: list[Sequence[SeriesRequest]] = []
         self.error: Exception | None = None
+        self.line = LINE
         self.gate = threading.Event()
         self.gate.set()
 
@@ -51,7 +52,7 @@ class Ranged:
 
     def _answer(self, request: SeriesRequest) -> SeriesAnswer:
         names = [f"host-{number:02}" for number in range(min(self.hosts, 20))] + ([OTHER] if self.hosts > 20 else [])
-        lines = [(request.group, LINE)] if request.group else [(name, LINE) for name in names]
+        lines = [(request.group, self.line)] if request.group else [(name, self.line) for name in names]
         return SeriesAnswer(request, "1h", HOUR, tuple(lines), LINE[-1][0])
 
 
@@ -99,9 +100,9 @@ def test_a_look_never_waits_and_what_was_made_serves_the_whole_hour(make: Callab
     bench.ranged.gate.set()
     outlook = bench.made()
     assert (outlook.at, outlook.error) == (NOW, "")
-    bench.clock.now += HOUR - 1
+    bench.clock.now += CHECK_SECONDS - 1
     assert bench.service.outlook(ENVIRONMENT) == (outlook, False)
-    bench.clock.now += 1
+    bench.clock.now += HOUR - CHECK_SECONDS + 1
     assert bench.service.outlook(ENVIRONMENT) == (outlook, True)
     assert bench.made().at == NOW + HOUR
 
@@ -155,6 +156,34 @@ def test_a_failure_is_told_and_tried_again_and_never_takes_what_was_there(make: 
     bench.ranged.error = None
     assert bench.service.outlook(ENVIRONMENT) == (good, True), "tried again before the next hour"
     assert bench.made().at == NOW + HOUR
+
+
+def test_days_that_come_to_history_later_are_taken_in_and_else_nothing_is_fitted_again(
+    make: Callable[[Ranged], Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[Points] = []
+    monkeypatch.setattr(module, "forecast", lambda points, end, falls: fitted.append(points))
+    ranged = Ranged()
+    bench = make(ranged)
+    made, once = bench.made(), len(fitted)
+    bench.clock.now += CHECK_SECONDS
+    assert bench.service.outlook(ENVIRONMENT) == (made, True)
+    assert (bench.made() is made, len(ranged.asked), len(fitted)) == (True, 2, once)
+    ranged.line = [(NOW - 90 * HOUR, 48.0), *LINE]
+    bench.clock.now += CHECK_SECONDS
+    assert (bench.made() is made, len(fitted)) == (False, 2 * once)
+
+
+@pytest.mark.parametrize(("error", "again"), [("Athena is busy", True), (OFF, False)])
+def test_history_that_failed_is_asked_again_within_the_hour_unless_it_is_off(
+    make: Callable[[Ranged], Bench], error: str, again: bool
+) -> None:
+    ranged = Ranged()
+    ranged.sources = [Source("live", "failed", error=error)]
+    bench = make(ranged)
+    assert bench.made().source.error == error
+    bench.clock.now += AGAIN_SECONDS
+    assert (bench.made().source == LIVE) is again
 
 
 def test_whoever_asks_for_many_hosts_waits_alone_and_none_is_made_that_nobody_holds(
