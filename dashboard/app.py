@@ -209,10 +209,15 @@ def _root_attributes(services: Services, state: UrlState, scripts: str) -> dict[
         "data-pages": json.dumps({page.path: page.name for page in services.pages}),
         "data-suites": json.dumps({name: address for address, name in _ON_DEMAND.findall(scripts)}),
         "data-traits": json.dumps({page.name: _traits(page) for page in services.pages}, separators=(",", ":")),
-        "data-kept": json.dumps(KEPT, separators=(",", ":")),
+        "data-kept": json.dumps(_kept(services.pages), separators=(",", ":")),
         "data-tz": state.get("tz", "utc"),
     }
     return attributes | ({"data-kiosk": "yes"} if state.kiosk else {})
+
+
+def _kept(pages: Sequence[Page]) -> list[str]:
+    """The parameters that go along from page to page."""
+    return list(dict.fromkeys([*KEPT, *(name for page in pages for name in page.travels)]))
 
 
 def _traits(page: Page) -> dict[str, Any]:

@@ -54,6 +54,8 @@ class Page:
     """The URL's filters that this page applies: ``environment``, ``range``, ``host``, ``operator``."""
     parameters: tuple[str, ...] = ()
     """The URL's parameters that are this page's own, such as ``error_type``; the page shows and removes them itself."""
+    travels: tuple[str, ...] = ()
+    """Those of its parameters that go along to other pages, as filters of events do from Errors to Replay."""
     tick_seconds: float | None = None
     """How long a view of this page may be shared, where that is shorter than for pages of samples: what moves by the
     second is made anew each second, by its own reader's rules."""

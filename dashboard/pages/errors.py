@@ -205,6 +205,7 @@ PAGE: Final = Page(
     view=view,
     filters=("environment", "range", "operator"),
     parameters=PARAMETERS,
+    travels=tuple(name for name in PARAMETERS if name != "event"),
     by_role=True,
     compares=True,
     time_charts=("chart-failed", "chart-dlq"),
