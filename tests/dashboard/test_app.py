@@ -63,7 +63,9 @@ def test_every_page_has_its_root_and_the_navigation_to_all(client: FlaskClient, 
 def test_the_browser_keeps_what_links_of_the_server_keep_and_nothing_that_is_a_page_s_own(client: FlaskClient) -> None:
     kept = re.search(r'data-kept="([^"]*)"', client.get("/").text)
     assert kept
-    assert json.loads(html.unescape(kept[1])) == list(KEPT)
+    travelling = [name for page in PAGES for name in page.travels]
+    assert json.loads(html.unescape(kept[1])) == [*KEPT, *travelling]
+    assert "event" not in travelling
     assert {name for page in PAGES for name in page.parameters} & set(KEPT) == set()
 
 
