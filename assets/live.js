@@ -72,7 +72,7 @@
     if (flight && Date.now() - flight.since > SLOW_MS) failed("unreachable", "Pulseboard can't be reached");
     flight?.abort.abort();
     const own = (flight = { url, abort: new AbortController(), since: Date.now() });
-    const late = setTimeout(() => own.abort.abort(), TIMEOUT_MS);
+    const limit = setTimeout(() => own.abort.abort(), TIMEOUT_MS);
     try {
       const headers = shown?.url === url && shown.etag ? { "If-None-Match": shown.etag } : {};
       const response = await fetch(url, { headers, signal: own.abort.signal, cache: "no-store" });
@@ -81,7 +81,7 @@
     } catch {
       if (flight === own) failed("unreachable", "Pulseboard can't be reached");
     } finally {
-      clearTimeout(late);
+      clearTimeout(limit);
       if (flight === own) {
         flight = null;
         schedule(failures ? retryDelay() : late ? LATE_MS : interval());
