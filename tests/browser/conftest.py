@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from dash import html
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, ViewportSize, expect, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from dashboard.access.settings import load_access
@@ -25,6 +26,7 @@ FLAGS = [
 ]  # fmt: skip
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """The first there is. The headless shell is the same engine without windows: a page costs half the CPU time."""
+SIZE: ViewportSize = {"width": 1280, "height": 800}
 EXPECTED = ("Failed to load resource",)
 """What Chromium itself prints for an answer that is not 2xx; tests that cause one allow it."""
 
@@ -113,17 +115,69 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def tab(chromium: Browser, face: Face) -> Iterator[Page]:
-    """A fresh page that fails its test when the console was not clean, but for failed fetches a test provokes."""
-    context = chromium.new_context(base_url=face.url, viewport={"width": 1280, "height": 800})
-    page = context.new_page()
+@contextmanager
+def clean_console(page: Page) -> Iterator[Page]:
+    """Fails when the page complained, but for failed fetches a test provokes."""
     complaints: list[str] = []
-    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    def raised(error: Error) -> None:
+        complaints.append(str(error))
+
+    page.on("console", said)
+    page.on("pageerror", raised)
+    yield page
+    page.remove_listener("console", said)
+    page.remove_listener("pageerror", raised)
+    assert [text for text in complaints if not text.startswith(EXPECTED)] == []
+
+
+@contextmanager
+def opened_page(chromium: Browser, url: str) -> Iterator[Page]:
+    """A page in a context of its own: an empty cache, nothing stored."""
+    context = chromium.new_context(base_url=url, viewport=SIZE)
+    page = context.new_page()
     yield page
     context.close()
-    assert [text for text in complaints if not text.startswith(EXPECTED)] == []
+
+
+@contextmanager
+def as_new(page: Page, url: str) -> Iterator[Page]:
+    """A page that others have used, with nothing of what they left but Chromium's compiled scripts: a load takes half
+    the CPU time of one in a page of its own."""
+    page.context.clear_cookies()
+    page.context.clear_permissions()
+    page.set_viewport_size(SIZE)
+    page.goto(f"{url}/healthz")
+    page.evaluate("localStorage.clear(), sessionStorage.clear()")
+    try:
+        yield page
+    finally:
+        page.unroute_all(behavior="ignoreErrors")
+
+
+@pytest.fixture(scope="module")
+def _used(chromium: Browser, _face: Face) -> Iterator[Page]:
+    with opened_page(chromium, _face.url) as page:
+        yield page
+
+
+@pytest.fixture
+def tab(_used: Page, face: Face) -> Iterator[Page]:
+    """A page as new, whose console has to stay clean. One for a file of tests: not for what can't be taken back, as an
+    installed clock can't."""
+    with as_new(_used, face.url) as page, clean_console(page):
+        yield page
+
+
+@pytest.fixture
+def own_tab(chromium: Browser, face: Face) -> Iterator[Page]:
+    """A page that no other test has, whose console has to stay clean."""
+    with opened_page(chromium, face.url) as page, clean_console(page):
+        yield page
 
 
 def ready(page: Page, name: str = "health") -> None:

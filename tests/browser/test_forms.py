@@ -21,7 +21,7 @@ from backend.contract.errors import InvalidInput
 from backend.contract.replays import DeadLetterFilter
 from dashboard.pages import PAGES
 from dashboard.pages import base as pages
-from tests.browser.conftest import EXPECTED, Quiet, ready
+from tests.browser.conftest import Quiet, as_new, clean_console, opened_page, ready
 from tests.dashboard.access.provider import running
 from tests.dashboard.access.test_oidc import environment
 from tests.dashboard.guarded import Acting, Guarded
@@ -119,19 +119,19 @@ def acting(_site: tuple[Guarded, str]) -> Acting:
     return guarded.acting
 
 
+@pytest.fixture(scope="module")
+def _used_form(chromium: Browser, _site: tuple[Guarded, str]) -> Iterator[Page]:
+    with opened_page(chromium, _site[1]) as page:
+        yield page
+
+
 @pytest.fixture
-def form_page(chromium: Browser, _site: tuple[Guarded, str], acting: Acting) -> Iterator[Page]:
+def form_page(_used_form: Page, _site: tuple[Guarded, str], acting: Acting) -> Iterator[Page]:
     """The page of forms, drawn; its console has to stay clean."""
-    context = chromium.new_context(base_url=_site[1], viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto("/forms")
-    ready(page, "forms")
-    yield page
-    context.close()
-    assert [text for text in complaints if not text.startswith(EXPECTED)] == []
+    with as_new(_used_form, _site[1]) as page, clean_console(page):
+        page.goto("/forms")
+        ready(page, "forms")
+        yield page
 
 
 def test_a_search_sets_the_address_and_keeps_the_rest(form_page: Page) -> None:
@@ -315,20 +315,18 @@ def test_people_sign_in_act_and_sign_out_in_a_browser(chromium: Browser) -> None
         guarded = Guarded(environment(provider), pages=(*PAGES, FORMS), now=time.time)
         with listening(guarded.server) as url:
             provider.client.redirect_uris.add(f"{url}/auth/callback")
-            context = chromium.new_context(base_url=url, viewport={"width": 1280, "height": 800})
-            page = context.new_page()
-            page.goto("/forms?from=now-6h")
-            expect(page).to_have_url(f"{url}/forms?from=now-6h")
-            ready(page, "forms")
-            expect(page.locator(".session")).to_contain_text("ann@example.com")
-            expect(page.locator(".session")).to_contain_text("operator")
-            page.fill("#reason", "the release is fixed")
-            page.click("#replay >> text=Replay")
-            expect(page.locator("#replay-status")).to_contain_text("started")
-            assert guarded.acting.calls[0][-1] == "ann@example.com"
-            page.click("text=Sign out")
-            expect(page).to_have_url(f"{url}/signed-out")
-            expect(page.get_by_role("heading")).to_have_text("Signed out")
-            assert page.request.get("/api/v1/session").status == 401
-            context.close()
+            with opened_page(chromium, url) as page:
+                page.goto("/forms?from=now-6h")
+                expect(page).to_have_url(f"{url}/forms?from=now-6h")
+                ready(page, "forms")
+                expect(page.locator(".session")).to_contain_text("ann@example.com")
+                expect(page.locator(".session")).to_contain_text("operator")
+                page.fill("#reason", "the release is fixed")
+                page.click("#replay >> text=Replay")
+                expect(page.locator("#replay-status")).to_contain_text("started")
+                assert guarded.acting.calls[0][-1] == "ann@example.com"
+                page.click("text=Sign out")
+                expect(page).to_have_url(f"{url}/signed-out")
+                expect(page.get_by_role("heading")).to_have_text("Signed out")
+                assert page.request.get("/api/v1/session").status == 401
         guarded.close()

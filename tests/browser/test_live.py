@@ -162,20 +162,20 @@ def test_what_did_not_change_is_not_drawn_again(tab: Page, face: Face) -> None:
     assert tab.evaluate("window.word.isConnected")
 
 
-def test_a_rotating_display_says_that_the_server_is_gone_and_keeps_its_page(tab: Page, face: Face) -> None:
-    tab.clock.install()
-    tab.goto(f"{face.url}/?kiosk&rotate=health,performance&every=10&refresh=1s")
-    expect(tab.locator("#react-entry-point #verdict")).to_be_visible()
+def test_a_rotating_display_says_that_the_server_is_gone_and_keeps_its_page(own_tab: Page, face: Face) -> None:
+    own_tab.clock.install()
+    own_tab.goto(f"{face.url}/?kiosk&rotate=health,performance&every=10&refresh=1s")
+    expect(own_tab.locator("#react-entry-point #verdict")).to_be_visible()
     face.stop()
-    expect(tab.locator("#banner")).to_be_visible(timeout=20_000)
-    shown = tab.evaluate("location.pathname")
-    tab.clock.fast_forward(11_000)  # longer than a turn of the page
-    expect(tab.locator("#banner")).to_be_visible()
-    assert tab.evaluate("location.pathname") == shown
+    expect(own_tab.locator("#banner")).to_be_visible(timeout=20_000)
+    shown = own_tab.evaluate("location.pathname")
+    own_tab.clock.fast_forward(11_000)  # longer than a turn of the page
+    expect(own_tab.locator("#banner")).to_be_visible()
+    assert own_tab.evaluate("location.pathname") == shown
     face.start()
-    expect(tab.locator("#banner")).to_be_hidden(timeout=20_000)
-    tab.clock.fast_forward(11_000)
-    tab.wait_for_function("shown => location.pathname !== shown", arg=shown)
+    expect(own_tab.locator("#banner")).to_be_hidden(timeout=20_000)
+    own_tab.clock.fast_forward(11_000)
+    own_tab.wait_for_function("shown => location.pathname !== shown", arg=shown)
 
 
 def test_a_lost_script_is_fetched_again_with_the_page(chromium: Browser, face: Face) -> None:

@@ -82,6 +82,12 @@ def face(_timed: Face) -> Face:
     return _timed
 
 
+@pytest.fixture
+def tab(own_tab: Page) -> Page:
+    """One for each test: what is held back or counted here is fetched with an empty cache alone."""
+    return own_tab
+
+
 def test_charts_stand_before_dash_and_a_zoom_is_the_range_of_the_page(tab: Page, face: Face) -> None:
     held: list[Route] = []
     fetched: list[str] = []

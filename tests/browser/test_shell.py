@@ -100,17 +100,17 @@ def test_a_kiosk_shows_everything_without_scrolling_and_offers_nothing_to_press(
     assert tab.evaluate("getComputedStyle(document.body).cursor") == "none"
 
 
-def test_a_kiosk_rotates_and_leaves_no_history(tab: Page) -> None:
-    tab.clock.install()
-    tab.goto("/?kiosk&rotate=health,replay&every=30")
-    ready(tab)
-    before = tab.evaluate("history.length")
-    tab.clock.run_for(31_000)
-    expect(tab.locator("#page-replay")).to_be_visible()
-    tab.clock.run_for(30_000)
-    expect(tab.locator("#page-health")).to_have_attribute("data-filled", "yes")
-    assert tab.evaluate("history.length") == before
-    assert tab.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--shift-x')") != ""
+def test_a_kiosk_rotates_and_leaves_no_history(own_tab: Page) -> None:
+    own_tab.clock.install()
+    own_tab.goto("/?kiosk&rotate=health,replay&every=30")
+    ready(own_tab)
+    before = own_tab.evaluate("history.length")
+    own_tab.clock.run_for(31_000)
+    expect(own_tab.locator("#page-replay")).to_be_visible()
+    own_tab.clock.run_for(30_000)
+    expect(own_tab.locator("#page-health")).to_have_attribute("data-filled", "yes")
+    assert own_tab.evaluate("history.length") == before
+    assert own_tab.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--shift-x')") != ""
 
 
 @pytest.mark.parametrize("fixture", ["healthy", "critical", "partly", "unknown"])
