@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -89,8 +90,9 @@ class World:
 
     def put(self, records: Sequence[EventRecord]) -> list[EventRecord]:
         """Puts events into the index."""
-        for one in records:
-            self.clients.dynamodb.put_item(TableName=EVENTS_TABLE, Item=event_item(one, 2_000_000_000, 1))
+        puts: list[Any] = [{"PutRequest": {"Item": event_item(one, 2_000_000_000, 1)}} for one in records]
+        for n in range(0, len(puts), 25):
+            self.clients.dynamodb.batch_write_item(RequestItems={EVENTS_TABLE: puts[n : n + 25]})
         return list(records)
 
     def know(self, records: Sequence[EventRecord]) -> None:
@@ -148,8 +150,8 @@ class World:
             QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
         ).get("Messages"):
             found += batch
-            for message in batch:
-                self.clients.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            done: list[Any] = [{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(batch)]
+            self.clients.sqs.delete_message_batch(QueueUrl=url, Entries=done)
         return found
 
     def sent(self) -> list[dict[str, Any]]:
@@ -160,6 +162,16 @@ class World:
         answer = self.clients.dynamodb.get_item(TableName=EVENTS_TABLE, Key=event_key(one))
         return record_of(answer["Item"])
 
+    def counts(self, records: Sequence[EventRecord]) -> list[int]:
+        """How often each event was sent again, as the index has it."""
+        found: dict[str, int] = {}
+        keys: list[Any] = [event_key(one) for one in records]
+        for n in range(0, len(keys), 100):
+            answer = self.clients.dynamodb.batch_get_item(RequestItems={EVENTS_TABLE: {"Keys": keys[n : n + 100]}})
+            stored = map(record_of, answer["Responses"][EVENTS_TABLE])
+            found |= {one.event_id: one.replay_count for one in stored}
+        return [found[one.event_id] for one in records]
+
     def trace(self, one: EventRecord) -> list[TraceStep]:
         answer = self.clients.dynamodb.query(
             TableName=EVENTS_TABLE,
@@ -167,6 +179,12 @@ class World:
             ExpressionAttributeValues={":key": {"S": f"{TRACE}{one.event_id}"}},
         )
         return [step_of(item) for item in answer["Items"]]
+
+    def traced(self) -> Counter[str]:
+        """How many steps each event's trace has, of all there are."""
+        pages = self.clients.dynamodb.get_paginator("scan").paginate(TableName=EVENTS_TABLE)
+        keys = [item[ENTITY_ID]["S"] for page in pages for item in page["Items"]]
+        return Counter(key.removeprefix(TRACE) for key in keys if key.startswith(TRACE))
 
     def results(self, replay: Replay) -> list[ReplayResult]:
         found: list[ReplayResult] = []
