@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,18 @@ def sources(*folders: str) -> list[str]:
     return found
 
 
+@cache
 def tree_of(path: str) -> ast.Module:
     return ast.parse((ROOT / path).read_text("utf-8"), path)
 
 
-def imports(tree: ast.Module, package: str = "") -> Iterator[tuple[str, int]]:
-    """Every imported module with its line, wherever it stands; of ``from a import b`` both ``a`` and ``a.b``."""
+@cache
+def imports(path: str) -> list[tuple[str, int]]:
+    """Every imported module with its line, wherever it stands; of ``from a import b`` it is ``a.b``."""
+    return list(imported(tree_of(path), path))
+
+
+def imported(tree: ast.Module, package: str) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((name.name, node.lineno) for name in node.names)
@@ -56,7 +63,7 @@ def breaches(paths: list[str], *forbidden: str, but: tuple[str, ...] = ()) -> li
     return [
         f"{path}:{line} imports {module}"
         for path in paths
-        for module, line in imports(tree_of(path), path)
+        for module, line in imports(path)
         if within(module, *forbidden) and not within(module, *but)
     ]
 

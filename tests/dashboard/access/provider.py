@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
@@ -95,6 +96,12 @@ class Code:
         return None
 
 
+@cache
+def _key() -> RSAKey:
+    """The key of a provider that has done nothing to it; making one takes longer than a sign-in."""
+    return RSAKey.generate_key(2048, auto_kid=True)
+
+
 @dataclass
 class Provider:
     """The provider's state; tests change it."""
@@ -106,7 +113,7 @@ class Provider:
     tamper: Callable[[dict[str, Any]], None] = lambda _claims: None
     metadata: dict[str, Any] = field(default_factory=dict)
     algorithm: str = "RS256"
-    key: Any = field(default_factory=lambda: RSAKey.generate_key(2048, auto_kid=True))
+    key: Any = field(default_factory=_key)
     served: Any = None
     codes: dict[str, Code] = field(default_factory=dict)
     seen: list[dict[str, str]] = field(default_factory=list)

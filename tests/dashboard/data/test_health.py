@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -288,20 +289,21 @@ def flink_scrapes() -> Mapping[int, list[str]]:
     return found
 
 
-def flink_samples() -> Iterator[tuple[int, list[Sample]]]:
+@cache
+def flink_samples() -> list[tuple[int, list[Sample]]]:
     """Each recorded pair in the catalogue's terms."""
+    found = []
     mapping = load_mapping("flink", CATALOGUE)
     mapper = Mapper(mapping)
     for at, texts in flink_scrapes().items():
         scraped = [parse_exposition(text, mapping.wanted).series for text in texts]
         rows = [row for n, series in enumerate(scraped) for row in mapper.apply(series, f"flink:{n}", at).rows]
-        yield (
-            at,
-            [
-                make_sample(timestamp=at, metric_type=r.metric, value=r.value, hostname=r.hostname, labels=r.labels)
-                for r in mapper.prefixed(rows)
-            ],
-        )
+        samples_of_it = [
+            make_sample(timestamp=at, metric_type=r.metric, value=r.value, hostname=r.hostname, labels=r.labels)
+            for r in mapper.prefixed(rows)
+        ]
+        found.append((at, samples_of_it))
+    return found
 
 
 @pytest.fixture
