@@ -32,6 +32,7 @@ def total(samples: list[Sample], metric_type: str) -> float:
 
 
 @given(instants, st.floats(min_value=1, max_value=3600))
+@settings(max_examples=40)
 def test_it_gives_the_same_samples_for_the_same_instant(at: float, step: float) -> None:
     first = SyntheticSource(CATALOGUE).collect(at, at - step)
     assert SyntheticSource(CATALOGUE).collect(at, at - step) == first
@@ -39,7 +40,7 @@ def test_it_gives_the_same_samples_for_the_same_instant(at: float, step: float) 
 
 
 @given(instants, st.floats(min_value=0.001, max_value=90_000), st.sampled_from([None, 900.0, 5000.0]))
-@settings(max_examples=150)
+@settings(max_examples=75)
 def test_its_cumulative_counters_never_fall(at: float, step: float, demo: float | None) -> None:
     source = SyntheticSource(CATALOGUE, demo_started_at=None if demo is None else at + demo)
     before, after = (cumulative(source.collect(t, None).samples) for t in (at, at + step))
@@ -57,6 +58,7 @@ def test_its_counters_never_fall_while_each_incident_comes_and_goes() -> None:
 
 
 @given(instants)
+@settings(max_examples=50)
 def test_every_sample_is_valid_and_in_the_catalogue(at: float) -> None:
     samples = SyntheticSource(CATALOGUE).collect(at, None).samples
     assert 110 <= len(samples) <= 135
@@ -69,6 +71,7 @@ def test_every_sample_is_valid_and_in_the_catalogue(at: float) -> None:
 
 
 @given(instants)
+@settings(max_examples=50)
 def test_host_metrics_stay_inside_the_catalogues_range(at: float) -> None:
     samples = [s for s in SyntheticSource(CATALOGUE).collect(at, None).samples if s.hostname in SERVERS]
     assert len(samples) == 50
@@ -79,6 +82,7 @@ def test_host_metrics_stay_inside_the_catalogues_range(at: float) -> None:
 
 
 @given(instants)
+@settings(max_examples=50)
 def test_host_metrics_move_smoothly(at: float) -> None:
     source = SyntheticSource(CATALOGUE)
     before, after = (series(source.collect(t, None).samples) for t in (at, at + 10))
