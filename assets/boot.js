@@ -1,10 +1,11 @@
 // Starts Dash after the first paint and its charts: what a reader came for is on the glass before a megabyte of script
-// is fetched and run. The scripts are put in here, in their order, the renderer's start last.
+// is fetched and run. The scripts are put in here, in their order, the renderer's start last, and the styles of all pages.
 (() => {
   "use strict";
   function boot() {
     const later = [...document.querySelectorAll('script[type="later"]')];
-    let awaited = later.filter((script) => script.src).length;
+    const styles = document.querySelector('link[rel="later"]');
+    let awaited = later.filter((script) => script.src).length + 1;
     const start = later.find((script) => !script.src);
     const ready = () => {
       awaited -= 1;
@@ -12,6 +13,9 @@
       stored(null);
       start.replaceWith(copy(start));
     };
+    styles.onload = ready;
+    styles.onerror = recover;
+    styles.rel = "stylesheet"; // those of the other pages
     for (const script of later.filter((candidate) => candidate.src)) {
       const running = copy(script);
       running.async = false; // inserted scripts run as they arrive unless told to keep their order

@@ -40,17 +40,15 @@ SCRIPTS: Final = (
 SCRIPT: Final = "pulseboard.js"
 """The scripts as one file: a dozen requests and as many tasks would compete with the first paint."""
 STYLES: Final = (
-    "pulseboard.css",
-    "range.css",
-    "forms.css",
-    "events.css",
-    "replay.css",
-    "alerts.css",
-    "jobs.css",
-    "capacity.css",
-    "performance.css",
-    "gallery.css",
-)
+    "pulseboard.css", "states.css", "range.css", "forms.css", "events.css", "replay.css", "alerts.css", "jobs.css",
+    "capacity.css", "performance.css", "gallery.css",
+)  # fmt: skip
+"""Every style sheet, in the order in which they count."""
+SHELL_STYLES: Final = ("pulseboard.css", "states.css", "range.css")
+"""Those that each page has; with its own (``Page.styles``) they are inside it."""
+STYLE: Final = "pages.css"
+"""All of them as one file, which ``assets/boot.js`` puts after those inside the page before it starts Dash: another
+page may be opened from then on. With all of them inside, the verdict stood behind 100 KB that Health has no use for."""
 EARLY: Final = (
     "(function(d){var t=new URLSearchParams(location.search).get('theme');"
     "try{t=/^(dark|light)$/.test(t)?t:localStorage.getItem('pulseboard-theme')}catch(e){}"
@@ -99,10 +97,14 @@ class PulseboardDash(dash.Dash):  # type: ignore[misc]  # dash has no types
             },
             title=f"{page.title} · Pulseboard" if page else "Not found · Pulseboard",
             attributes=_root_attributes(self._services, state, parts["scripts"]),
-            style="".join(self._bundles.text(name) for name in STYLES),
+            style=self._style(page.styles if page else ()),
             shell=render(shell(pages, page, state, environments, signed_in(), source), now),
             body=render(body, now),
         )
+
+    def _style(self, own: Sequence[str]) -> str:
+        inside = "".join(self._bundles.text(name) for name in STYLES if name in (*SHELL_STYLES, *own))
+        return f'<style>{inside}</style><link rel="later" href="{self._bundles.asset_url(STYLE)}">'
 
     def _scripts(self, dash_scripts: str, *, charts: bool) -> str:
         """Ours deferred, Dash's for ``assets/boot.js`` to start after the first paint.
@@ -144,6 +146,7 @@ def create_app(services: Services) -> dash.Dash:
     """The Dash application over ``services``; its pages are ``services.pages``."""
     bundles = Bundles(assets_folder())
     bundles.join(SCRIPT, SCRIPTS)
+    bundles.join(STYLE, STYLES)
     # Pages register in a module-wide table; an application made before would otherwise lend this one its pages.
     dash.page_registry.clear()
     app = PulseboardDash(
@@ -168,7 +171,7 @@ def create_app(services: Services) -> dash.Dash:
     server: Flask = app.server
     strays.install(app)
     bundles.install(server)
-    runbooks.register(server, "".join(bundles.text(name) for name in STYLES), EARLY)
+    runbooks.register(server, bundles.text(STYLE), EARLY)
     server.after_request(lambda response: _secured(app, response))
     return app
 
@@ -233,7 +236,7 @@ def _document(
     return (
         f'<!DOCTYPE html><html lang="en"{root}><head>{parts["metas"]}<title>{title}</title>'
         f'<link rel="icon" type="image/svg+xml" href="/assets/favicon.svg"><script>{EARLY}</script>'
-        f"<style>{style}</style>{parts['css']}</head>"
+        f"{style}{parts['css']}</head>"
         f'<body><a class="skip" href="#main">Skip to content</a>{shell}'
         f'<main id="main" data-booting="yes"><div id="first-paint">{body}</div>{parts["app_entry"]}</main>'
         f"<noscript><p>This picture stays as it is: without JavaScript it can't refresh itself.</p></noscript>"

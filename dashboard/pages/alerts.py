@@ -117,6 +117,7 @@ PAGE: Final = Page(
     layout=layout,
     load=load,
     view=view,
+    styles=("forms.css", "events.css", "replay.css", "alerts.css"),
     refresh_seconds=REFRESH_SECONDS,
     filters=("environment", "range"),
     parameters=PARAMETERS,

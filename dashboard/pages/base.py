@@ -63,6 +63,8 @@ class Page:
     """Whether the page looks different to operators: then ``request.role`` says who looks."""
     compares: bool = False
     """Whether the page draws the period before beside the range, where the URL asks for it."""
+    styles: tuple[str, ...] = ()
+    """The style sheets of ``assets/`` that its first paint needs besides the shell's; all others come after it."""
     time_charts: tuple[str, ...] = ()
     """Ids of the charts whose horizontal axis is the shown time range: they get the marks of alerts and deploys."""
 

@@ -135,6 +135,7 @@ PAGE: Final = Page(
     layout=layout,
     load=load,
     view=view,
+    styles=("events.css", "capacity.css", "gallery.css"),
     refresh_seconds=REFRESH_SECONDS,
     tick_seconds=SOON_SECONDS,
     filters=("environment", "range", "host"),

@@ -203,6 +203,7 @@ PAGE: Final = Page(
     layout=layout,
     load=load,
     view=view,
+    styles=("forms.css", "events.css", "replay.css"),
     filters=("environment", "range", "operator"),
     parameters=PARAMETERS,
     travels=tuple(name for name in PARAMETERS if name != "event"),

@@ -163,6 +163,7 @@ PAGE: Final = Page(
     layout=layout,
     load=load,
     view=view,
+    styles=("forms.css", "events.css", "jobs.css"),
     filters=("environment", "range"),
     parameters=PARAMETERS,
     tick_seconds=TICK_SECONDS,

@@ -136,6 +136,7 @@ PAGE: Final = Page(
     layout=layout,
     load=load,
     view=view,
+    styles=("events.css", "performance.css"),
     filters=("environment", "range", "host", "operator"),
     compares=True,
     by_role=True,

@@ -109,6 +109,7 @@ PAGE: Final = Page(
     layout=layout,
     load=load,
     view=view,
+    styles=("forms.css", "events.css", "replay.css"),
     filters=("range", "operator"),
     parameters=PARAMETERS,
     tick_seconds=RUNNING_REFRESH_SECONDS,

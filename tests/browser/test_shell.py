@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from dashboard.app import SHELL_STYLES, STYLES, assets_folder
 from dashboard.pages import PAGES
+from dashboard.pages import base as pages
 from tests.browser.conftest import Face, ready
 from tests.dashboard import fakes
 
@@ -24,6 +26,27 @@ def test_every_page_opens_with_a_clean_console(tab: Page, theme: str) -> None:
         expect(tab.locator(f"#page-{page.name}")).to_be_visible()
         expect(tab.locator(f"#page-{page.name}")).to_contain_text(re.compile("not connected", re.IGNORECASE))
         expect(tab).to_have_title(f"{page.title} · Pulseboard")
+
+
+COUNTED = """sheets => sheets.flatMap(([name, text]) => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(text);
+  const flat = (rules) => [...rules].flatMap((rule) => (rule.selectorText ? [rule] : flat(rule.cssRules || [])));
+  const plain = (selector) => selector.replace(/::[\\w-]+/g, ":is(*)");
+  const all = flat(sheet.cssRules).map((rule) => rule.selectorText);
+  return all.filter((selector) => document.querySelector(plain(selector))).map((selector) => `${name}: ${selector}`);
+})"""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_a_first_paint_has_every_style_that_counts_in_it(chromium: Browser, face: Face, page: pages.Page) -> None:
+    inside = {*SHELL_STYLES, *page.styles}
+    others = [(name, (assets_folder() / name).read_text("utf-8")) for name in STYLES if name not in inside]
+    context = chromium.new_context(java_script_enabled=False, base_url=face.url)
+    still = context.new_page()
+    still.goto(page.path)
+    assert still.evaluate(COUNTED, others) == []
+    context.close()
 
 
 def test_navigation_keeps_the_query_and_back_shows_the_full_page_again(tab: Page) -> None:

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from plotly.offline import get_plotlyjs_version
 
 from dashboard import api
-from dashboard.app import SCRIPTS, assets_folder, build_id, create_app
+from dashboard.app import SCRIPTS, SHELL_STYLES, STYLES, assets_folder, build_id, create_app
 from dashboard.bundles import PLOTLY_BUNDLE, PLOTLY_PATH
 from dashboard.components.url_state import KEPT
 from dashboard.pages import PAGES
@@ -151,6 +151,19 @@ def test_a_page_loads_no_script_it_does_not_need(client: FlaskClient) -> None:
     page = client.get("/").text
     for unused in ("plotly", "dash_table", "bootstrap", "ag_grid", "async-"):
         assert not re.search(rf'(?:src|href)="[^"]*{unused}[^"]*"', page), unused
+
+
+def test_a_page_brings_its_own_styles_and_fetches_those_of_the_others_later(client: FlaskClient) -> None:
+    health, errors = client.get("/").text, client.get("/errors").text
+    own = {name: (assets_folder() / name).read_text("utf-8") for name in STYLES}
+    assert all(own[name] in health for name in SHELL_STYLES)
+    assert own["events.css"] in errors
+    assert not any(own[name] in health for name in STYLES if name not in SHELL_STYLES)
+    (address,) = re.findall(r'<link rel="later" href="([^"]+)"', health)
+    assert client.get(address).text == "\n".join(own.values()), (
+        "in their order, so that they count as if all were there"
+    )
+    assert all(set(page.styles) <= set(STYLES) for page in PAGES)
 
 
 def test_assets_do_not_leave_their_folder(client: FlaskClient) -> None:
