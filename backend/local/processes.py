@@ -35,7 +35,8 @@ class DemoError(RuntimeError):
 class Options:
     """What the command line chooses. ``config`` is the user's pulseboard.toml, if there is one.
 
-    ``api_port`` and ``engine_port`` None: 8051 where it is free, else any free one; any free one.
+    ``api_port`` and ``engine_port`` None: 8051 where it is free, else any free one; any free one. ``days`` None: as
+    many closed days of history as ``backend.local.seed_history`` makes unasked.
     """
 
     port: int = 8050
@@ -44,6 +45,7 @@ class Options:
     config: Path | None = None
     seed: int = 7
     api_port: int | None = None
+    days: int | None = None
 
     @property
     def url(self) -> str:
@@ -142,7 +144,8 @@ def history_process(options: Options, environment: Mapping[str, str], logs: Path
     """What seeds the month before, once everything else is ready; it ends by itself."""
     log = logs / "history.log"
     log.unlink(missing_ok=True)
-    asked = ["--started", repr(started), "--seed", str(options.seed)]
+    days = [] if options.days is None else ["--days", str(options.days)]
+    asked = ["--started", repr(started), "--seed", str(options.seed), *days]
     return Child("history", [sys.executable, "-m", "backend.local.seed_history", *asked], environment, log)
 
 

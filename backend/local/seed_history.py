@@ -108,12 +108,14 @@ def _schema(arrow: Any) -> pa.Schema:
     return arrow.schema(list(types.items()))
 
 
-def seed_history(clients: Clients, settings: Settings, source: SyntheticSource, now: float) -> Seeded:
-    """Writes the days before ``now`` (epoch s) of which there is no Parquet yet."""
+def seed_history(
+    clients: Clients, settings: Settings, source: SyntheticSource, now: float, wanted: int = DAYS
+) -> Seeded:
+    """Writes the ``wanted`` days before ``now`` (epoch s) of which there is no Parquet yet."""
     ledger, today = Ledger(clients.s3, settings.bucket), day_of(now)
     leave_out, known = left_out(settings), ledger.read()
     count = size = days = 0
-    for day in days_before(today):
+    for day in days_before(today, wanted):
         if day in known and known[day].state != "json":
             continue
         samples = list(samples_of(source, day, spacing_of(day, today), leave_out))
@@ -160,12 +162,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m backend.local.seed_history", description="A month for the demo.")
     parser.add_argument("--started", type=float, required=True, help="when the demo started, epoch seconds")
     parser.add_argument("--seed", type=int, required=True, help="seed of the synthetic source")
+    parser.add_argument("--days", type=int, default=DAYS, help="how many closed days; %(default)s by default")
     options = parser.parse_args()
     os.nice(NICENESS)
     settings = load_settings(os.environ)
     source = SyntheticSource(settings.catalogue, seed=options.seed, demo_started_at=options.started)
     clients = Clients(settings.region)
-    done = seed_history(clients, settings, source, options.started)
+    done = seed_history(clients, settings, source, options.started, options.days)
     view = make_view(clients, settings)
     sys.stdout.write(
         f"Seeded {done.days} closed days of synthetic history as Parquet: {done.samples:,} samples, "

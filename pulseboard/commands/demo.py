@@ -51,8 +51,20 @@ from backend.settings import CONFIG_NAME
     help="Where logs and state go.",
 )
 @click.option("--seed", envvar="PULSEBOARD_SEED", default=7, show_default=True, help="Seed of the synthetic source.")
+@click.option(
+    "--days",
+    envvar="PULSEBOARD_DEMO_DAYS",
+    type=click.IntRange(0, 90),
+    help="Closed days of history made once it runs; 29 by default, fewer on a slow machine.",
+)
 def command(
-    port: int, engine_port: int | None, api_port: int | None, config: Path | None, directory: Path, seed: int
+    port: int,
+    engine_port: int | None,
+    api_port: int | None,
+    config: Path | None,
+    directory: Path,
+    seed: int,
+    days: int | None,
 ) -> None:
     """Run everything on this machine until Ctrl-C: engine, pipeline, a day of history, orders, dashboard."""
     try:
@@ -61,7 +73,7 @@ def command(
         raise InvalidInput("demo", error.name, "is not installed; run `make demo`, or `uv sync --group demo`") from None
     if config is None and Path(CONFIG_NAME).exists():
         config = Path(CONFIG_NAME)
-    options = processes.Options(port, engine_port, directory, config, seed, api_port)
+    options = processes.Options(port, engine_port, directory, config, seed, api_port, days)
     _end_on_signals(demo.Stopped)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]

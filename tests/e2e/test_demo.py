@@ -100,6 +100,7 @@ def demo(directory: Path, port: int, until: str = "Pulseboard is ready") -> Iter
     """Starts the demo and waits for its ready line, or another one; ends it by SIGTERM if the test has not."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULSEBOARD_"))}
     environ |= {"PULSEBOARD_PORT": str(port), "PULSEBOARD_DEMO_DIRECTORY": str(directory), "PYTHONUNBUFFERED": "1"}
+    environ |= {"PULSEBOARD_DEMO_DAYS": "2"}
     # A real account's settings in the caller's environment must not matter.
     environ |= {"AWS_PROFILE": "no-such-profile", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     process = subprocess.Popen(
@@ -142,6 +143,7 @@ def test_it_runs_leaves_nothing_behind_and_runs_again_at_once(tmp_path: Path) ->
         assert eventually(lambda: newest(first) > began, 60), tail(directory)
         assert set(ENVIRONMENT_OF_OUTPUT.values()) <= set(first.environment())
         takes_orders(first, began)
+        assert "Seeded 2 closed days" in first.says("closed days of synthetic history")
         puts_a_broken_order_through_after_the_fix(first)
         group = first.group()
         assert len(group) >= 5

@@ -48,7 +48,6 @@ def test_a_day_has_the_tables_columns_and_order_and_its_own_instants_only() -> N
 
 def test_what_was_seeded_is_read_at_once_and_is_not_seeded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seed_history, "spacing_of", lambda _day, _today: 12 * 3600)
-    monkeypatch.setattr(seed_history, "days_before", lambda today: days_before(today, 2))
     settings = Settings()
     source = SyntheticSource(settings.catalogue, seed=7, demo_started_at=NOW)
     with mock_aws():
@@ -56,8 +55,8 @@ def test_what_was_seeded_is_read_at_once_and_is_not_seeded_again(monkeypatch: py
         clients.s3.create_bucket(Bucket=settings.bucket)
         Ledger(clients.s3, settings.bucket).reserve(date(2027, 1, 1))  # compaction is at it
 
-        first = seed_history.seed_history(clients, settings, source, NOW)
-        second = seed_history.seed_history(clients, settings, source, NOW)
+        first = seed_history.seed_history(clients, settings, source, NOW, wanted=2)
+        second = seed_history.seed_history(clients, settings, source, NOW, wanted=2)
 
         known = days_of(Ledger(clients.s3, settings.bucket).read())
         keys = [entry["Key"] for entry in clients.s3.list_objects_v2(Bucket=settings.bucket)["Contents"]]
