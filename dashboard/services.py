@@ -241,7 +241,7 @@ def build_services(
     hot = HotStore(reader, settings.config.hot_refresh_seconds, clock)
     series = SeriesService(hot, clock, settings.config.retention.live_seconds)
     ranged = RangedSeries(series)
-    return Services(
+    services = Services(
         settings=settings,
         pages=pages,
         build_id=build_id,
@@ -251,12 +251,19 @@ def build_services(
         health=HealthService(hot, settings.catalogue),
         series=series,
         ranged=ranged,
-        forecasts=ForecastService(ranged, hot.seen, settings.catalogue, clock),
+        forecasts=ForecastService(
+            ranged,
+            hot.seen,
+            settings.catalogue,
+            clock,
+            busy=lambda: services.history is not None and services.history.busy(),
+        ),
         anomalies=AnomalyService(series, clock),
         views=ViewCache(store, clock),
         answers=ViewCache(store, clock),
         loads=SingleFlight(),
     )
+    return services
 
 
 def connect_services(

@@ -38,6 +38,9 @@ CHECK_SECONDS: Final = 600.0
 """How soon a look has it seen whether other days lie in history now. Nothing is fitted again where none do."""
 PAUSE_SECONDS: Final = 2.0
 """Before anything is read: the page that asked reads its own range, and what it waits for comes first."""
+PATIENCE_SECONDS: Final = 30.0
+"""For how long beyond that the histories of pages come first."""
+LOOK_SECONDS: Final = 0.25
 LONGEST_WAIT: Final = 180
 """Seconds for which history is waited for, in the background."""
 
@@ -90,7 +93,7 @@ _Place = tuple[str, str | None]
 class ForecastService:
     """Outlooks by environment and host; thread-safe, one thread of its own.
 
-    ``pause`` is how many seconds it lets pass before it begins.
+    ``pause`` is how many seconds it lets pass before it begins; while ``busy``, a page's own history is being read.
     """
 
     def __init__(
@@ -100,12 +103,14 @@ class ForecastService:
         catalogue: Catalogue,
         clock: Callable[[], float],
         pause: float = PAUSE_SECONDS,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._ranged = ranged
         self._seen = seen
         self._catalogue = catalogue
         self._clock = clock
         self._pause = pause
+        self._busy = busy
         self._slots: OrderedDict[_Place, _Slot] = OrderedDict()
         self._working = False
         self._lock = threading.Lock()
@@ -147,6 +152,9 @@ class ForecastService:
 
     def _work(self) -> None:
         self._closing.wait(self._pause)
+        for _ in range(round(PATIENCE_SECONDS / LOOK_SECONDS)):
+            if not self._busy() or self._closing.wait(LOOK_SECONDS):
+                break
         while True:
             with self._lock:
                 place = None if self._closing.is_set() else self._next()

@@ -123,6 +123,11 @@ class History:
             reading = self._named(key)
             return None if reading is None else _seen(reading)
 
+    def busy(self) -> bool:
+        """Whether any reading is under way or waits for its turn."""
+        with self._lock:
+            return any(reading.busy for reading in self._readings.values())
+
     def cancel(self, key: str) -> bool:
         """Stops a reading for everybody who waits for it; False where none of that key is under way."""
         with self._lock:

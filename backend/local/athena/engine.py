@@ -20,7 +20,7 @@ from backend.local.athena.objects import Objects, S3Object
 from backend.local.athena.parquet import Footers
 from backend.local.athena.parse import bind_parameters, name_outputs, output_names, parse_query
 from backend.local.athena.plan import Scan, plan, plan_without_names, qualified
-from backend.local.athena.results import ZONED, ColumnInfo, Texts, column_info, text_of
+from backend.local.athena.results import ZONED, ColumnInfo, Texts, column_info, texts_of
 from backend.local.athena.scan import Input, Reader, empty_relation, find_objects, named_object
 from backend.local.athena.translate import MACROS, to_duckdb
 from backend.local.athena.types import check_types
@@ -157,8 +157,7 @@ class QueryEngine:
         """The result as texts. Raises QueryError, CancelError."""
         with self.reading(prepared, connection, progress):
             fetched = connection.execute(_fetchable(prepared)).fetchall()
-        zoned = [kind == ZONED for kind in prepared.duckdb_types]
-        return [[text_of(value, zoned=zone) for value, zone in zip(row, zoned, strict=True)] for row in fetched]
+        return texts_of(fetched, prepared.duckdb_types)
 
     def _name_scans(self, tree: exp.Query, sql: str, database: str | None) -> dict[str, Scan]:
         """Gives every reference to a table a name of its own, and writes views out."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import decimal
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 Texts = list[str | None]
@@ -36,6 +37,8 @@ _TYPES: Final = {
     "INTERVAL": ("interval day to second", 0, 0),
     '"NULL"': ("unknown", 0, 0),
 }
+_PLAIN: Final = frozenset(name for name in _TYPES if name.endswith("INT") or "INTEGER" in name) | {"VARCHAR"}
+"""Types whose values Python writes as Athena does."""
 _VARCHAR: Final = ("varchar", 2147483647, 0)
 _DECIMAL: Final = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 ZONED: Final = "TIMESTAMP WITH TIME ZONE"
@@ -114,6 +117,21 @@ def text_of(value: Any, *, zoned: bool = False) -> str | None:
     return str(value)
 
 
+def texts_of(rows: Sequence[Sequence[Any]], duckdb_types: Sequence[str]) -> list[Texts]:
+    """``text_of`` of every value, column by column, of which each is written in one way."""
+    columns = [
+        [None if value is None else write(value) for value in column]
+        for write, column in zip(map(_writer, duckdb_types), zip(*rows, strict=True), strict=False)
+    ]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _writer(duckdb_type: str) -> Callable[[Any], str | None]:
+    if duckdb_type in ("DOUBLE", "FLOAT"):
+        return _double
+    return str if duckdb_type in _PLAIN else partial(text_of, zoned=duckdb_type == ZONED)
+
+
 def _inner(value: Any) -> str:
     text = text_of(value)
     return "null" if text is None else text
@@ -121,14 +139,13 @@ def _inner(value: Any) -> str:
 
 def _double(value: float) -> str:
     """As Java writes it: ``1.0E7``, ``0.001``, ``NaN``, ``Infinity``."""
+    size = abs(value)
+    if 1e-3 <= size < 1e7 or size == 0:
+        return repr(value)
     if value != value:  # noqa: PLR0124 - the one number that differs from itself
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "Infinity" if value > 0 else "-Infinity"
-    size = abs(value)
-    if size == 0 or 1e-3 <= size < 1e7:
-        text = repr(value)
-        return text if "e" not in text else format(decimal.Decimal(text), "f")
     sign, digits, exponent = decimal.Decimal(repr(value)).as_tuple()
     shown = "".join(map(str, digits)).rstrip("0") or "0"
     power = len(digits) + int(exponent) - 1
@@ -138,8 +155,16 @@ def _double(value: float) -> str:
 def to_csv(header: Sequence[str] | None, rows: Iterable[Sequence[str | None]]) -> bytes:
     """Athena's CSV: every value quoted, NULL as nothing at all."""
     lines = [] if header is None else [",".join(map(_quoted, header))]
-    lines.extend(",".join("" if text is None else _quoted(text) for text in row) for row in rows)
+    lines.extend(map(_line, rows))
     return ("\n".join(lines) + "\n").encode() if lines else b""
+
+
+def _line(row: Sequence[str | None]) -> str:
+    if None not in row:
+        text = '","'.join(row)  # type: ignore[arg-type]
+        if text.count('"') == 2 * (len(row) - 1):  # no value has a quote of its own
+            return f'"{text}"'
+    return ",".join("" if text is None else _quoted(text) for text in row)
 
 
 def _quoted(text: str) -> str:

@@ -60,7 +60,13 @@ class Bench:
     def __init__(self, ranged: Ranged) -> None:
         self.ranged = ranged
         self.clock = Clock()
-        self.service = ForecastService(ranged, lambda: SEEN, CATALOGUE, self.clock, pause=0)
+        self.busy: list[int] = []
+        self.service = ForecastService(ranged, lambda: SEEN, CATALOGUE, self.clock, pause=0, busy=self._busy)
+
+    def _busy(self) -> bool:
+        """Whether history is read for a page: the first time that it is asked. It keeps what was read until then."""
+        self.busy.append(len(self.ranged.asked))
+        return len(self.busy) == 1
 
     def made(self, host: str | None = None) -> Outlook:
         """The outlook once it is there and nothing is under way."""
@@ -125,6 +131,15 @@ def test_a_fleet_costs_a_few_forecasts_whatever_its_size(make: Callable[[Ranged]
 
 def test_one_host_is_not_forecast_twice(make: Callable[[Ranged], Bench]) -> None:
     assert [prospect.group for prospect in make(Ranged(1)).made().prospects] == ["host-00"]
+
+
+def test_what_a_page_waits_for_is_read_before_anything_else(
+    make: Callable[[Ranged], Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    bench = make(Ranged())
+    bench.made()
+    assert bench.busy == [0, 0], "busy at first, then not; nothing was read before"
 
 
 def test_history_is_waited_for_in_the_background(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.local.athena.results import ColumnInfo, Texts, column_info, from_csv, page, text_of, to_csv
+from backend.local.athena.results import ColumnInfo, Texts, column_info, from_csv, page, text_of, texts_of, to_csv
 from backend.local.athena.stored import Results
 
 
@@ -42,6 +42,22 @@ from backend.local.athena.stored import Results
 )
 def test_a_value_is_written_as_athena_writes_it(value: Any, text: str | None) -> None:
     assert text_of(value) == text
+
+
+def test_columns_are_written_as_their_values_are() -> None:
+    at = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+    columns = {
+        "DOUBLE": [0.0, None, 1e7, -0.5], "BIGINT": [1, None, 10**18, -3], "VARCHAR": ["", None, 'a "b"', "c,d"],
+        "BOOLEAN": [True, None, False, True], "TIMESTAMP WITH TIME ZONE": [at, None, at, at],
+        "DOUBLE[]": [[1.0], None, [], [None]],
+    }  # fmt: skip
+    rows = list(zip(*columns.values(), strict=True))
+    zoned = [kind.endswith("ZONE") for kind in columns]
+    expected = [[text_of(value, zoned=zone) for value, zone in zip(row, zoned, strict=True)] for row in rows]
+
+    assert texts_of(rows, list(columns)) == expected
+    assert from_csv(to_csv(None, expected)) == expected
+    assert texts_of([], list(columns)) == []
 
 
 @settings(max_examples=50)
