@@ -58,6 +58,8 @@ MAX_VIEWS: Final = 500
 """Encoded views kept in memory: pages x ranges x environments in use, with room for absolute ranges."""
 WATCH_SECONDS: Final = 1.0
 """How often a view is made anew whose history is on its way."""
+AT_ONCE_SECONDS: Final = 0.001
+"""That of one whose history may have come since: whoever looks waits for the view with it, and gets no older one."""
 
 T = TypeVar("T")
 
@@ -94,8 +96,9 @@ class Services:
     gallery: Gallery | None = None
     recent: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     readings: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
-    watched: set[str] = field(default_factory=set)
-    """Requests that await something: their views are made anew each second, to show it as it comes."""
+    watched: dict[str, int] = field(default_factory=dict)
+    """Requests that await something, with the readings of history that had ended then: their views are made anew each
+    second and whenever another one has ended, to show it as it comes."""
     actions: int = 0
     """Actions taken by this process: who acts sees the result at once, not what was shared before."""
 
@@ -118,8 +121,9 @@ class Services:
         every = self.settings.config.hot_refresh_seconds
         if page.tick_seconds is not None:
             every = min(every, page.tick_seconds)
-        if request.key in self.watched:
-            every = min(every, WATCH_SECONDS)
+        if (ended := self.watched.get(request.key)) is not None:
+            came = ended != self._ended()
+            every = min(every, AT_ONCE_SECONDS if came else WATCH_SECONDS)
         key = f"{request.key}&actions={self.actions}" if page.by_role else request.key
         return self.views.get(key, every, lambda: self._make(page, request))
 
@@ -191,10 +195,10 @@ class Services:
         self.answers.close()
 
     def _make(self, page: Page, request: ViewRequest) -> EncodedView:
-        now = self.now()
+        now, ended = self.now(), self._ended()
         view = page.view(self.load(request), now)
         awaits = view.awaits or view.source.state == "running"
-        self._watch(request.key, running=awaits)
+        self._watch(request.key, ended if awaits else None)
         wanted: TimeRange = request.range(now)
         props, charts = self._marked(page, request, view, now)
         content = {
@@ -210,10 +214,16 @@ class Services:
         }
         return self.with_trouble(encode(content, view.as_of, now, _component_json))
 
-    def _watch(self, key: str, *, running: bool) -> None:
+    def _watch(self, key: str, ended: int | None) -> None:
         if len(self.watched) > MAX_VIEWS:
             self.watched.clear()
-        (self.watched.add if running else self.watched.discard)(key)
+        if ended is None:
+            self.watched.pop(key, None)
+        else:
+            self.watched[key] = ended
+
+    def _ended(self) -> int:
+        return 0 if self.history is None else self.history.ended
 
     def _marked(
         self, page: Page, request: ViewRequest, view: View, now: float

@@ -98,6 +98,8 @@ class History:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="history")
         self._readings: OrderedDict[HistoryQuestion, _Reading] = OrderedDict()
         self._lock = threading.Lock()
+        self.ended = 0
+        """How many readings have ended, in whatever way."""
 
     def look(self, question: HistoryQuestion) -> Look:
         """How far the question is; begins to read it where nobody has, and where it is time to look again."""
@@ -185,6 +187,7 @@ class History:
                 reading.plan_key, reading.settled = plan.key, plan.settled
                 reading.state, reading.error, reading.failures = "done", "", 0
                 reading.due_at, reading.busy = now + CHECK_SECONDS, False
+                self.ended += 1
                 self._forget()
 
     def _still_good(self, reading: _Reading, plan: HistoryPlan) -> bool:
@@ -200,6 +203,7 @@ class History:
         text = str(error) if isinstance(error, HistoryError | InvalidInput) else _unknown(error)
         with self._lock:
             reading.busy = False
+            self.ended += 1
             if known and error.kind == "cancelled":  # type: ignore[attr-defined]
                 if reading.wanted_again:
                     # The next look begins it; its page still waits.

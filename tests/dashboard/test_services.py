@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -169,3 +170,27 @@ def test_a_view_says_that_something_is_awaited(dashboard: Dashboard, view: View,
     body = orjson.loads(dashboard.services.view(SEEN).raw)
     assert body.get("awaits", False) is awaits
     assert (SEEN.key in dashboard.services.watched) is awaits
+
+
+def test_history_is_shown_by_the_first_look_after_it_came(dashboard: Dashboard) -> None:
+    history: Any = SimpleNamespace(ended=3, close=lambda: None)
+    states = iter(["running", "running", "done"])
+
+    def view_of(_data: Any, _now: float) -> View:
+        return View({}, NOW, source=Source("live", next(states), key="k"))
+
+    def look() -> str:
+        dashboard.go_on(0.01)
+        state: str = orjson.loads(dashboard.services.view(SEEN).raw)["source"]["state"]
+        return state
+
+    dashboard.services.history = history
+    dashboard.services.pages = (replace(SMALL, load=lambda *_: None, view=view_of),)
+    assert [look(), look()] == ["running", "running"], "made once: nothing came in between"
+    history.ended += 1
+    assert look() == "running", "another reading ended, not this one's"
+    assert look() == "running"
+    history.ended += 1
+    assert look() == "done"
+    history.ended += 1
+    assert look() == "done", "nobody waits for it any more"
