@@ -40,11 +40,11 @@ SCRIPTS: Final = (
 SCRIPT: Final = "pulseboard.js"
 """The scripts as one file: a dozen requests and as many tasks would compete with the first paint."""
 STYLES: Final = (
-    "pulseboard.css", "states.css", "range.css", "forms.css", "events.css", "replay.css", "alerts.css", "jobs.css",
+    "states.css", "pulseboard.css", "range.css", "forms.css", "events.css", "replay.css", "alerts.css", "jobs.css",
     "capacity.css", "performance.css", "gallery.css",
 )  # fmt: skip
 """Every style sheet, in the order in which they count."""
-SHELL_STYLES: Final = ("pulseboard.css", "states.css", "range.css")
+SHELL_STYLES: Final = ("states.css", "pulseboard.css", "range.css")
 """Those that each page has; with its own (``Page.styles``) they are inside it."""
 STYLE: Final = "pages.css"
 """All of them as one file, which ``assets/boot.js`` puts after those inside the page before it starts Dash: another

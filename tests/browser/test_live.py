@@ -21,6 +21,9 @@ def test_the_verdict_is_there_without_javascript_and_does_not_move_when_dash_tak
     bare.goto("/?theme=light")
     expect(bare.locator("#verdict")).to_have_attribute("data-status", "healthy")
     expect(bare.locator("#verdict")).to_contain_text("within their limits")
+    shape = bare.locator("#verdict .verdict-shape").bounding_box()
+    assert shape is not None
+    assert shape["height"] > 40, "the verdict can be told from across the room"
     places = [bare.locator(f"#card-{name}").bounding_box() for name in ("latency_ms", "slos", "incidents")]
     still.close()
 
