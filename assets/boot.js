@@ -5,7 +5,7 @@
   function boot() {
     const later = [...document.querySelectorAll('script[type="later"]')];
     const styles = document.querySelector('link[rel="later"]');
-    let awaited = later.filter((script) => script.src).length + 1;
+    let awaited = later.filter((script) => script.src).length + (styles ? 1 : 0);
     const start = later.find((script) => !script.src);
     const ready = () => {
       awaited -= 1;
@@ -13,9 +13,11 @@
       stored(null);
       start.replaceWith(copy(start));
     };
-    styles.onload = ready;
-    styles.onerror = recover;
-    styles.rel = "stylesheet"; // those of the other pages
+    if (styles) { // a page of an older build has none
+      styles.onload = ready;
+      styles.onerror = recover;
+      styles.rel = "stylesheet"; // those of the other pages
+    }
     for (const script of later.filter((candidate) => candidate.src)) {
       const running = copy(script);
       running.async = false; // inserted scripts run as they arrive unless told to keep their order

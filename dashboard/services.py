@@ -140,7 +140,8 @@ class Services:
                 self.recent.popitem(last=False)
             return data
 
-        return self.loads.do(request.key, read)
+        # Not one that began before what it waits for had come.
+        return self.loads.do(f"{request.key}&ended={self._ended()}", read)
 
     def shared(self, key: str, read: Callable[[], T], every: float | None = None) -> T:
         """What several views draw from, read once a refresh for all of them. Raises what ``read`` raises.

@@ -66,7 +66,8 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What the page reads through. ``shared`` keeps a reading for all who look at the same range."""
+    """What the page reads through. ``shared`` keeps a reading for all who look at the same range; ``ended`` is how many
+    readings of history have ended, and what began before is not given to who waits for one."""
 
     ranged: Ranged
     forecasts: Forecasts
@@ -77,6 +78,7 @@ class Sources:
     environments: tuple[str, ...]
     prices: Mapping[str, float]
     prices_as_of: str
+    ended: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def _shared(sources: Sources, request: ViewRequest, wanted: TimeRange, now: floa
     reading = sources.shared(key, read)
     if fresh or reading.source.state != "running":
         return reading
-    return sources.shared(f"{key}&second={now:.0f}", read)
+    return sources.shared(f"{key}&second={now:.0f}&ended={sources.ended}", read)
 
 
 def _unusual(sources: Sources, reading: Reading, now: float) -> tuple[Panel, ...]:

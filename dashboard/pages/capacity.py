@@ -81,6 +81,7 @@ def load(services: Services, request: ViewRequest, now: float) -> CapacityData:
         environments=hot.environments() or (request.environment,),
         prices=prices,
         prices_as_of=settings.config.prices.as_of,
+        ended=services.history.ended if services.history is not None else 0,
     )
     data = data_of.load(sources, request, now)
     return data if request.role == "display" else replace(data, gallery=gallery.load(services, request, now))

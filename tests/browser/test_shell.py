@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,6 +15,9 @@ from dashboard.pages import PAGES
 from dashboard.pages import base as pages
 from tests.browser.conftest import Face, ready
 from tests.dashboard import fakes
+from tests.dashboard.alert_fakes import FakeAlerts
+from tests.dashboard.job_desk import checks, connect, full_reader
+from tests.dashboard.job_fakes import FakeRetries
 
 pytestmark = pytest.mark.browser
 
@@ -38,14 +44,28 @@ COUNTED = """sheets => sheets.flatMap(([name, text]) => {
 })"""
 
 
+@pytest.fixture
+def filled(face: Face) -> Iterator[Face]:
+    """With runs, batches, datasets and a bad morning of alerts."""
+    services: Any = face.services
+    held, now = full_reader(time.time()), time.time()
+    connect(services, held, checks(now), FakeRetries(held.known))
+    services.alerts = FakeAlerts.busy(services.now())
+    services.acted()
+    yield face
+    services.runs = services.jobs = services.retries = services.alerts = None
+    services.acted()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-def test_a_first_paint_has_every_style_that_counts_in_it(chromium: Browser, face: Face, page: pages.Page) -> None:
+def test_a_first_paint_has_every_style_that_counts_in_it(chromium: Browser, filled: Face, page: pages.Page) -> None:
     inside = {*SHELL_STYLES, *page.styles}
     others = [(name, (assets_folder() / name).read_text("utf-8")) for name in STYLES if name not in inside]
-    context = chromium.new_context(java_script_enabled=False, base_url=face.url)
+    context = chromium.new_context(java_script_enabled=False, base_url=filled.url)
     still = context.new_page()
-    still.goto(page.path)
-    assert still.evaluate(COUNTED, others) == []
+    for query in ("", "?kiosk"):
+        still.goto(page.path + query)
+        assert still.evaluate(COUNTED, others) == []
     context.close()
 
 

@@ -119,9 +119,11 @@ def text_of(value: Any, *, zoned: bool = False) -> str | None:
 
 def texts_of(rows: Sequence[Sequence[Any]], duckdb_types: Sequence[str]) -> list[Texts]:
     """``text_of`` of every value, column by column, of which each is written in one way."""
+    if not rows:
+        return []
     columns = [
         [None if value is None else write(value) for value in column]
-        for write, column in zip(map(_writer, duckdb_types), zip(*rows, strict=True), strict=False)
+        for write, column in zip(map(_writer, duckdb_types), zip(*rows, strict=True), strict=True)
     ]
     return [list(row) for row in zip(*columns, strict=True)]
 
