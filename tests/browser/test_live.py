@@ -66,17 +66,17 @@ def test_an_unchanged_view_is_answered_with_304_and_touches_nothing(tab: Page, f
         face.services.now = clock
 
 
-def test_zoom_survives_a_refresh_and_the_chart_library_is_the_cartesian_one(tab: Page, face: Face) -> None:
-    with tab.expect_response("**/plotly.min.js") as plotly:
-        tab.goto("/chart?refresh=1s")
-    tab.wait_for_function("() => document.querySelector('#chart-load .js-plotly-plot')?.data?.length === 1")
+def test_zoom_survives_a_refresh_and_the_chart_library_is_the_cartesian_one(own_tab: Page, face: Face) -> None:
+    with own_tab.expect_response("**/plotly.min.js") as plotly:
+        own_tab.goto("/chart?refresh=1s")
+    own_tab.wait_for_function("() => document.querySelector('#chart-load .js-plotly-plot')?.data?.length === 1")
     assert len(plotly.value.body()) < 2_000_000
-    tab.evaluate("Plotly.relayout(document.querySelector('#chart-load .js-plotly-plot'), {'xaxis.range': [1, 3]})")
-    before = tab.evaluate("document.querySelector('#chart-load .js-plotly-plot').data[0].y[0]")
-    tab.wait_for_function(
+    own_tab.evaluate("Plotly.relayout(document.querySelector('#chart-load .js-plotly-plot'), {'xaxis.range': [1, 3]})")
+    before = own_tab.evaluate("document.querySelector('#chart-load .js-plotly-plot').data[0].y[0]")
+    own_tab.wait_for_function(
         "before => document.querySelector('#chart-load .js-plotly-plot').data[0].y[0] !== before", arg=before
     )
-    assert tab.evaluate("document.querySelector('#chart-load .js-plotly-plot').layout.xaxis.range") == [1, 3]
+    assert own_tab.evaluate("document.querySelector('#chart-load .js-plotly-plot').layout.xaxis.range") == [1, 3]
 
 
 def test_it_says_when_the_server_is_gone_keeps_the_picture_and_recovers_by_itself(tab: Page, face: Face) -> None:
