@@ -13,6 +13,10 @@ from backend.contract.errors import InvalidInput
 MAX_SEEN: Final = 20
 """Ids of signals that are remembered: SQS delivers a second time within minutes."""
 
+OVERTAKEN_SECONDS: Final = 5.0
+"""Consumers side by side take what came in one moment in any order: a firing that began so shortly before its alert
+opened is of that alert."""
+
 
 def on_signal(known: Known, signal: Signal, context: Context) -> Decision:
     """What a signal changes. A second delivery changes nothing, an older signal nothing but the timeline."""
@@ -26,6 +30,8 @@ def on_signal(known: Known, signal: Signal, context: Context) -> Decision:
     again = order == known.track.decided and not known.open
     if order < known.track.decided or (again and signal.state != "firing"):
         if known.open:
+            if signal.state == "firing" and order.at >= known.open.opened_at - OVERTAKEN_SECONDS:
+                draft.set_alert(fired=known.open.fired + 1)
             draft.note("note", f"An older message came late: {signal.state}", at=order.at)
         return draft.decision("older")
     draft.set_track(decided=order)

@@ -72,6 +72,17 @@ def test_what_was_resolved_stays_so_when_an_older_message_comes_late() -> None:
     assert (desk.alert().state, desk.told()) == ("resolved", ["opened", "resolved"])
 
 
+def test_a_firing_that_another_overtook_is_counted_and_changes_nothing_else() -> None:
+    desk = Desk()
+    first, second = desk.signal(severity="HIGH"), desk.signal(at=START + 0.01, severity="HIGH", title="Newer")
+    desk.now += 1
+    assert desk.keeper.on_signal(second).outcome == "opened"
+    assert [desk.keeper.on_signal(first).outcome for _ in range(2)] == ["older", "repeated"]
+    assert (desk.alert().fired, desk.alert().title, desk.alert().opened_at) == (2, "Newer", START + 0.01)
+    assert desk.hear(at=START - 60) == "older"
+    assert desk.alert().fired == 2, "of an alert before this one"
+
+
 def test_a_late_firing_opens_although_nobody_knew_by_then() -> None:
     desk = Desk()
     desk.hear("unknown", at=START + 5)
