@@ -59,6 +59,7 @@ class Times:
         return pages.Page(
             "times", "/times", "Times", "Two time charts", layout, load, view,
             filters=("range",), compares=True, time_charts=tuple(f"chart-{name}" for name in PANELS),
+            styles=("events.css",),
         )  # fmt: skip
 
 
