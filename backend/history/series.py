@@ -6,9 +6,11 @@ scheduled merge stores, so that a line goes from history into DynamoDB's without
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+import orjson
 
 from backend.contract.bucket import LOOKBACK_SECONDS
 from backend.contract.catalogue import Catalogue, Metric
@@ -64,19 +66,14 @@ def first_instant(question: HistoryQuestion, catalogue: Catalogue) -> int:
 
 def merged_series(name: str, rows: Iterable[Row], catalogue: Catalogue) -> dict[str, dict[float, Merged]]:
     """The buckets by metric and time of a statement's rows, times ascending. ``bands`` has bands and no groups."""
+    if name in ("gauges", "counters"):
+        return _merged_numbers(rows, catalogue)
     found: dict[str, dict[float, dict[str, Row]]] = {}
-    totals: dict[tuple[str, float], Row] = {}
     for row in rows:
-        metric, at = row["metric_type"], row["bucket"]
-        lines = found.setdefault(metric, {}).setdefault(at, {})
-        if row.get("whole"):
-            totals[metric, at] = row
-        else:
-            lines[row.get("name", "")] = row
-    merge: Callable[[Metric, Mapping[str, Row], Row | None], Merged] = _MERGES[name]
+        found.setdefault(row["metric_type"], {}).setdefault(row["bucket"], {})[row.get("name", "")] = row
+    merge = _merged_bands if name == "bands" else _merged_observations
     return {
-        metric: {at: merge(catalogue[metric], times[at], totals.get((metric, at))) for at in sorted(times)}
-        for metric, times in found.items()
+        metric: {at: merge(catalogue[metric], times[at]) for at in sorted(times)} for metric, times in found.items()
     }
 
 
@@ -163,21 +160,35 @@ def _pinned(metrics: Sequence[MetricWanted]) -> Part:
     return Part(" OR ".join(terms) or "1 = 0", values)
 
 
-def _merged_numbers(metric: Metric, lines: Mapping[str, Row], total: Row | None) -> Merged:
-    """Of a gauge or a counter, whose total Athena worked out: it is not always that of the groups."""
-    groups = {name: _numbers(row) for name, row in sorted(lines.items())}
-    whole = _numbers(total) if total is not None else in_parallel(list(groups.values()), metric.across)
-    count = int(total["lines"]) if total is not None else len(groups)
-    return Merged(groups, whole, count)
+def _merged_numbers(rows: Iterable[Row], catalogue: Catalogue) -> dict[str, dict[float, Merged]]:
+    """Of gauges or counters, a line each row. Athena worked out the total: it is not always that of the groups."""
+    groups: dict[str, dict[float, dict[str, Stats]]] = {}
+    totals: dict[str, dict[float, tuple[int, Stats]]] = {}
+    for row in sorted(rows, key=lambda row: row["name"] or ""):
+        metric = row["metric_type"]
+        times, whole = groups.setdefault(metric, {}), totals.setdefault(metric, {})
+        for bucket, lines, n, *numbers in orjson.loads(row["points"]):
+            stats = Stats(int(n), *numbers)
+            if row["whole"]:
+                whole[bucket] = int(lines), stats
+            else:
+                times.setdefault(bucket, {})[row["name"]] = stats
+    return {
+        metric: {
+            at: _whole(times.get(at, {}), totals[metric].get(at), catalogue[metric])
+            for at in sorted(times.keys() | totals[metric].keys())
+        }
+        for metric, times in groups.items()
+    }
 
 
-def _numbers(row: Row) -> Stats:
-    return Stats(
-        row["n"], row["average"], row["low"], row["high"], row["newest"], row.get("growth"), row.get("span")
-    )  # fmt: skip
+def _whole(groups: dict[str, Stats], total: tuple[int, Stats] | None, metric: Metric) -> Merged:
+    if total is None:
+        return Merged(groups, in_parallel(list(groups.values()), metric.across), len(groups))
+    return Merged(groups, total[1], total[0])
 
 
-def _merged_observations(metric: Metric, lines: Mapping[str, Row], _total: Row | None) -> Merged:
+def _merged_observations(metric: Metric, lines: Mapping[str, Row]) -> Merged:
     groups = {name: _observations(row) for name, row in sorted(lines.items())}
     count = sum(int(row["lines"]) for row in lines.values())
     return Merged(groups, in_parallel(list(groups.values()), metric.across), count)
@@ -189,7 +200,7 @@ def _observations(row: Row) -> Stats:
     return Stats(row["n"], average, sketch.quantile(0.0) or 0.0, row["high"], average, sketch=sketch)
 
 
-def _merged_bands(_metric: Metric, lines: Mapping[str, Row], _total: Row | None) -> Merged:
+def _merged_bands(_metric: Metric, lines: Mapping[str, Row]) -> Merged:
     (row,) = lines.values()
     nothing = Stats(0, 0.0, 0.0, 0.0, 0.0)
     return Merged({}, nothing, int(row["lines"]), _sketch(row["bins"]))
@@ -202,11 +213,3 @@ def _sketch(text: str) -> Sketch:
         index, _, count = pair.partition(":")
         bins[int(index)] = bins.get(int(index), 0) + float(count)
     return Sketch(bins)
-
-
-_MERGES: Final[Mapping[str, Callable[[Metric, Mapping[str, Row], Row | None], Merged]]] = {
-    "gauges": _merged_numbers,
-    "counters": _merged_numbers,
-    "histograms": _merged_observations,
-    "bands": _merged_bands,
-}

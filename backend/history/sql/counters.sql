@@ -1,4 +1,4 @@
--- Counters: one row per metric, group and step; rows of all groups together have whole = 1.
+-- Counters: one row per metric and group, its steps as JSON; the row of all groups together has whole = 1.
 -- Growth is taken per series from one sample to the next: a fall is a reset to zero, and what is too old is no
 -- predecessor (backend.contract.bucket). The samples reach back far enough for the first one of the range.
 WITH instants AS (
@@ -120,19 +120,28 @@ ranked AS (
 named AS (
     SELECT *, CASE WHEN whole = 0 AND place > %(kept)s THEN %(rest)s ELSE line END AS name
     FROM ranked
+),
+points AS (
+    SELECT
+        metric_type,
+        bucket,
+        whole,
+        name,
+        max(lines) AS lines,
+        sum(n) AS n,
+        sum(average) AS average,
+        sum(low) AS low,
+        sum(high) AS high,
+        sum(newest) AS newest,
+        sum(growth) AS growth,
+        max(span) AS span
+    FROM named
+    GROUP BY metric_type, bucket, whole, name
 )
 SELECT
     metric_type,
-    bucket,
     whole,
     name,
-    max(lines) AS lines,
-    sum(n) AS n,
-    sum(average) AS average,
-    sum(low) AS low,
-    sum(high) AS high,
-    sum(newest) AS newest,
-    sum(growth) AS growth,
-    max(span) AS span
-FROM named
-GROUP BY metric_type, bucket, whole, name
+    json_format(CAST(array_agg(ARRAY[bucket, lines, n, average, low, high, newest, growth, span]) AS json)) AS points
+FROM points
+GROUP BY metric_type, whole, name

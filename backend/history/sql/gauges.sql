@@ -1,4 +1,4 @@
--- Gauges: one row per metric, group and step; rows of all groups together have whole = 1.
+-- Gauges: one row per metric and group, its steps as JSON; the row of all groups together has whole = 1.
 -- As backend.contract.rollup does it: inside a series, series side by side, then one bucket after the other.
 WITH instants AS (
     -- Each instant of a series counts once, however many objects hold it.
@@ -100,27 +100,36 @@ ranked AS (
 named AS (
     SELECT *, CASE WHEN whole = 0 AND place > %(kept)s THEN %(rest)s ELSE line END AS name
     FROM ranked
+),
+points AS (
+    SELECT
+        metric_type,
+        bucket,
+        whole,
+        name,
+        max(lines) AS lines,
+        sum(n) AS n,
+        CASE combine
+            WHEN 'sum' THEN sum(average)
+            WHEN 'max' THEN max(average)
+            WHEN 'min' THEN min(average)
+            ELSE sum(average * n) / sum(n)
+        END AS average,
+        CASE combine WHEN 'sum' THEN sum(low) WHEN 'max' THEN max(low) ELSE min(low) END AS low,
+        CASE combine WHEN 'sum' THEN sum(high) WHEN 'min' THEN min(high) ELSE max(high) END AS high,
+        CASE combine
+            WHEN 'sum' THEN sum(newest)
+            WHEN 'max' THEN max(newest)
+            WHEN 'min' THEN min(newest)
+            ELSE avg(newest)
+        END AS newest
+    FROM named
+    GROUP BY metric_type, combine, bucket, whole, name
 )
 SELECT
     metric_type,
-    bucket,
     whole,
     name,
-    max(lines) AS lines,
-    sum(n) AS n,
-    CASE combine
-        WHEN 'sum' THEN sum(average)
-        WHEN 'max' THEN max(average)
-        WHEN 'min' THEN min(average)
-        ELSE sum(average * n) / sum(n)
-    END AS average,
-    CASE combine WHEN 'sum' THEN sum(low) WHEN 'max' THEN max(low) ELSE min(low) END AS low,
-    CASE combine WHEN 'sum' THEN sum(high) WHEN 'min' THEN min(high) ELSE max(high) END AS high,
-    CASE combine
-        WHEN 'sum' THEN sum(newest)
-        WHEN 'max' THEN max(newest)
-        WHEN 'min' THEN min(newest)
-        ELSE avg(newest)
-    END AS newest
-FROM named
-GROUP BY metric_type, combine, bucket, whole, name
+    json_format(CAST(array_agg(ARRAY[bucket, lines, n, average, low, high, newest]) AS json)) AS points
+FROM points
+GROUP BY metric_type, whole, name
