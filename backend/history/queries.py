@@ -2,7 +2,8 @@
 
 A file has two kinds of holes. ``%(name)s`` is a value: PyAthena quotes it (text by doubling its quotes, as Trino
 wants it). ``{name}`` is a piece of SQL that the product builds itself, such as the relation of a range of days: it
-comes with the values it binds, and takes no text from outside.
+comes with the values it binds, and takes no text from outside. A ``{name}`` that is a file in ``sql/shared/`` is that
+file, holes and all: what several queries say in the same words stands there once.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ Value = str | int | float
 _VALUE: Final = re.compile(r"%\(([a-z_0-9]+)\)s")
 _PART: Final = re.compile(r"\{([a-z_0-9]+)\}")
 _FOLDER: Final = "sql"
+_SHARED: Final = "shared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,19 @@ def named_query(name: str) -> Query:
     """The query of ``sql/<name>.sql``. Raises KeyError for a name without a file."""
     if name not in query_names():
         raise KeyError(name)
-    return query_of(name, resources.files(__package__).joinpath(_FOLDER, f"{name}.sql").read_text("utf-8"))
+    return query_of(name, _PART.sub(_shared, _text(f"{name}.sql")))
+
+
+def _text(*path: str) -> str:
+    return resources.files(__package__).joinpath(_FOLDER, *path).read_text("utf-8")
+
+
+def _shared(hole: re.Match[str]) -> str:
+    """The text of a hole that is shared; another hole stays as it is, for who asks to fill."""
+    try:
+        return _text(_SHARED, f"{hole[1]}.sql").strip()
+    except FileNotFoundError:
+        return hole[0]
 
 
 @cache

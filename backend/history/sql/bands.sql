@@ -1,16 +1,7 @@
 -- Fleets: one row per metric and step with how the averages of its groups spread, as counts in the bins of
 -- backend.contract.sketch. Only where there are more groups than are drawn as lines.
 WITH instants AS (
-    -- Each instant of a series counts once, however many objects hold it.
-    SELECT
-        metric_type,
-        hostname,
-        CASE WHEN cardinality(labels) > 0 THEN labels END AS labels,
-        "timestamp" AS sampled_at,
-        max("value") AS sample
-    FROM ({samples}) AS read
-    WHERE abs("value") < 1e38
-    GROUP BY 1, 2, 3, 4
+    {instants}
 ),
 series AS (
     SELECT
@@ -21,7 +12,7 @@ series AS (
         count(*) AS n,
         avg(sample) AS average
     FROM instants
-    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
+    JOIN {catalogued}
         ON asked.metric_type = instants.metric_type
     GROUP BY 1, 2, 3, 4
 ),
@@ -29,14 +20,10 @@ lines AS (
     SELECT
         series.metric_type,
         asked.combine,
-        CASE asked.group_by
-            WHEN '' THEN ''
-            WHEN 'hostname' THEN series.hostname
-            ELSE coalesce(element_at(series.labels, asked.group_by), '')
-        END AS line,
+        {line} AS line,
         slot, n, average
     FROM series
-    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
+    JOIN {catalogued}
         ON asked.metric_type = series.metric_type
 ),
 side_by_side AS (

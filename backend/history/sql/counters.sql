@@ -2,16 +2,7 @@
 -- Growth is taken per series from one sample to the next: a fall is a reset to zero, and what is too old is no
 -- predecessor (backend.contract.bucket). The samples reach back far enough for the first one of the range.
 WITH instants AS (
-    -- Each instant of a series counts once, however many objects hold it.
-    SELECT
-        metric_type,
-        hostname,
-        CASE WHEN cardinality(labels) > 0 THEN labels END AS labels,
-        "timestamp" AS sampled_at,
-        max("value") AS sample
-    FROM ({samples}) AS read
-    WHERE abs("value") < 1e38
-    GROUP BY 1, 2, 3, 4
+    {instants}
 ),
 before AS (
     SELECT
@@ -34,7 +25,7 @@ grown AS (
             ELSE sample - previous
         END AS growth
     FROM before
-    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
+    JOIN {catalogued}
         ON asked.metric_type = before.metric_type
     WHERE sampled_at >= %(start)s
 ),
@@ -60,14 +51,10 @@ lines AS (
         series.metric_type,
         asked.badness,
         asked.by_group,
-        CASE asked.group_by
-            WHEN '' THEN ''
-            WHEN 'hostname' THEN series.hostname
-            ELSE coalesce(element_at(series.labels, asked.group_by), '')
-        END AS line,
+        {line} AS line,
         slot, n, average, low, high, newest, growth, span
     FROM series
-    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
+    JOIN {catalogued}
         ON asked.metric_type = series.metric_type
 ),
 side_by_side AS (

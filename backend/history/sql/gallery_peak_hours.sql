@@ -36,16 +36,7 @@ FROM (
                     sampled_at - lag(sampled_at) OVER (PARTITION BY metric_type, hostname, labels ORDER BY sampled_at)
                         AS gap
                 FROM (
-                    -- Each instant of a series counts once, however many objects hold it.
-                    SELECT
-                        metric_type,
-                        hostname,
-                        CASE WHEN cardinality(labels) > 0 THEN labels END AS labels,
-                        "timestamp" AS sampled_at,
-                        max("value") AS sample
-                    FROM ({samples}) AS measured
-                    WHERE abs("value") < 1e38
-                    GROUP BY 1, 2, 3, 4
+                    {instants}
                 ) AS instants
             ) AS steps
             GROUP BY 1, 2, 3, hostname, labels

@@ -1,16 +1,7 @@
 -- Gauges: one row per metric and group, its steps as JSON; the row of all groups together has whole = 1.
 -- As backend.contract.rollup does it: inside a series, series side by side, then one bucket after the other.
 WITH instants AS (
-    -- Each instant of a series counts once, however many objects hold it.
-    SELECT
-        metric_type,
-        hostname,
-        CASE WHEN cardinality(labels) > 0 THEN labels END AS labels,
-        "timestamp" AS sampled_at,
-        max("value") AS sample
-    FROM ({samples}) AS read
-    WHERE abs("value") < 1e38
-    GROUP BY 1, 2, 3, 4
+    {instants}
 ),
 series AS (
     SELECT
@@ -24,7 +15,7 @@ series AS (
         max(sample) AS high,
         max_by(sample, sampled_at) AS newest
     FROM instants
-    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
+    JOIN {catalogued}
         ON asked.metric_type = instants.metric_type
     GROUP BY 1, 2, 3, 4
 ),
@@ -34,14 +25,10 @@ lines AS (
         asked.combine,
         asked.badness,
         asked.by_group,
-        CASE asked.group_by
-            WHEN '' THEN ''
-            WHEN 'hostname' THEN series.hostname
-            ELSE coalesce(element_at(series.labels, asked.group_by), '')
-        END AS line,
+        {line} AS line,
         slot, n, average, low, high, newest
     FROM series
-    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
+    JOIN {catalogued}
         ON asked.metric_type = series.metric_type
 ),
 side_by_side AS (

@@ -31,7 +31,7 @@ lines AS (
             pair -> abs(element_at(pair, 1)) < 1e38 AND element_at(pair, 2) > 0 AND element_at(pair, 2) < 1e38
         ) AS observations
     FROM instants
-    JOIN (VALUES {asked}) AS asked (metric_type, group_by, combine, badness, by_group, counts, base)
+    JOIN {catalogued}
         ON asked.metric_type = instants.metric_type
 ),
 observed AS (

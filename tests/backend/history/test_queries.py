@@ -25,6 +25,13 @@ def test_every_file_of_sql_is_a_query_and_no_other_name_is() -> None:
         named_query("../secrets")
 
 
+def test_what_queries_share_is_in_each_of_them() -> None:
+    query = named_query("gauges")
+
+    assert query.sql.count("Each instant of a series counts once") == 1
+    assert query.parts == {"samples", "asked", "pinned"}
+
+
 def test_a_statement_binds_its_own_values_and_those_of_its_parts() -> None:
     asked = query_of("example", "SELECT * FROM {metrics} WHERE hostname = %(host)s AND note LIKE '5%%'")
 
