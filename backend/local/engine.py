@@ -50,6 +50,7 @@ class Engine:
     ``port`` is a free one by default. ``log`` is where its output goes, by default a file in its work directory, and
     ``level`` how much of it: INFO has every function's own log.
     ``athena_port`` is where the local Athena endpoint will listen, if there is to be one: functions are told.
+    ``services`` maps boto3's names of services to URLs where clients and functions find them instead of the engine.
     ``enforce_permissions`` makes it evaluate roles and policies as AWS does; by default every call is allowed.
     Raises InvalidInput when ``port`` is taken, EngineError when it does not become ready.
     """
@@ -59,12 +60,14 @@ class Engine:
         *,
         port: int | None = None,
         athena_port: int | None = None,
+        services: Mapping[str, str] | None = None,
         log: Path | None = None,
         enforce_permissions: bool = False,
         level: str = "WARNING",
     ) -> None:
         self._wanted_port = port
         self._athena_port = athena_port
+        self._services = dict(services or {})
         self._enforce_permissions = enforce_permissions
         self._level = level
         self._log = log
@@ -101,6 +104,7 @@ class Engine:
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             **athena,
+            **{f"AWS_ENDPOINT_URL_{name.upper()}": url for name, url in self._services.items()},
             "AWS_ACCESS_KEY_ID": ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": _SECRET,
             "AWS_DEFAULT_REGION": REGION,
