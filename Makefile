@@ -33,7 +33,7 @@ check: .venv/.all ## Lint, types, template, docs drift, lock file
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/cfn-lint infra/template.yaml
+	.venv/bin/cfn-lint infra/template.yaml infra/dashboard.yaml
 	$(PYTHON) -m backend.contract.docs --check
 	$(PYTHON) -m backend.contract.alarms --check
 
@@ -47,6 +47,21 @@ bench: .venv/.all chromium ## Run every benchmark and print its figures
 .PHONY: package
 package: .venv/.demo ## Build the Lambda functions' zip for AWS in build/
 	@PATH="$(CURDIR)/.uv/bin:$$PATH" $(PYTHON) -m backend.local.package
+
+.PHONY: deploy
+deploy: .venv/.demo ## Create or update the stack on AWS through a change set (docs/deploy.md)
+	@$(PYTHON) -m backend.deployment deploy $(if $(STACK),--stack $(STACK)) $(if $(CODE_BUCKET),--code-bucket $(CODE_BUCKET)) \
+		$(if $(CODE_KEY),--parameter CodeKey=$(CODE_KEY)) $(if $(ALLOW_REPLACEMENT),--allow-replacement) $(if $(YES),--yes)
+
+.PHONY: teardown
+teardown: .venv/.demo ## Delete the stack; bucket and tables stay
+	@$(PYTHON) -m backend.deployment teardown $(if $(STACK),--stack $(STACK)) $(if $(YES),--yes)
+
+.PHONY: sbom
+sbom: | $(UV) ## Write build/sbom.json: what the dashboard's container brings along, as CycloneDX
+	@mkdir -p build
+	@$(UV) export --quiet --frozen --extra redis --no-dev --format cyclonedx1.5 --output-file build/sbom.json
+	@echo build/sbom.json
 
 .PHONY: chromium
 chromium:
@@ -67,7 +82,7 @@ clean: ## Remove what was built and installed here
 	@touch $@
 
 .venv/.all: pyproject.toml uv.lock | $(UV)
-	$(UV) sync --quiet --frozen --inexact --all-groups
+	$(UV) sync --quiet --frozen --inexact --all-groups --all-extras
 	@touch $@ .venv/.demo
 
 .uv/bin/uv:

@@ -12,6 +12,7 @@ from botocore.session import get_session
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
@@ -89,6 +90,11 @@ class Clients:
     def lambda_(self) -> LambdaClient:
         """AWS Lambda."""
         return self._session.client("lambda", config=self._config)
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        """AWS CloudFormation."""
+        return self._session.client("cloudformation", config=self._config)
 
     @cached_property
     def secretsmanager(self) -> Any:

@@ -26,14 +26,14 @@ from backend.settings import CONFIG_NAME, load_config
 
 _ROOT: Final = Path(backend.__file__).parent
 _SUFFIXES: Final = {".py", ".toml"}
-_LEFT_OUT: Final = {"local", "__pycache__"}
+_LEFT_OUT: Final = {"local", "deployment", "__pycache__"}
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE: Final = 0o100644
 _DEPENDENCY_RUBBISH: Final = ("__pycache__", "tests", "bin")
 
 
 def code_entries(config: str | None = None) -> dict[str, bytes]:
-    """Path in the zip to content: package ``backend`` without its local tools, and ``pulseboard.toml`` if given.
+    """Path in the zip to content: package ``backend`` without its tools, and ``pulseboard.toml`` if given.
 
     With it come the modules of the plug-ins that it names. Raises InvalidInput for one that can't be found.
     """
