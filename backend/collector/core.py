@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from backend.contract.records import Sample, derived_id
-from backend.contract.tables import BACKFILL_NAME, METRICS_PREFIX, SPACING_METADATA
+from backend.contract.tables import BACKFILL_NAME, METRICS_PREFIX, RECEIPT_METADATA, SPACING_METADATA
 
 DAY: Final = 86_400
 MAX_BYTES: Final = 1_000_000
@@ -50,17 +50,21 @@ def pack(
     identity: str | None = None,
     spacing: float | None = None,
     backfill: bool = False,
+    receipt: bool = False,
     max_bytes: int = MAX_BYTES,
 ) -> list[Outgoing]:
     """The objects of some lines, oldest day first; order within a day is kept.
 
     ``identity`` names what a repeat overwrites; None derives the id from the content. ``spacing`` (s) is told to the
-    processor where the producer knows it. An object is at most ``max_bytes``, unless one line alone is longer.
+    processor where the producer knows it, ``receipt`` asks it to record that it has written everything. An object is at
+    most ``max_bytes``, unless one line alone is longer.
     """
     days: dict[int, list[Line]] = {}
     for line in lines:
         days.setdefault(int(line.timestamp // DAY), []).append(line)
     metadata = {} if spacing is None else {SPACING_METADATA: f"{spacing:g}"}
+    if receipt:
+        metadata[RECEIPT_METADATA] = "yes"
     name = BACKFILL_NAME if backfill else LIVE_NAME
     return [
         _object(chunk, number, name, identity, metadata)

@@ -40,7 +40,9 @@ class Collector:
         *,
         environment: str,
         region: str,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
         self._sources = sources
         self._put = put
         self._cloudwatch = cloudwatch
@@ -49,10 +51,11 @@ class Collector:
         self._region = region
         self._untold = 0
 
-    def run(self, at: float) -> dict[str, Any]:
+    def run(self, at: float, *, receipt: bool = False) -> dict[str, Any]:
         """Collects at ``at`` and writes one object per source; a second run for the same time overwrites the first.
 
-        A source that fails costs only itself. Raises the first error of a put, or of a source when all failed.
+        ``receipt`` asks the processor to record when it has written each of them. A source that fails costs only itself.
+        Raises the first error of a put, or of a source when all failed.
         """
         objects: list[Outgoing] = []
         errors: list[Exception] = []
@@ -67,7 +70,7 @@ class Collector:
             for problem in collected.problems:
                 logger.warning("Collection problem", source=source.name, problem=problem)
             identity = f"{FUNCTION}/{index}/{source.name}/{at:.0f}"
-            objects += pack(map(encode, collected.samples), identity=identity, spacing=interval)
+            objects += pack(map(encode, collected.samples), identity=identity, spacing=interval, receipt=receipt)
             totals["samples"] += len(collected.samples)
             totals["skipped"] += collected.skipped
             totals["problems"] += len(collected.problems)
@@ -76,7 +79,8 @@ class Collector:
         self._put_all(objects)
         self._put_own(at)
         logger.info("Collected", extra={"objects": len(objects), **totals})
-        return {**totals, "objects": [outgoing.key for outgoing in objects]}
+        ended = {"at": at, "ended_at": self._clock()}
+        return {**totals, **ended, "objects": [outgoing.key for outgoing in objects]}
 
     def _put_all(self, objects: Sequence[Outgoing]) -> None:
         failures: list[Exception] = []
@@ -120,6 +124,17 @@ class Collector:
         )
         self._put_all(pack([encode(sample)], identity=f"{FUNCTION}/own/{at:.0f}"))
         self._untold = 0
+
+
+def time_of(event: Mapping[str, Any], now: float) -> float:
+    """The time to collect for. An execution of the state machine hands over its ``input``, which a schedule or a person
+    may have given a time, and when it was ``started_at``: the same for each of its tries. Raises InvalidInput."""
+    given = event.get("input")
+    if isinstance(given, Mapping) and given.get("time") is not None:
+        return schedule_time(given, now)
+    if event.get("started_at") is not None:
+        return schedule_time({"time": event["started_at"]}, now)
+    return schedule_time(event, now)
 
 
 def schedule_time(event: Mapping[str, Any], now: float) -> float:
@@ -166,5 +181,5 @@ def _collector() -> Collector:
 
 @logger.inject_lambda_context(correlation_id_path="id")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """EventBridge's schedule event in; the keys written and what was counted out."""
-    return _collector().run(schedule_time(event, time.time()))
+    """EventBridge's schedule event or an execution's in; the keys written and what was counted out."""
+    return _collector().run(time_of(event, time.time()), receipt=bool(event.get("execution")))

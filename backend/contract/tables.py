@@ -43,6 +43,10 @@ CLOSED_DAY: Final = "@closed-day"
 """One item per object of samples that was handled after its UTC day had ended; timestamp = the beginning of that day,
 ``data`` its key, ``recorded_at`` when that was (epoch s). History reads what a compacted day lacks."""
 RECORDED_AT: Final = "recorded_at"
+RECEIPTS: Final = "@receipts"
+"""One item per object whose producer asked for a receipt: that all of it is written, and what was in it."""
+RECEIPT_METADATA: Final = "receipt"
+"""Object metadata: ``yes`` asks for a receipt. Executions of the state machine wait for theirs."""
 MERGE_STATE: Final = "@merge"
 """The scheduled merge's cursor: ``merged_until`` and ``late_until`` (epoch s)."""
 

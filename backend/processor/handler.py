@@ -24,6 +24,7 @@ from backend.processor.alerts import Alerts
 from backend.processor.build import failed_writes_item
 from backend.processor.cloudwatch import counts, put_data
 from backend.processor.core import Processed, process
+from backend.processor.items import receipt_item
 from backend.processor.messages import Work, range_message, work_of
 from backend.processor.objects import Loaded, load, quarantine_key, quarantine_records
 from backend.processor.part import ObjectPart
@@ -146,6 +147,8 @@ class Processor:
         processed.refuse(loaded.refused)
         quarantine = self._quarantine(loaded.part, processed, now)
         written = self._write(loaded.part, processed, totals, now)
+        if loaded.part.receipt:
+            self._acknowledge(loaded.part, processed, now)
         totals.files += loaded.part.start == 0
         totals.samples += processed.stored
         totals.written += written
@@ -175,6 +178,17 @@ class Processor:
             except (WriteThrottled, ClientError, BotoCoreError):
                 self._logger.warning("failed writes not counted in the table", extra={"unwritten": error.unwritten})
             raise
+
+    def _acknowledge(self, part: ObjectPart, processed: Processed, now: float) -> None:
+        """Tells who waits for this object that all of it is written; after everything else, so that it is true."""
+        counts = {
+            "samples": processed.samples,
+            "stored": processed.stored,
+            "merged": processed.merged,
+            "quarantined": len(processed.quarantined),
+        }
+        metrics = {metric for _, metric in processed.seen}
+        self._store.write([receipt_item(part.key, counts, metrics, int(now))])
 
     def _quarantine(self, part: ObjectPart, processed: Processed, now: float) -> str:
         """Keeps the refused lines before anything is acknowledged; returns their key, empty without any."""

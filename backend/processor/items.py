@@ -6,7 +6,7 @@ the shortest text that reads back as the same float (``repr``), so nothing is ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +24,7 @@ from backend.contract.tables import (
     MERGE_STATE,
     METRIC_ID,
     METRIC_TYPE,
+    RECEIPTS,
     RECORDED_AT,
     SEEN,
     TIMESTAMP,
@@ -50,6 +51,8 @@ SEEN_SECONDS: Final = 400 * 86400
 LATE_SECONDS: Final = 25 * 3600
 CLOSED_DAY_SECONDS: Final = 40 * 86400
 """Many times what it takes to be compacted: each night finds by its own listing what came late."""
+RECEIPT_SECONDS: Final = 14 * 86400
+"""As long as a failed execution can be taken up again."""
 METRIC: Final = "metric"
 """Attribute of a SEEN item: the metric_type that was seen (``metric_type`` itself holds the partition)."""
 KEPT_UNTIL: Final = "kept_until"
@@ -146,6 +149,22 @@ def closed_day_item(key: str, began: int, now: int) -> Item:
         DATA: {"S": key},
         RECORDED_AT: {"N": repr(now)},
         EXPIRES_AT: {"N": repr(now + CLOSED_DAY_SECONDS)},
+    }
+
+
+def receipt_key(key: str) -> dict[str, dict[str, str]]:
+    """The table's key of an object's receipt."""
+    return {METRIC_ID: {"S": derived_id(RECEIPTS, key)}, TIMESTAMP: {"N": "0"}}
+
+
+def receipt_item(key: str, counts: Mapping[str, int], metrics: Iterable[str], now: int) -> Item:
+    """Says that all of an object is written: its ``counts`` of samples and the metrics it held."""
+    return {
+        **receipt_key(key),
+        METRIC_TYPE: {"S": RECEIPTS},
+        DATA: {"S": orjson.dumps({**counts, "metrics": sorted(metrics)}).decode()},
+        RECORDED_AT: {"N": repr(now)},
+        EXPIRES_AT: {"N": repr(now + RECEIPT_SECONDS)},
     }
 
 

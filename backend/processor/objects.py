@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from backend.contract.tables import QUARANTINE_PREFIX, SPACING_METADATA
+from backend.contract.tables import QUARANTINE_PREFIX, RECEIPT_METADATA, SPACING_METADATA
 from backend.processor.arrays import ArrayScanner
 from backend.processor.part import ObjectPart
 from backend.processor.reading import TEXT_LIMIT, Quarantined, cut_text, format_of
@@ -62,7 +62,12 @@ def _described(part: ObjectPart, answer: GetObjectOutputTypeDef) -> ObjectPart:
         spacing = float(answer["Metadata"].get(SPACING_METADATA, ""))
     except ValueError:
         spacing = 0.0
-    return replace(part, spacing_seconds=spacing or None, modified=answer["LastModified"].timestamp())
+    return replace(
+        part,
+        spacing_seconds=spacing or None,
+        modified=answer["LastModified"].timestamp(),
+        receipt=answer["Metadata"].get(RECEIPT_METADATA) == "yes",
+    )
 
 
 def _ranges(key: str, size: int, body: StreamingBody, limit: int) -> Iterator[ObjectPart]:

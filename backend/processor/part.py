@@ -14,6 +14,7 @@ class ObjectPart:
 
     ``spacing_seconds`` is how far apart one series' samples are at their producer, where known. ``modified`` is when
     the object was written (epoch seconds): the time of the processor's samples about itself, equal at every delivery.
+    ``receipt`` is whether its producer waits to hear that all of it is written.
     """
 
     key: str
@@ -23,6 +24,7 @@ class ObjectPart:
     spacing_seconds: float | None = None
     first_line: int = 1
     modified: float | None = None
+    receipt: bool = False
 
     @property
     def backfill(self) -> bool:
