@@ -6,14 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-STATEFUL: Final = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"})
-"""Types of resources that hold what can't be deployed again."""
+STATEFUL: Final[Mapping[str, frozenset[str]]] = {
+    "AWS::DynamoDB::Table": frozenset({"TableName", "KeySchema", "LocalSecondaryIndexes", "ImportSourceSpecification"}),
+    "AWS::S3::Bucket": frozenset({"BucketName", "BucketNamePrefix", "BucketNamespace"}),
+    "AWS::SQS::Queue": frozenset({"QueueName", "FifoQueue"}),
+}
+"""Types that hold what can't be deployed again, with the properties whose change replaces them, by CloudFormation's
+resource reference. A new index changes AttributeDefinitions too, which "may" replace a table: it does where an
+attribute of a key changes its type, and CloudFormation refuses that for a table with a name of its own."""
 NESTED: Final = "AWS::CloudFormation::Stack"
 _RED: Final = "\033[31m"
 _PLAIN: Final = "\033[0m"
 _HEADINGS: Final = ("action", "resource", "type", "replacement")
-_ACTIONS: Final = {"Remove": "REMOVE", "Dynamic": "unknown"}
-_REPLACEMENT: Final = {"True": "REPLACED", "Conditional": "perhaps REPLACED", "False": "no"}
+_REPLACEMENT: Final = {"True": "replaced", "Conditional": "perhaps", "False": "no"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,13 @@ class Change:
     @property
     def loses(self) -> bool:
         """Whether a table, bucket or queue would be removed, or replaced by an empty one."""
-        gone = self.action == "Remove" or self.replacement in ("True", "Conditional")
-        return self.type in STATEFUL and gone and self.action != "Add"
+        if self.type not in STATEFUL or self.action == "Add":
+            return False
+        if self.action == "Remove" or self.replacement == "True":
+            return True
+        return self.replacement == "Conditional" and (
+            not self.causes or not STATEFUL[self.type].isdisjoint(self.causes)
+        )
 
 
 def parse_change(entry: Mapping[str, Any], stack: str = "") -> Change:
@@ -80,8 +90,10 @@ def summary(changes: Sequence[Change]) -> str:
 
 def _cells(change: Change) -> tuple[str, str, str, str]:
     name = f"{change.stack}/{change.resource}" if change.stack else change.resource
-    action = _ACTIONS.get(change.action, change.action.lower())
+    action = change.action.upper() if change.loses else change.action.lower()
     replacement = _REPLACEMENT.get(change.replacement, change.replacement)
+    if change.type in STATEFUL and change.action == "Modify":
+        replacement = replacement.upper() if change.loses else "no"
     if change.action == "Modify" and change.causes:
         replacement += f" ({', '.join(change.causes)})"
     return action, name, change.type, replacement

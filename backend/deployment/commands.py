@@ -104,7 +104,7 @@ def teardown(clients: Clients, name: str, console: Console, *, poll: float = POL
     stack = Stack(clients.cloudformation, name, console.say, poll=poll)
     if not stack.state().status:
         raise InvalidInput("stack", name, "does not exist in this region; nothing to remove")
-    kept = retained(load_template(), stack.resources())
+    kept = retained(stack.template(), stack.resources())
     console.say(f"Stack {name} will be deleted: functions, queues with what waits in them, alarms, roles, logs.")
     for entry in kept:
         console.say(f"  stays: {entry.name} ({entry.resource})")

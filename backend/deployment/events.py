@@ -32,9 +32,14 @@ class StackEvent:
         return self.status.endswith("_FAILED")
 
     @property
+    def of_stack_itself(self) -> bool:
+        """Whether it tells of the stack as a whole."""
+        return self.type == NESTED and self.physical_id == self.stack_id
+
+    @property
     def of_nested_stack(self) -> bool:
         """Whether it tells of a stack within the stack."""
-        return self.type == NESTED and self.physical_id not in ("", self.stack_id)
+        return self.type == NESTED and not self.of_stack_itself
 
 
 def parse_event(entry: Mapping[str, Any]) -> StackEvent:
@@ -51,6 +56,20 @@ def parse_event(entry: Mapping[str, Any]) -> StackEvent:
     )
 
 
+def parse_refusal(entry: Mapping[str, Any]) -> StackEvent | None:
+    """What CloudFormation found before it began, as ``DescribeEvents`` tells it; None for its other events."""
+    if entry.get("EventType") != "VALIDATION_ERROR":
+        return None
+    return StackEvent(
+        event_id=entry["EventId"],
+        at=entry["Timestamp"],
+        resource=entry.get("LogicalResourceId", ""),
+        type=entry.get("ResourceType", ""),
+        status="VALIDATION_FAILED",
+        reason=entry.get("ValidationStatusReason", ""),
+    )
+
+
 def line(event: StackEvent) -> str:
     """``12:00:05 CREATE_COMPLETE MetricsTable``, with the reason where there is one."""
     why = f": {' '.join(event.reason.split())}" if event.reason else ""
@@ -59,6 +78,6 @@ def line(event: StackEvent) -> str:
 
 def first_failure(events: Iterable[StackEvent]) -> StackEvent | None:
     """The earliest failure that was not the consequence of another; ``events`` in the order they happened."""
-    failures = [event for event in events if event.failed and event.physical_id != event.stack_id]
+    failures = [event for event in events if event.failed and not event.of_stack_itself]
     own = [event for event in failures if not any(text in event.reason for text in _CONSEQUENCES)]
     return next(iter(own or failures), None)

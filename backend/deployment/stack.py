@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from backend.deployment.changes import Change, parse_change
-from backend.deployment.events import StackEvent, first_failure, line, parse_event
+from backend.deployment.events import StackEvent, first_failure, line, parse_event, parse_refusal
+from backend.local.template import parse_template
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -102,10 +103,11 @@ class Stack:
         described = self._wait_for(change_set)
         if described["Status"] == "FAILED":
             reason = described.get("StatusReason", "")
+            found = self._refusal(ChangeSetName=change_set) if "DescribeEvents" in reason else None
             self.discard(change_set)
             if any(text in reason for text in _NOTHING):
                 return None
-            raise DeploymentError(f"CloudFormation refuses the change: {reason}; nothing was changed")
+            raise DeploymentError(f"CloudFormation refuses the change: {_because(found, reason)}; nothing was changed")
         return change_set, list(self._changes(change_set))
 
     def discard(self, change_set: str) -> None:
@@ -127,6 +129,11 @@ class Stack:
         before = {event.event_id for event in self._events(started.stack_id)}
         self._api.delete_stack(StackName=started.stack_id)
         return self._follow(started.stack_id, before)
+
+    def template(self) -> dict[str, Any]:
+        """The template that is deployed, which need not be the one at hand."""
+        body: Any = self._api.get_template(StackName=self.name)["TemplateBody"]
+        return parse_template(body) if isinstance(body, str) else dict(body)
 
     def resources(self) -> dict[str, str]:
         """Physical ids of the stack's resources by their logical ones."""
@@ -174,22 +181,32 @@ class Stack:
                 raise DeploymentError(f"the stack is still {state.status} after an hour; it goes on without us")
             time.sleep(self._poll)
         if state.status not in _DONE:
-            raise DeploymentError(_failure(self._cause(told), state.status))
+            raise DeploymentError(_failure(self._cause(stack_id, told), state.status))
         return state
 
-    def _cause(self, told: Sequence[StackEvent]) -> StackEvent | None:
-        """What failed first, in the nested stack where it was there."""
+    def _cause(self, stack_id: str, told: Sequence[StackEvent]) -> StackEvent | None:
+        """What failed first, in the nested stack where it was there; else what was refused before it began."""
         failure = first_failure(told)
-        if failure is not None and failure.of_nested_stack:
-            inner = first_failure(reversed(list(self._events(failure.physical_id))))
-            return inner or failure
+        if failure is None:
+            whole = next((event for event in told if event.failed), None)
+            return self._refusal(StackName=stack_id) or whole
+        if failure.of_nested_stack and failure.physical_id:
+            return first_failure(reversed(list(self._events(failure.physical_id)))) or failure
         return failure
+
+    def _refusal(self, **of: str) -> StackEvent | None:
+        found = self._api.describe_events(**of, Filters={"FailedEvents": True})["OperationEvents"]
+        return next((event for entry in found if (event := parse_refusal(entry))), None)
 
     def _events(self, stack: str) -> Iterator[StackEvent]:
         """Newest first."""
         pages = self._api.get_paginator("describe_stack_events").paginate(StackName=stack)
         for page in pages:
             yield from (parse_event(entry) for entry in page["StackEvents"])
+
+
+def _because(cause: StackEvent | None, reason: str) -> str:
+    return reason if cause is None else f"{cause.resource} ({cause.type}): {' '.join(cause.reason.split())}"
 
 
 def _failure(cause: StackEvent | None, status: str) -> str:

@@ -40,7 +40,12 @@ def template_path() -> Path:
 
 def load_template(path: Path | None = None) -> dict[str, Any]:
     """The template as nested dictionaries and lists."""
-    data: dict[str, Any] = yaml.load((path or template_path()).read_text("utf-8"), _Loader)
+    return parse_template((path or template_path()).read_text("utf-8"))
+
+
+def parse_template(text: str) -> dict[str, Any]:
+    """A template's text as nested dictionaries and lists."""
+    data: dict[str, Any] = yaml.load(text, _Loader)
     return data
 
 
