@@ -8,7 +8,7 @@
   const age = document.getElementById("data-age");
   const banner = document.getElementById("banner");
   const notice = document.getElementById("notice");
-  const { clock, now, duration, stamp, pages, draw, charts } = window.pulseboard;
+  const { clock, now, duration, stamp, pages, draw, charts, say } = window.pulseboard;
 
   const TIMEOUT_MS = 10000;
   const SLOW_MS = 3000;
@@ -34,6 +34,7 @@
   let lastContact = now();
   let filledAt = null; // when Dash's page had its view, its charts maybe not yet
   let looking = 0;
+  let told = ""; // what the banner is about, as it was said to screen readers
   let nextAt = 0;
   let timer = 0;
 
@@ -152,6 +153,7 @@
     for (const [id, props] of Object.entries(view.props || {})) set(dash, id, props);
     for (const [id, traces] of Object.entries(view.charts || {}))
       set(dash, id, { traces, ends: charts.endsOf(id) }, () => charts.figure(new dash.Patch(), id, traces));
+    document.dispatchEvent(new CustomEvent("pulseboard:applied"));
     return true;
   }
 
@@ -303,20 +305,24 @@
 
   function announce(old) {
     let text = "";
+    let gist = ""; // without the seconds that count on: said once
     const picture = old === null ? "" : ` The picture is from ${stamp(shown.asOf)}, ${duration(old)} ago.`;
     if (trouble && (failures > 1 || trouble.kind === "refused")) {
       const wait = Math.max(Math.ceil((nextAt - Date.now()) / 1000), 0);
       const again = Number.isFinite(nextAt) ? (wait ? ` Trying again in ${wait} s.` : " Trying again.") : "";
-      text = `${trouble.text.replace(/\.$/, "")}.${picture}${again}`;
+      gist = `${trouble.text.replace(/\.$/, "")}.`;
+      text = gist + picture + again;
     } else if (old !== null && old > staleAfter()) {
-      text = `This data is ${duration(old)} old. ${
-        shown.staleSeconds ? "The data store does not answer."
-        : late ? "A newer picture is being made." : "No newer samples have arrived."}`;
+      gist = shown.staleSeconds ? "The data store does not answer."
+        : late ? "A newer picture is being made." : "No newer samples have arrived.";
+      text = `This data is ${duration(old)} old. ${gist}`;
     }
     // The server's own notice already said what is wrong with the address.
     const said = trouble?.kind === "refused" && notice.textContent && !notice.hidden && !notice.dataset.build;
     banner.hidden = !text || said;
     write(banner, text);
+    if (gist !== told) say(gist || "The data is fresh again.");
+    told = gist;
   }
 
   function write(node, words) {

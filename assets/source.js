@@ -1,7 +1,7 @@
 // The line below the time picker: where the chosen range was read, what that cost, and how long it takes while it runs.
 (() => {
   "use strict";
-  const { now } = window.pulseboard;
+  const { now, say } = window.pulseboard;
   const line = document.getElementById("source");
   const words = document.getElementById("source-words");
   const button = line?.querySelector('[data-action="history"]');
@@ -28,11 +28,11 @@
     return (scanned === undefined ? "" : `, ${bytes(scanned)} scanned`) + (price === undefined ? "" : `, ${dollars(price)}`);
   }
 
-  function sentence() {
+  function sentence(counting = true) {
     const { kind, state, days, error, note, since } = source;
     const when = days ? ` (${days})` : "";
     if (state === "running") {
-      const seconds = since === undefined ? "" : ` ${Math.max(Math.floor(now() - since), 0)} s`;
+      const seconds = since === undefined || !counting ? "" : ` ${Math.max(Math.floor(now() - since), 0)} s`;
       return `Reading history from Athena${when} …${seconds}`;
     }
     if (state === "failed") return `History could not be read from Athena${when}: ${error || "it gave no reason"}`;
@@ -81,7 +81,9 @@
 
   window.pulseboard.actions.history = act;
   document.addEventListener("pulseboard:view", ({ detail }) => {
+    const before = source?.state;
     source = detail.source || null;
+    if (source && before !== source.state && (before === "running" || source.state === "running")) say(sentence(false));
     write();
   });
   setInterval(() => source?.state === "running" && write(), 1000);

@@ -34,8 +34,8 @@ from dashboard.pages.base import Page
 from dashboard.services import Services, connect_services
 
 SCRIPTS: Final = (
-    "boot.js", "shell.js", "range.js", "charts.js", "draw.js", "ticks.js", "forms.js", "explore.js", "source.js",
-    "live.js", "zoom.js", "grid.js", "kiosk.js",
+    "boot.js", "shell.js", "range.js", "charts.js", "draw.js", "ticks.js", "forms.js", "explore.js", "speak.js",
+    "source.js", "live.js", "zoom.js", "grid.js", "kiosk.js",
 )  # fmt: skip
 SCRIPT: Final = "pulseboard.js"
 """The scripts as one file: a dozen requests and as many tasks would compete with the first paint."""

@@ -24,6 +24,7 @@ from backend.replay.dead_letters import DeadLetters
 from backend.replay.service import ReplayService
 from backend.settings import Settings
 from dashboard.access.tokens import DisplayTokens, TokenStore
+from dashboard.components.chart_words import words_props
 from dashboard.components.marks import left_out, noted, with_marks
 from dashboard.data.alerts_marks import read_marks
 from dashboard.data.alerts_sources import Alerts
@@ -110,6 +111,10 @@ class Services:
         """How often the page's viewers ask for it."""
         return page.refresh_seconds or self.settings.config.refresh_seconds
 
+    def tick_seconds(self, page: Page) -> float:
+        """How long a view of the page may be shared."""
+        return page.tick_seconds or self.settings.config.hot_refresh_seconds
+
     def view(self, request: ViewRequest) -> EncodedView:
         """The encoded view of a request, shared by all who ask for the same.
 
@@ -118,9 +123,7 @@ class Services:
         page = self.page(request.page)
         if page is None:
             raise KeyError(request.page)
-        every = self.settings.config.hot_refresh_seconds
-        if page.tick_seconds is not None:
-            every = min(every, page.tick_seconds)
+        every = self.tick_seconds(page)
         if (ended := self.watched.get(request.key)) is not None:
             came = ended != self._ended()
             every = min(every, AT_ONCE_SECONDS if came else WATCH_SECONDS)
@@ -202,6 +205,7 @@ class Services:
         self._watch(request.key, ended if awaits else None)
         wanted: TimeRange = request.range(now)
         props, charts = self._marked(page, request, view, now)
+        props = {**props, **words_props(view.charts)}
         content = {
             "page": page.name,
             "build": self.build_id,

@@ -44,6 +44,7 @@ def costs(found: Estimate | None, counted: Mapping[str, float], *, waiting: bool
     def row(line: CostLine, left_out: bool) -> html.Tr:
         return _line(line, counted.get(line.item.key, measured_seconds), measured_seconds, left_out)
 
+    what = html.Span("What", className="unseen")
     pace = "List prices, no free allowances."
     if measured_seconds:
         pace = f"Usage of {duration(measured_seconds)} at that pace for 30 days; list prices, no free allowances."
@@ -55,7 +56,7 @@ def costs(found: Estimate | None, counted: Mapping[str, float], *, waiting: bool
         ),
         html.Table(
             [
-                html.Thead(html.Tr([html.Th(name, scope="col") for name in ("", "A month", "Price", "US dollars")])),
+                html.Thead(html.Tr([html.Th(name, scope="col") for name in (what, "A month", "Price", "US dollars")])),
                 html.Tbody([row(line, i >= few) for i, line in enumerate(shown)]),
             ],
             className="cost-rows",

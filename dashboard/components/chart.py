@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dash import dcc
+from dash import dcc, html
 
 from dashboard.components.marks import MARKS_AXIS, over_marks
 
@@ -39,4 +39,21 @@ def chart(panel: str, title: str, layout: Mapping[str, Any] | None = None) -> dc
         frame["yaxis"] = over_marks(frame["yaxis"])
     return dcc.Graph(
         id=f"chart-{panel}", figure={"data": [], "layout": frame}, config=CONFIG, className="chart", responsive=True
+    )
+
+
+def plot(panel: str, title: str, layout: Mapping[str, Any] | None = None, **attributes: Any) -> html.Div:
+    """The chart's place, ``plot-<panel>``, closed until there are traces.
+
+    Who does not see the picture is told its title and axis, and by ``words-<panel>`` what it shows: the lines' text
+    (``dashboard.components.chart_words``) comes with each view.
+    """
+    axis = ((layout or {}).get("yaxis") or {}).get("title") or {}
+    name = f"{title}, {axis['text']}" if axis.get("text") else title
+    return html.Div(
+        [chart(panel, title, layout), html.P(id=f"words-{panel}", className="unseen", **{"data-drawn": "yes"})],
+        id=f"plot-{panel}",
+        className="plot plot-empty",
+        role="figure",
+        **{"aria-label": name, "aria-describedby": f"words-{panel}", **attributes},
     )

@@ -24,7 +24,7 @@ COLOURS: Final = {
 OTHERS: Final = ("#8c7851", "#5b8c3a", "#4a6fa5", "#a05a2c")
 """For types that plug-ins add."""
 WARNING: Final = "#c97a00"
-CRITICAL: Final = "#d0342c"
+CRITICAL: Final = "#e5484d"
 UNREAD: Final = "#8894a3"
 BEFORE: Final = "#15919f"
 """Of the period before; no type has it."""

@@ -77,6 +77,13 @@ def verdict(judged: Verdict, environment: str) -> Children:
     ]
 
 
+def spoken(judged: Verdict, environment: str) -> str:
+    """The verdict as it is read out when it changes: no value and no age, which change with each refresh."""
+    deciding = [entry.title for entry in judged.signals if entry.state == judged.status]
+    because = f": {', '.join(deciding)}" if deciding and judged.status != "healthy" else ""
+    return f"{environment} is {WORDS[judged.status].lower()}{because}"
+
+
 def signal(card: SignalCard, now: float, page: str | None = None) -> Children:
     """A golden signal with value, trend, line and threshold state; its title leads to ``page``, the range kept."""
     title = html.A(card.title, href=page, className="card-link", **{"data-nav": page}) if page else card.title

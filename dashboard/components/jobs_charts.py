@@ -18,7 +18,7 @@ PATTERNS: Final[Mapping[JobStatus, str]] = {"SUCCESS": "", "FAILED": "x", "START
 SYMBOLS: Final[Mapping[JobStatus, str]] = {"SUCCESS": "circle", "FAILED": "x", "STARTED": "triangle-right"}
 P50: Final = "#2f8fd1"
 P95: Final = "#8f6ad6"
-LIMIT: Final = "#d0342c"
+LIMIT: Final = "#e5484d"
 LEAST_SHARE: Final = 0.003
 """Of the range that a bar takes at least: a run of seconds would not be seen in a week."""
 LABEL: Final = 22

@@ -18,7 +18,7 @@ AXIS: Final = "y9"
 MARKS_AXIS: Final[Mapping[str, Any]] = {"yaxis9": {"range": [0, 1], "fixedrange": True, "visible": False}}
 """What a chart's layout needs for them; nothing is drawn of it while there are none."""
 COLOURS: Final = {
-    "CRITICAL": "#d0342c",
+    "CRITICAL": "#e5484d",
     "HIGH": "#d9650f",
     "MEDIUM": "#b98500",
     "LOW": "#5f7fb8",

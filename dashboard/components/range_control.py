@@ -64,7 +64,7 @@ def source_line(source: Source | None, *, acts: bool) -> html.Div:
     known = {} if source is None else {"data-source": json.dumps(source.as_json())}
     cancel = html.Button("Cancel", type="button", hidden=True, **{"data-action": "history"})
     return html.Div(
-        [html.Span(id="source-words", role="status"), *([cancel, _to_live()] if acts else [])],
+        [html.Span(id="source-words"), *([cancel, _to_live()] if acts else [])],
         id="source",
         className="source",
         **known,

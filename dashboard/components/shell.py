@@ -51,9 +51,14 @@ def shell(
             className="shell",
             role="banner",
         ),
-        _toolbar(current, state, environments),
-        source_line(source, acts=who is None or who.role != "display"),
-        _chips(current, state),
+        html.Section(
+            [
+                _toolbar(current, state, environments),
+                source_line(source, acts=who is None or who.role != "display"),
+                _chips(current, state),
+            ],
+            **{"aria-label": "Filters and display"},
+        ),
         _banner(state),
     ]
 
@@ -166,16 +171,19 @@ def _age() -> html.Div:
     return html.Div("Connecting", id="data-age", className="age", role="timer", **{"data-state": "loading"})
 
 
-def _banner(state: UrlState) -> html.Div:
+def _banner(state: UrlState) -> html.Section:
     """Where trouble is said: stale data, no connection, a new version, a URL with values that can't be used."""
     problems: list[Any] = [html.P(f"{problem}.") for problem in state.problems]
     if problems:
         again = html.A("Open the page without it", href="?")
         problems = [html.P(["The address has a value that can't be used. ", again]), *problems]
-    return html.Div(
+    return html.Section(
         [
             html.Div(problems, id="notice", className="notice", role="alert", **({} if problems else {"hidden": True})),
-            html.Div(id="banner", className="banner", role="alert", hidden=True),
+            html.Div(id="banner", className="banner", hidden=True),
+            # The one region that is read out by itself: assets/speak.js.
+            html.P(id="said", className="unseen", role="status"),
         ],
         className="banners",
+        **{"aria-label": "Notices"},
     )

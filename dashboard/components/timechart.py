@@ -19,12 +19,12 @@ from dashboard.data.models import Line
 
 Trace = Mapping[str, Any]
 PALETTE: Final = (
-    "#2f8fd1", "#d9760a", "#1c9a74", "#b8559b", "#9a8400", "#7d72d8", "#c75450", "#15919f", "#8f7355", "#7c8794",
+    "#2f8fd1", "#d27208", "#1c9a74", "#b8559b", "#9a8400", "#7d72d8", "#c75450", "#15919f", "#8f7355", "#7c8794",
 )  # fmt: skip
 """Told apart with any colour vision, at least 3:1 against the panels of both themes; after ten they come again, and
 names on hover tell lines apart."""
 WARNING: Final = "#c97a00"
-CRITICAL: Final = "#d0342c"
+CRITICAL: Final = "#e5484d"
 PROMISE: Final = "#7b68d9"
 """Of the limit that a service level promises."""
 LIMIT: Final = "#6b7785"

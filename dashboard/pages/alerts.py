@@ -16,7 +16,7 @@ from dashboard.components import (
     checks_strip,
 )
 from dashboard.components.alerts import Children, notes, tabs
-from dashboard.components.chart import chart
+from dashboard.components.chart import plot
 from dashboard.data import alerts as data_of
 from dashboard.data.alerts import PARAMETERS, AlertsData
 from dashboard.data.alerts_sources import Sources
@@ -44,11 +44,7 @@ def layout() -> html.Div:
             html.Section(
                 [
                     html.Div(id="strip-head", **DRAWN),
-                    html.Div(
-                        chart(STRIP, "Reconciliation, hour by hour", checks_strip.LAYOUT),
-                        id="plot-reconciliation",
-                        className="plot plot-empty",
-                    ),
+                    plot(STRIP, "Reconciliation, hour by hour", checks_strip.LAYOUT),
                     html.Div(id="strip-foot", **DRAWN),
                 ],
                 id="card-reconciliation",

@@ -11,7 +11,7 @@ from dashboard.components import capacity as parts
 from dashboard.components import capacity_charts as charts
 from dashboard.components import gallery
 from dashboard.components.capacity_costs import costs
-from dashboard.components.chart import chart
+from dashboard.components.chart import plot
 from dashboard.components.states import skeleton
 from dashboard.data import capacity as data_of
 from dashboard.data.capacity import RESOURCE, CapacityData, Sources
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dashboard.services import Services
 
 REFRESH_SECONDS: Final = 300.0
+TICK_SECONDS: Final = 30.0
+"""Its charts are for days and weeks, its numbers are forecasts: what awaits some is made anew each second all the same."""
 SOON_SECONDS: Final = 1.0
 """How soon a view asks again while history or forecasts are on their way."""
 STALE_SECONDS: Final = 2 * REFRESH_SECONDS + 300
@@ -36,9 +38,7 @@ def layout() -> html.Div:
     """The frame with its loading looks."""
     return html.Div(
         [
-            html.Header(
-                [html.H1("Capacity")], id="capacity-lead", className="page-head", **{"aria-live": "polite", **DRAWN}
-            ),
+            html.Header([html.H1("Capacity")], id="capacity-lead", className="page-head", **DRAWN),
             html.Section(skeleton(), id="card-limits", className="card panel-limits", **DRAWN),
             _chart_panel(FORECAST, "Forecast", charts.FORECAST_FRAME),
             *[_chart_panel(spec.key, spec.title, charts.frame(spec)) for spec in SPECS],
@@ -58,7 +58,7 @@ def _chart_panel(name: str, title: str, frame: Any) -> html.Section:
                 [html.H2(title, id=f"title-{name}", **DRAWN), html.Span(id=f"aside-{name}", **DRAWN)],
                 className="card-head",
             ),
-            html.Div(chart(name, title, frame), id=f"plot-{name}", className="plot plot-empty"),
+            plot(name, title, frame),
             html.Div(skeleton(), id=f"body-{name}", className="panel-body", **DRAWN),
         ],
         id=f"card-{name}",
@@ -138,7 +138,7 @@ PAGE: Final = Page(
     view=view,
     styles=("events.css", "capacity.css", "gallery.css"),
     refresh_seconds=REFRESH_SECONDS,
-    tick_seconds=SOON_SECONDS,
+    tick_seconds=TICK_SECONDS,
     filters=("environment", "range", "host"),
     parameters=(RESOURCE, *gallery.PARAMETERS),
     compares=True,

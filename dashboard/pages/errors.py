@@ -11,7 +11,7 @@ from dashboard.components import errors_before as earlier
 from dashboard.components import errors_charts as charts
 from dashboard.components import errors_table as tables
 from dashboard.components import event_drawer
-from dashboard.components.chart import chart
+from dashboard.components.chart import plot
 from dashboard.components.states import note, skeleton
 from dashboard.data.errors import Failures, failures, read
 from dashboard.data.errors_before import PeriodBefore, rates_before, read_before
@@ -46,9 +46,7 @@ def layout() -> html.Div:
     """The frame with its loading looks, and the closed drawer."""
     return html.Div(
         [
-            html.Header(
-                [html.H1("Errors")], id="errors-lead", className="page-head", **{"aria-live": "polite", **DRAWN}
-            ),
+            html.Header([html.H1("Errors")], id="errors-lead", className="page-head", **DRAWN),
             html.Ul(
                 id="errors-chips",
                 className="filters",
@@ -74,12 +72,7 @@ def _chart_panel(name: str, title: str, frame: Any) -> html.Section:
     return html.Section(
         [
             html.Header([html.H2(title), html.Span(id=f"aside-{name}", **DRAWN)], className="card-head"),
-            html.Div(
-                chart(name, title, frame),
-                id=f"plot-{name}",
-                className="plot plot-empty",
-                **{"data-click": "error_type"},
-            ),
+            plot(name, title, frame, **{"data-click": "error_type"}),
             html.Div(skeleton(), id=f"body-{name}", className="panel-body", **DRAWN),
         ],
         id=f"card-{name}",

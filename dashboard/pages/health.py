@@ -44,7 +44,7 @@ def layout() -> html.Div:
                 skeleton(),
                 id="verdict",
                 className="verdict",
-                **{"data-status": "loading", "aria-live": "polite", "aria-label": "Health verdict"},
+                **{"data-status": "loading", "aria-label": "Health verdict"},
             ),
             html.Div(id="synthetic"),
             html.Section(
@@ -112,6 +112,7 @@ def view(data: HealthData, now: float) -> View:
             "children": parts.signal(card, now, page), "data-state": card.state, "title": card.detail
         }  # fmt: skip
     props["verdict"]["data-status"] = data.verdict.status
+    props["verdict"]["data-say"] = parts.spoken(data.verdict, data.environment)
     props["card-checkpoints"]["data-state"] = data.checkpoints.state
     props["synthetic"]["className"] = "synthetic" if data.synthetic else ""
     props["environment"] = {"options": list(data.environments)}

@@ -8,7 +8,7 @@ from dash import html
 
 from dashboard.components import jobs as parts
 from dashboard.components import jobs_batches, jobs_charts, jobs_drawer, jobs_grid, jobs_lists
-from dashboard.components.chart import chart
+from dashboard.components.chart import plot
 from dashboard.components.errors_charts import Trace
 from dashboard.components.states import note, skeleton
 from dashboard.data import jobs as data_of
@@ -31,7 +31,7 @@ def layout() -> html.Div:
     """The frame with its loading looks, the closed drawer, and the place of the grid."""
     return html.Div(
         [
-            html.Header([html.H1("Jobs")], id="jobs-lead", className="page-head", **{"aria-live": "polite", **DRAWN}),
+            html.Header([html.H1("Jobs")], id="jobs-lead", className="page-head", **DRAWN),
             html.Section(skeleton(), id="card-watches", className="card panel-watches", **DRAWN),
             html.Div(id="jobs-filter", **DRAWN),
             _chart_panel("timeline", "Timeline of runs", jobs_charts.TIMELINE),
@@ -64,7 +64,7 @@ def _chart_panel(name: str, title: str, frame: Any) -> html.Section:
         [
             html.Header([html.H2(title, id=f"title-{name}", **DRAWN), html.Span(id=f"aside-{name}", **DRAWN)],
                         className="card-head"),
-            html.Div(chart(name, title, frame), id=f"plot-{name}", className="plot plot-empty"),
+            plot(name, title, frame),
             html.Div(skeleton(), id=f"body-{name}", className="panel-body", **DRAWN),
         ],
         id=f"card-{name}",

@@ -10,7 +10,7 @@ from backend.contract.ranges import TimeRange
 from dashboard.components import performance as parts
 from dashboard.components import performance_charts as charts
 from dashboard.components import performance_table as tables
-from dashboard.components.chart import chart
+from dashboard.components.chart import plot
 from dashboard.components.states import skeleton
 from dashboard.components.timechart import Trace
 from dashboard.data.performance import data_of, read, watched
@@ -38,7 +38,7 @@ def layout() -> html.Div:
         [
             html.Header(
                 [html.H1("Performance")], id="performance-lead", className="page-head",
-                **{"aria-live": "polite", **DRAWN},
+                **DRAWN,
             ),
             html.Section(skeleton(), id="card-cause", className="card panel-cause", **DRAWN),
             *[_chart_panel(key, charts.CHARTS[key]) for key in FIRST],
@@ -57,7 +57,7 @@ def _chart_panel(key: str, made: charts.Chart, *, hidden: bool = False) -> html.
     return html.Section(
         [
             html.Header([html.H2(made.title), html.Span(id=f"aside-{key}", **DRAWN)], className="card-head"),
-            html.Div(chart(key, made.title, charts.framed(made)), id=f"plot-{key}", className="plot plot-empty"),
+            plot(key, made.title, charts.framed(made)),
             html.Div(skeleton(), id=f"body-{key}", className="panel-body", **DRAWN),
         ],
         id=f"card-{key}",
