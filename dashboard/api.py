@@ -79,12 +79,18 @@ def _series(services: Services) -> Response:
 
 
 def _ready(services: Services) -> Response:
-    """Ready once the first page's views have been made: nobody meets a cold start. The body says what is known."""
+    """Ready once the first page's views have been made: nobody meets a cold start. The body says what is known.
+
+    Redis never decides: without it views are made by each process for itself.
+    """
     for page in services.pages[:1]:
         for role in ROLES if page.by_role else ROLES[:1]:
             services.view(ViewRequest(page.name, services.settings.config.environment, role=role))
     seen = services.hot.seen()
-    return json_answer(200, {"status": "ready", "metrics_seen": len(seen), "environments": services.hot.environments()})
+    shared = services.shared_views
+    views = "memory" if shared is None else "redis" if shared.trouble is None else f"memory; Redis {shared.trouble}"
+    known = {"metrics_seen": len(seen), "environments": services.hot.environments(), "views": views}
+    return json_answer(200, {"status": "ready", **known})
 
 
 def _view_request(services: Services, name: str) -> ViewRequest:

@@ -34,6 +34,12 @@ class _ServicesCollector(Collector):
         yield _counter("views_unchanged", "Views answered with 304", views.unchanged + answers.unchanged)
         yield _counter("views_made", "Views put together and encoded", views.made + answers.made)
         yield _counter("views_failed", "Views that could not be made", views.failed + answers.failed)
+        if (shared := self._services.shared_views) is not None:
+            yield _counter("redis_hits", "Views that another dashboard had made", shared.counts.hits)
+            yield _counter("redis_failures", "Reads and writes of views that Redis refused", shared.counts.failures)
+            up = GaugeMetricFamily("pulseboard_redis_up", "1 while views are shared, 0 while each keeps its own")
+            up.add_metric([], 0 if shared.trouble else 1)
+            yield up
         build = GaugeMetricFamily("pulseboard_build", "The running build", labels=["build"])
         build.add_metric([self._services.build_id], 1)
         yield build

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar, cast
+from uuid import uuid4
 
 from flask_caching.backends import SimpleCache
 
@@ -41,9 +42,11 @@ from dashboard.data.ranged import RangedSeries
 from dashboard.data.reader import MetricsReader
 from dashboard.data.request import ViewRequest
 from dashboard.data.series import SeriesService
+from dashboard.data.shared_views import SharedViews
 from dashboard.data.ticks import same_tick
 from dashboard.data.views import KEEP_SECONDS, EncodedView, Store, ViewCache, encode
 from dashboard.pages.base import Page, View
+from dashboard.shared_store import shared_store
 
 READ_CONNECTIONS: Final = 16
 READ_TIMEOUT_SECONDS: Final = 10.0
@@ -95,11 +98,14 @@ class Services:
     retries: Retries | None = None
     history: History | None = None
     gallery: Gallery | None = None
+    shared_views: SharedViews | None = None
+    """None where views stay in this process."""
     recent: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     readings: OrderedDict[str, tuple[Any, float]] = field(default_factory=OrderedDict)
     watched: dict[str, int] = field(default_factory=dict)
     """Requests that await something, with the readings of history that had ended then: their views are made anew each
     second and whenever another one has ended, to show it as it comes."""
+    process: str = field(default_factory=lambda: uuid4().hex[:8])
     actions: int = 0
     """Actions taken by this process: who acts sees the result at once, not what was shared before."""
 
@@ -127,7 +133,7 @@ class Services:
         if (ended := self.watched.get(request.key)) is not None:
             came = ended != self._ended()
             every = min(every, AT_ONCE_SECONDS if came else WATCH_SECONDS)
-        key = f"{request.key}&actions={self.actions}" if page.by_role else request.key
+        key = f"{request.key}&actions={self._acted_here()}" if page.by_role else request.key
         return self.views.get(key, every, lambda: self._make(page, request))
 
     def load(self, request: ViewRequest) -> Any:
@@ -227,6 +233,10 @@ class Services:
         else:
             self.watched[key] = ended
 
+    def _acted_here(self) -> str:
+        """Names what was acted on by this process: another one's views, shared through Redis, know nothing of it."""
+        return f"{self.process}.{self.actions}" if self.actions else "0"
+
     def _ended(self) -> int:
         return 0 if self.history is None else self.history.ended
 
@@ -287,7 +297,13 @@ def connect_services(
     """The services of a running dashboard: DynamoDB of the environment, views in memory or in Redis."""
     clients = Clients(settings.region, pool=READ_CONNECTIONS, timeout=READ_TIMEOUT_SECONDS)
     reader = MetricsReader(clients.dynamodb, settings.table)
-    return connect_events(build_services(settings, reader, pages, build_id, _store(redis_url)))
+    if not redis_url:
+        return connect_events(build_services(settings, reader, pages, build_id, _store()))
+    # What another build or stack has made is not for our viewers.
+    shared = shared_store(redis_url, _store(), f"pulseboard:{settings.bucket}:{build_id}:")
+    services = build_services(settings, reader, pages, build_id, shared)
+    services.shared_views = shared
+    return connect_events(services)
 
 
 def connect_events(services: Services) -> Services:
@@ -330,15 +346,9 @@ def connect_history(services: Services, clients: Clients) -> None:
     services.gallery = GalleryDesk(Questions(athena, places, clients.athena, settings), clock)
 
 
-def _store(redis_url: str | None) -> Store:
-    if redis_url is None:
-        store: Store = SimpleCache(threshold=MAX_VIEWS, default_timeout=int(KEEP_SECONDS))
-        return store
-    from flask_caching.backends import RedisCache
-    from redis import Redis
-
-    shared: Store = RedisCache(Redis.from_url(redis_url), default_timeout=int(KEEP_SECONDS), key_prefix="pulseboard:")
-    return shared
+def _store() -> Store:
+    store: Store = SimpleCache(threshold=MAX_VIEWS, default_timeout=int(KEEP_SECONDS))
+    return store
 
 
 def _component_json(value: Any) -> Any:
