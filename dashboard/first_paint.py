@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Unfinished
@@ -66,8 +65,7 @@ class FirstPaint:
 
     def _view(self, page: Page, wanted: ViewRequest, now: float) -> View | None:
         known, at = self._services.recent.get(wanted.key, (None, 0.0))
-        every = min(self._services.settings.config.hot_refresh_seconds, page.tick_seconds or math.inf)
-        if known is not None and same_tick(at, now, every):
+        if known is not None and same_tick(at, now, self._services.tick_seconds(page)):
             return page.view(known, now)  # what everybody who looks in this tick is shown
         reading: Future[Any] = self._readers.submit(self._services.load, wanted)
         try:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS: Final = 300.0
 TICK_SECONDS: Final = 30.0
-"""Its charts are for days and weeks, its numbers are forecasts: what awaits some is made anew each second all the same."""
+"""Its charts are for days and weeks, its numbers are forecasts: a view that awaits some is made each second."""
 SOON_SECONDS: Final = 1.0
 """How soon a view asks again while history or forecasts are on their way."""
 STALE_SECONDS: Final = 2 * REFRESH_SECONDS + 300
