@@ -97,7 +97,7 @@ def _measure(s3, bucket: str, port: int, number: int) -> float:  # type: ignore[
     [item] = pack([encode(sample)], identity=f"fresh-{number}")
     s3.put_object(Bucket=bucket, Key=item.key, Body=item.body)
     put = time.monotonic()
-    path = f"/api/v1/series?metric={METRIC}&environment={ENVIRONMENT}&from=now-15m"
+    path = f"/api/v1/series?metric={METRIC}&environment={ENVIRONMENT}&from=now-5m"
     while time.monotonic() - put < 60:
         answer = _get(port, path)
         values = [value for line in answer.get("series", []) for _, value in line["points"]]
