@@ -31,6 +31,7 @@ from chaos.product import Product
 from chaos.senders import call
 
 ALL_VERSIONS: Final = f"{EVENT_TYPE}#"
+BAD: Final = "chaos-bad-"
 _PARALLEL: Final = 8
 
 
@@ -90,8 +91,8 @@ class Evidence:
         for body in self._bodies(QUARANTINE_PREFIX):
             for line in body.splitlines():
                 text = str(orjson.loads(line)["text"])
-                if text.startswith("chaos-bad-"):
-                    found[text.partition(" ")[0]] += 1
+                if BAD in text:
+                    found[str(orjson.loads(text)["bad"])] += 1
         return found
 
     def _bodies(self, prefix: str) -> Iterator[bytes]:

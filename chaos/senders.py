@@ -29,7 +29,7 @@ REPLAY_SECONDS: Final = 8.0
 SAMPLES: Final = 5
 """Of one object."""
 BAD_EVERY: Final = 5
-"""Each fifth object has a line that is none."""
+"""Each fifth object has a line that is no sample."""
 TWICE_EVERY: Final = 10
 """Each tenth event is sent again though it was taken, as a producer does that lost the answer."""
 REPLAYED: Final = 5
@@ -190,7 +190,8 @@ class Senders:
             ids.append(host)
         bad = number % BAD_EVERY == 0
         if bad:
-            lines.append(f"chaos-bad-{nonce} is no JSON".encode())
+            # JSON, so that Athena can still read the object: it refuses one with a line that is none.
+            lines.append(json.dumps({"bad": f"chaos-bad-{nonce}"}).encode())
         day = datetime.fromtimestamp(now, UTC)
         key = f"{METRICS_PREFIX}year={day:%Y}/month={day:%m}/day={day:%d}/metrics-{now}-{nonce}.json"
         while not self._stop.is_set():
