@@ -97,6 +97,11 @@ class Clients:
         return self._session.client("cloudformation", config=self._config)
 
     @cached_property
+    def stepfunctions(self) -> Any:
+        """AWS Step Functions."""
+        return self._session.client("stepfunctions", config=self._config)
+
+    @cached_property
     def secretsmanager(self) -> Any:
         """AWS Secrets Manager."""
         return self._session.client("secretsmanager", config=self._config)

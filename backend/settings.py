@@ -184,6 +184,7 @@ class Settings:
     pagerduty_url: str = "https://events.pagerduty.com"
     watchdog_url: str = ""
     api_url: str = ""
+    state_machine_arn: str = ""
     config: Config = field(default_factory=Config)
     catalogue: Catalogue = field(default_factory=load_catalogue)
 
@@ -217,6 +218,7 @@ VARIABLES: Final = {
     "pagerduty_url": "PAGERDUTY_URL",
     "watchdog_url": "WATCHDOG_URL",
     "api_url": "PULSEBOARD_API_URL",
+    "state_machine_arn": "STATE_MACHINE_ARN",
 }
 """Field of Settings to the environment variable that sets it."""
 

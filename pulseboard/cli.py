@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "ingest": "ingest",
     "replay": "replay",
     "jobs": "jobs",
+    "pipeline": "pipeline",
     "tokens": "tokens",
     "trip": "trip",
     "env": "env",

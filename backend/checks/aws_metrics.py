@@ -30,6 +30,7 @@ FUNCTIONS: Final[Mapping[str, int]] = MappingProxyType(
         "alert-consumer": 60,
         "pipeline-checks": 300,
         "history-compactor": 900,
+        "pipeline-steps": 60,
     }
 )
 """The stack's functions and their time-outs in seconds, as the template has them."""

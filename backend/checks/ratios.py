@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricDatumTypeDef
 
 NAME: Final = "ratios"
+EXECUTIONS: Final = "executions_failed_percent"
+EXECUTIONS_SECONDS: Final = 3600
 SPAN_SECONDS: Final = 300
 LEAST_INVOCATIONS: Final = 20
 """Fewer within five minutes give no error rate: one error of three says nothing."""
@@ -70,6 +72,7 @@ def run(world: World, now: float) -> CheckResult:
     counted = float(latest.details[COUNTED_UNTIL]) if latest else end - SPAN_SECONDS
     read = Read(fast=latest.details.get(FAST, {}) if latest else {})
     read.take("error rate", lambda: error_rate(world.aws.invocations(end - SPAN_SECONDS, end)))
+    read.take("executions", lambda: _executions(world, now))
     read.take("capacity", lambda: _by("dynamodb_capacity_percent", "table", world.aws.capacity(end - 60, end, now)))
     if end - counted >= SPAN_SECONDS:
         start = max(counted, end - MOST_SPAN_SECONDS)
@@ -122,6 +125,12 @@ def error_rate(invocations: Mapping[str, tuple[float, float]]) -> list[Measured]
     return [Measured(ERROR_RATE, 100 * errors / total, {})] if total >= LEAST_INVOCATIONS else []
 
 
+def execution_failures(failed: float, succeeded: float) -> list[Measured]:
+    """Failed executions of the state machine in percent of those that ended; none where none did. Pure."""
+    ended = failed + succeeded
+    return [Measured(EXECUTIONS, 100 * failed / ended, {})] if ended else []
+
+
 def duration_percent(milliseconds: Mapping[str, float]) -> list[Measured]:
     """Each function's longest run in percent of its time-out. Pure."""
     shares = {name: value / 10 / FUNCTIONS[name] for name, value in milliseconds.items()}
@@ -151,6 +160,14 @@ def _collected(world: World) -> bool:
 
 def _throttles(world: World, start: float, end: float, now: float) -> list[Measured]:
     return _by("dynamodb_throttled_requests", "table", world.aws.throttles(start, end, now))
+
+
+def _executions(world: World, now: float) -> list[Measured]:
+    ended = {}
+    for metric in ("executions_failed", "executions_succeeded"):
+        minutes = world.levels.minutes(metric, now - EXECUTIONS_SECONDS, now)
+        ended[metric] = sum(merged.total.increase or 0.0 for merged in minutes.values())
+    return execution_failures(ended["executions_failed"], ended["executions_succeeded"])
 
 
 def _bucket(world: World, now: float) -> list[Measured]:

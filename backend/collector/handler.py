@@ -54,8 +54,8 @@ class Collector:
     def run(self, at: float, *, receipt: bool = False) -> dict[str, Any]:
         """Collects at ``at`` and writes one object per source; a second run for the same time overwrites the first.
 
-        ``receipt`` asks the processor to record when it has written each of them. A source that fails costs only itself.
-        Raises the first error of a put, or of a source when all failed.
+        ``receipt`` asks the processor to record when it has written each of them. A source that fails costs only
+        itself. Raises the first error of a put, or of a source when all failed.
         """
         objects: list[Outgoing] = []
         errors: list[Exception] = []

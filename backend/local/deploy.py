@@ -40,6 +40,7 @@ ENVIRONMENT_OF_OUTPUT: Final = {
     "AlertsTableName": "ALERTS_TABLE",
     "RetryQueueUrl": "RETRY_QUEUE_URL",
     "EmailTopicArn": "EMAIL_TOPIC_ARN",
+    "StateMachineArn": "STATE_MACHINE_ARN",
 }
 """Output of the stack to the variable by which ``backend.settings`` reads it."""
 

@@ -26,7 +26,7 @@ OF_CHECKS = {check.name: check.severity for check in CHECKS}
 OWN = (
     "job_failed", "job_hung", "job_lost", "job_missed", "none_succeeded", "dataset_late", "dataset_volume",
     "delivery_failed", "dead_letters", "unreadable_message", "access_denied", "data_quality", "raw_event", "group",
-    "history_compaction",
+    "history_compaction", "execution_failed", "step_functions_dlq",
 )  # fmt: skip
 """Kinds of alerts that Pulseboard raises itself, besides those of its checks."""
 NAMES = sorted({*ALARMS, *OF_CHECKS, *OWN})

@@ -64,6 +64,7 @@ def test_it_is_clean_for_cfn_lint() -> None:
         ("EventProcessorFunction", "event-processor", 512, 60, "backend.events.processor_handler.handler"),
         ("ReplayRunnerFunction", "replay-runner", 512, 900, "backend.replay.handler.handler"),
         ("CompactorFunction", "history-compactor", 512, 900, "backend.history.handler.handler"),
+        ("StepsFunction", "pipeline-steps", 256, 60, "backend.orchestration.handler.handler"),
     ],
 )
 def test_functions(resource: str, name: str, memory: int, timeout: int, handler: str) -> None:
@@ -81,8 +82,8 @@ def test_the_functions_get_only_variables_that_settings_read() -> None:
 
 def test_each_variable_that_settings_read_reaches_a_function() -> None:
     given = {name for resource in FUNCTIONS for name in of(resource)["Environment"]["Variables"]}
-    # Display tokens are the dashboard's.
-    assert set(VARIABLES.values()) - given == {"TOKENS_TABLE"}
+    # Display tokens are the dashboard's, and so is who looks at executions.
+    assert set(VARIABLES.values()) - given == {"TOKENS_TABLE", "STATE_MACHINE_ARN"}
 
 
 def test_names_agree_with_the_contract() -> None:
@@ -177,13 +178,16 @@ def test_roles_name_resources_wherever_the_service_knows_them(role: str) -> None
     for statement in statements(role):
         if statement["Resource"] == "*":
             actions = as_list(statement["Action"])
+            if role == "StateMachineRole":
+                assert {action.partition(":")[0] for action in actions} in ({"logs"}, {"xray"})
+                continue
             assert all(action.startswith("cloudwatch:") for action in actions)
             if "cloudwatch:PutMetricData" in actions:
                 assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": CLOUDWATCH_NAMESPACE}}
 
 
 def test_every_function_has_a_role_and_a_log_group_of_its_own() -> None:
-    assert len({of(resource)["Role"]["Fn::GetAtt"] for resource in FUNCTIONS}) == len(FUNCTIONS) == 9
+    assert len({of(resource)["Role"]["Fn::GetAtt"] for resource in FUNCTIONS}) == len(FUNCTIONS) == 10
     for resource in FUNCTIONS:
         logs = of(of(resource)["LoggingConfig"]["LogGroup"]["Ref"])
         assert logs["LogGroupName"] == f"/aws/lambda/{of(resource)['FunctionName']}"

@@ -19,6 +19,7 @@ Kind = Literal[
     # Metrics that the synthetic pipeline has nothing of but while they are tripped; called as they are.
     "dlq_records", "s3_upload_failures", "job_failures", "lambda_error_rate", "lambda_duration_percent",
     "dynamodb_throttled_requests", "dynamodb_capacity_percent", "burn_rate_1h", "burn_rate_6h", "burn_rate_3d",
+    "executions_failed_percent",
 ]  # fmt: skip
 
 MINUTE: Final = 60.0
@@ -170,6 +171,7 @@ def timeline(demo_started_at: float | None) -> Timeline:
 TRIPPED_ONLY: Final[tuple[Kind, ...]] = (
     "dlq_records", "s3_upload_failures", "job_failures", "lambda_error_rate", "lambda_duration_percent",
     "dynamodb_throttled_requests", "dynamodb_capacity_percent", "burn_rate_1h", "burn_rate_6h", "burn_rate_3d",
+    "executions_failed_percent",
 )  # fmt: skip
 """Metrics of which there are samples only while they are tripped."""
 KIND_OF_METRIC: Final[Mapping[str, Kind]] = {

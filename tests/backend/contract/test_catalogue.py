@@ -90,6 +90,7 @@ ALARMS = {
     "BurnRate1h": ("CRITICAL", ">", 14.4, 60, 2, 3, "missing"),
     "BurnRate6h": ("CRITICAL", ">", 6, 60, 2, 3, "missing"),
     "BurnRate3d": ("HIGH", ">", 1, 300, 2, 3, "missing"),
+    "ExecutionFailureRate": ("HIGH", ">", 5, 60, 2, 3, "missing"),
 }
 
 GOOD = """

@@ -1,0 +1,1 @@
+"""The state machine ``InfraMonitoringPipeline``: what its states decide, how executions are seen and started."""
