@@ -106,6 +106,8 @@ class SharedViews:
         if found is None or (held is not None and held.made_at >= found.made_at):
             return held
         self.counts.hits += 1
+        # Somebody could write it, so a write of ours that failed was long ago.
+        self._troubles.pop("written", None)
         self._memory.set(key, found)
         return found
 

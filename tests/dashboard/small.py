@@ -46,6 +46,10 @@ class Dashboard:
             SimpleCache(),
             self.clock,  # type: ignore[arg-type]
         )
+        self.serve()
+
+    def serve(self) -> None:
+        """Puts the interface over the services as they are now."""
         server = Flask("small")
         register(server, self.services)
         self.client: FlaskClient = server.test_client()
