@@ -44,6 +44,12 @@ bench: .venv/.all chromium ## Run every benchmark and print its figures
 	done; \
 	if [ -n "$$failed" ]; then echo "Figures not reached:$$failed" >&2; exit 1; fi
 
+.PHONY: chaos
+chaos: .venv/.demo ## Put every dependency at fault in turn and count what is lost: SECONDS=60 each
+	@chaos/redis.sh
+	@$(UV) sync --quiet --frozen --inexact --group demo --extra redis
+	@$(PYTHON) -m chaos --seconds $(or $(SECONDS),60) --write
+
 .PHONY: package
 package: .venv/.demo ## Build the Lambda functions' zip for AWS in build/
 	@PATH="$(CURDIR)/.uv/bin:$$PATH" $(PYTHON) -m backend.local.package
