@@ -13,8 +13,8 @@ class Prices:
     """``as_of`` is the date of the list (ISO); each price's name says of what and how much, GB are 1e9 bytes.
 
     Allowances that AWS gives free of charge are not in it: they are the whole account's. Sources, one page a service:
-    https://aws.amazon.com/<service>/pricing/ with lambda, dynamodb, s3, sqs, sns, cloudwatch, api-gateway, athena and
-    step-functions for the service.
+    https://aws.amazon.com/<service>/pricing/ with lambda, dynamodb, s3, sqs, sns, cloudwatch, api-gateway, athena,
+    step-functions, secrets-manager, fargate, elasticloadbalancing and vpc for the service.
     """
 
     as_of: str = "2026-11-01"
@@ -41,9 +41,23 @@ class Prices:
     """Taken in."""
     cloudwatch_thousand_requests: float = 0.01
     """PutMetricData calls, or metrics asked for with GetMetricData."""
+    cloudwatch_logs_gb_month: float = 0.03
+    """Kept."""
+    cloudwatch_composite_alarm_month: float = 0.50
+    cloudwatch_dashboard_month: float = 3.00
     api_million_requests: float = 1.00
     """Of an HTTP API."""
     step_functions_thousand_transitions: float = 0.025
+    """Of a standard workflow."""
+    secret_month: float = 0.40
+    fargate_vcpu_hour: float = 0.04048
+    """On x86 with Linux."""
+    fargate_gb_hour: float = 0.004445
+    balancer_hour: float = 0.0225
+    """Of an Application Load Balancer."""
+    balancer_unit_hour: float = 0.008
+    public_address_hour: float = 0.005
+    """Of a public IPv4 address, also a load balancer's."""
 
 
 def check_prices(prices: Prices) -> None:

@@ -5,7 +5,7 @@ An amount that nobody measured is listed as not included, never as zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,6 +69,37 @@ ITEMS: Final = (
         "alarms", "CloudWatch", "Alarms", "alarms", "cloudwatch_alarm_month", made="as many as the catalogue has",
     ),
 )  # fmt: skip
+OTHER_ITEMS: Final = (
+    Item("read_units", "DynamoDB", "Reads", "units", "dynamodb_million_reads", MILLION),
+    Item("table_bytes", "DynamoDB", "Storage", "bytes", "dynamodb_gb_month", GB),
+    Item("backup_bytes", "DynamoDB", "Point-in-time recovery", "bytes", "dynamodb_backup_gb_month", GB),
+    Item("puts", "S3", "Writes", "requests", "s3_thousand_puts", 1e3),
+    Item("gets", "S3", "Reads", "requests", "s3_thousand_gets", 1e3),
+    Item("queue_requests", "SQS", "Requests", "requests", "sqs_million_requests", MILLION),
+    Item("cloudwatch_requests", "CloudWatch", "PutMetricData", "requests", "cloudwatch_thousand_requests", 1e3),
+    Item("cloudwatch_reads", "CloudWatch", "GetMetricData", "metrics", "cloudwatch_thousand_requests", 1e3),
+    Item("composite_alarms", "CloudWatch", "Composite alarms", "alarms", "cloudwatch_composite_alarm_month"),
+    Item("dashboards", "CloudWatch", "Dashboards", "dashboards", "cloudwatch_dashboard_month"),
+    Item("log_bytes", "CloudWatch", "Logs taken in", "bytes", "cloudwatch_logs_gb", GB),
+    Item("log_stored_bytes", "CloudWatch", "Logs kept", "bytes", "cloudwatch_logs_gb_month", GB),
+    Item("api_requests", "API Gateway", "Requests", "requests", "api_million_requests", MILLION),
+    Item("transitions", "Step Functions", "Transitions", "transitions", "step_functions_thousand_transitions", 1e3),
+    Item("scanned_bytes", "Athena", "Scanned", "bytes", "athena_terabyte", 1e12),
+    Item("secrets", "Secrets Manager", "Secrets", "secrets", "secret_month"),
+    Item("vcpu_hours", "Fargate", "vCPU", "hours", "fargate_vcpu_hour"),
+    Item("memory_gb_hours", "Fargate", "Memory", "GB-hours", "fargate_gb_hour"),
+    Item("balancer_hours", "Load balancer", "Hours", "hours", "balancer_hour"),
+    Item("balancer_units", "Load balancer", "Capacity units", "unit-hours", "balancer_unit_hour"),
+    Item("address_hours", "VPC", "Public IPv4 addresses", "hours", "public_address_hour"),
+)
+"""What the calculation of a deployment has besides (``backend.contract.bill``)."""
+EVERY_ITEM: Final = {item.key: item for item in (*ITEMS, *OTHER_ITEMS)}
+ALLOWANCES: Final[Mapping[str, float]] = {
+    "lambda_requests": 1e6, "lambda_gb_seconds": 400e3, "queue_requests": 1e6, "alert_messages": 1e6,
+    "table_bytes": 25e9, "custom_metrics": 10, "alarms": 10, "dashboards": 3, "cloudwatch_requests": 1e6,
+    "log_bytes": 5e9, "transitions": 4000,
+}  # fmt: skip
+"""What AWS gives each account every month without an end date (AWS: "AWS Free Tier", always free)."""
 NEVER_MEASURED: Final = (
     "DynamoDB reads, storage and backups",
     "SQS requests, most of them polls of empty queues",
@@ -101,6 +132,24 @@ def estimate(amounts: Mapping[str, float | None], prices: Mapping[str, float], a
     missing = [f"{item.service}: {item.title.lower()}" for item in ITEMS if amounts.get(item.key) is None]
     ranked = sorted(lines, key=lambda line: -line.dollars)
     return Estimate(tuple(ranked), sum(line.dollars for line in lines), (*missing, *NEVER_MEASURED), as_of)
+
+
+def charge(
+    amounts: Iterable[tuple[str, float]], prices: Mapping[str, float], left: dict[str, float] | None = None
+) -> list[CostLine]:
+    """A line for each (item key, amount a month). ``left`` are allowances, used up in this order; None: list prices.
+
+    Raises KeyError for an item or a price that is not known.
+    """
+    lines = []
+    for key, amount in amounts:
+        item = EVERY_ITEM[key]
+        free = min(amount, left.get(key, 0.0)) if left is not None else 0.0
+        if left is not None and free:
+            left[key] -= free
+        price = prices[item.price]
+        lines.append(CostLine(item, amount, price, (amount - free) / item.per * price))
+    return lines
 
 
 def gb_seconds(
