@@ -10,6 +10,8 @@ from botocore.config import Config
 from botocore.loaders import Loader, create_loader
 from botocore.session import get_session
 
+from backend.aws_answer import refuse_foreign
+
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -35,13 +37,15 @@ def _loader() -> Loader:
 class Clients:
     """Lazily made clients of one session; thread-safe to use once made.
 
-    Retries are botocore's standard mode unless ``attempts`` says how many tries a call has in all.
+    Retries are botocore's standard mode unless ``attempts`` says how many tries a call has in all. What is no answer of
+    AWS's is an error (``backend.aws_answer.NotAnAnswer``), never an empty result.
     """
 
     def __init__(self, region: str, *, pool: int = 16, timeout: float = 10.0, attempts: int = 3) -> None:
         self._renew = partial(Clients, region, pool=pool, timeout=timeout, attempts=attempts)
         core = get_session()
         core.register_component("data_loader", _loader())
+        core.register("before-parse", refuse_foreign)
         self._session = boto3.Session(region_name=region, botocore_session=core)
         self._config = Config(
             connect_timeout=3,
