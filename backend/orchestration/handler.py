@@ -33,6 +33,9 @@ from backend.settings import Settings, load_settings
 SERVICE: Final = "pipeline-steps"
 TIMEOUT_SECONDS: Final = 10.0
 
+Step = Callable[[Mapping[str, Any], Document], dict[str, Any]]
+"""An event and the execution's document to the state's answer."""
+
 
 class Steps:
     """Runs the step that an event names. ``clock`` gives epoch seconds."""
@@ -50,11 +53,11 @@ class Steps:
         self._required = required_metrics(config.collect, settings.catalogue, config.environment)
         self._logger = logger
         self._clock = clock
-        self._steps: Mapping[str, Callable[[Mapping[str, Any], Document], dict[str, Any]]] = {
+        self.steps: Mapping[str, Step] = {
             "processing": self._processing,
             "quality": self._quality,
             "freshness": self._freshness,
-            "alarms": lambda _event, _document: watching.alarms(self._cloudwatch),
+            "alarms": self._alarms,
             "checks": self._watchers,
         }
 
@@ -63,9 +66,9 @@ class Steps:
         if "detail-type" in event:
             return self._recorder.record(event, self._clock())
         name, document = event.get("step"), event.get("document")
-        step = self._steps.get(str(name))
+        step = self.steps.get(str(name))
         if step is None:
-            raise InvalidInput("step", name, f"is not known; use one of {', '.join(self._steps)}")
+            raise InvalidInput("step", name, f"is not known; use one of {', '.join(self.steps)}")
         if not isinstance(document, Mapping):
             raise InvalidInput("document", document, "must be the execution's document, a JSON object")
         answer = step(event, document)
@@ -85,6 +88,9 @@ class Steps:
     def _freshness(self, _event: Mapping[str, Any], document: Document) -> dict[str, Any]:
         environment, query = self._settings.config.environment, self._metrics.query
         return watching.freshness(document, self._required, environment, query, self._clock())
+
+    def _alarms(self, _event: Mapping[str, Any], _document: Document) -> dict[str, Any]:
+        return watching.alarms(self._cloudwatch)
 
     def _watchers(self, event: Mapping[str, Any], _document: Document) -> dict[str, Any]:
         now = self._clock()

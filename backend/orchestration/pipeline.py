@@ -68,7 +68,7 @@ class Pipeline:
         now = self._clock()
         name = f"run-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
         audit_id = self._audit.begin(ACTION, by, reason, name, {} if at is None else {"at": at})
-        with Recorded(self._audit, audit_id):
+        with Recorded(self._audit, audit_id, succeeds=True):
             given = {"requested_by": by, "reason": check_reason(reason)}
             if at is not None:
                 given["time"] = datetime.fromtimestamp(at, UTC).isoformat()
