@@ -1,6 +1,6 @@
 # Needs Python 3.11 or later and make. Everything else is brought along: uv in .uv/ where there is none, the
 # dependencies of uv.lock in .venv/, and for the browser tests Chromium from apt (tests/browser/chromium.sh),
-# for one test Debian's Alertmanager (tests/e2e/alertmanager.sh).
+# for two tests Debian's Alertmanager and Redis (tests/e2e/alertmanager.sh, chaos/redis.sh).
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -24,7 +24,7 @@ demo: .venv/.demo ## Run the whole product on this machine: http://127.0.0.1:805
 	@exec .venv/bin/pulseboard demo
 
 .PHONY: test
-test: .venv/.all chromium alertmanager ## Run every test, end to end and in the browser too
+test: .venv/.all chromium alertmanager redis ## Run every test, end to end and in the browser too
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: check
@@ -57,7 +57,8 @@ package: .venv/.demo ## Build the Lambda functions' zip for AWS in build/
 .PHONY: deploy
 deploy: .venv/.demo ## Create or update the stack on AWS through a change set (docs/deploy.md)
 	@$(PYTHON) -m backend.deployment deploy $(if $(STACK),--stack $(STACK)) $(if $(CODE_BUCKET),--code-bucket $(CODE_BUCKET)) \
-		$(if $(CODE_KEY),--parameter CodeKey=$(CODE_KEY)) $(if $(ALLOW_REPLACEMENT),--allow-replacement) $(if $(YES),--yes)
+		$(if $(CODE_KEY),--parameter CodeKey=$(CODE_KEY)) $(if $(ALLOW_REPLACEMENT),--allow-replacement) \
+		$(if $(ADOPT),--adopt) $(if $(YES),--yes)
 
 .PHONY: teardown
 teardown: .venv/.demo ## Delete the stack; bucket and tables stay
@@ -76,6 +77,10 @@ chromium:
 .PHONY: alertmanager
 alertmanager:
 	@tests/e2e/alertmanager.sh
+
+.PHONY: redis
+redis:
+	@chaos/redis.sh
 
 .PHONY: clean
 clean: ## Remove what was built and installed here

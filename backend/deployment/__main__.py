@@ -35,6 +35,7 @@ def cli() -> None:
 @click.option("--package", type=_EXISTING, default=Path("build"), help="The functions' zip, or where the newest lies.")
 @click.option("--config", type=_EXISTING, help=f"The configuration in the package; by default ./{CONFIG_NAME}.")
 @click.option("--allow-replacement", is_flag=True, help="Let tables, buckets and queues be replaced or removed.")
+@click.option("--adopt", is_flag=True, help="Take in tables and the bucket that an earlier stack left behind.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def deploy_command(
     plan: Path | None,
@@ -44,6 +45,7 @@ def deploy_command(
     package: Path,
     config: Path | None,
     allow_replacement: bool,
+    adopt: bool,
     yes: bool,
 ) -> None:
     """Creates or updates the stack through a change set, which is shown first."""
@@ -56,6 +58,7 @@ def deploy_command(
         package=package,
         retention_days=load_config(configured).events.retention_days,
         allow_replacement=allow_replacement,
+        adopt=adopt,
     )
     deploy(Clients(region, timeout=60.0), wanted, _console(yes))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -40,7 +41,7 @@ class Change:
     @property
     def loses(self) -> bool:
         """Whether a table, bucket or queue would be removed, or replaced by an empty one."""
-        if self.type not in STATEFUL or self.action == "Add":
+        if self.type not in STATEFUL or self.action in ("Add", "Import"):
             return False
         if self.action == "Remove" or self.replacement == "True":
             return True
@@ -83,9 +84,10 @@ def losses(changes: Iterable[Change]) -> list[str]:
 
 
 def summary(changes: Sequence[Change]) -> str:
-    """``3 added, 1 changed, 0 removed``."""
-    counts = {action: sum(change.action == action for change in changes) for action in ("Add", "Modify", "Remove")}
-    return f"{counts['Add']} added, {counts['Modify']} changed, {counts['Remove']} removed"
+    """``3 added, 1 changed, 0 removed``, and how many were adopted where some are."""
+    counts = Counter(change.action for change in changes)
+    adopted = f", {counts['Import']} adopted" if counts["Import"] else ""
+    return f"{counts['Add']} added, {counts['Modify']} changed, {counts['Remove']} removed{adopted}"
 
 
 def _cells(change: Change) -> tuple[str, str, str, str]:

@@ -19,6 +19,7 @@ from backend.deployment.upload import CodeBucket, newest_package
 from backend.local.template import load_template
 
 CODE_BUCKET: Final = "CodeBucket"
+BUCKET_NAME: Final = "BucketName"
 CODE_KEY: Final = "CodeKey"
 DASHBOARD_KEY: Final = "DashboardTemplateKey"
 DASHBOARD_TEMPLATE: Final = "dashboard.yaml"
@@ -38,7 +39,8 @@ class Console:
 class Wanted:
     """What to deploy. ``retention_days`` is ``events.retention_days`` of the configuration in the package.
 
-    ``package`` is the functions' zip, or the directory of which the newest is taken.
+    ``package`` is the functions' zip, or the directory of which the newest is taken. ``adopt`` takes tables and buckets
+    that an earlier stack left behind into this one.
     """
 
     plan: Plan
@@ -47,6 +49,7 @@ class Wanted:
     package: Path
     retention_days: int
     allow_replacement: bool = False
+    adopt: bool = False
     poll: float = POLL_SECONDS
 
 
@@ -67,11 +70,13 @@ def deploy(clients: Clients, wanted: Wanted, console: Console) -> Mapping[str, s
     console.say(f"Stack {stack.name} in {wanted.region}: {'update' if state.exists else 'new'}")
     for difference in differences(declared, given, previous) if state.exists else ():
         console.say(f"  parameter {difference}")
+    adopted = given.get(BUCKET_NAME, previous.get(BUCKET_NAME)) if wanted.adopt else None
     prepared = stack.prepare(
-        bucket.url(bucket.put_template(wanted.template)),
+        bucket.url(bucket.put_template(wanted.template, adopted)),
         parameters,
         name=f"pulseboard-{int(time.time() * 1000)}",
         nested=bool(given.get(DASHBOARD_IMAGE, previous.get(DASHBOARD_IMAGE))),
+        adopt=wanted.adopt,
     )
     if prepared is None:
         console.say("Nothing to change: the stack is as it should be.")

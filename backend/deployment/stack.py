@@ -80,12 +80,19 @@ class Stack:
         )
 
     def prepare(
-        self, template_url: str, parameters: Sequence[Mapping[str, Any]], *, name: str, nested: bool
+        self,
+        template_url: str,
+        parameters: Sequence[Mapping[str, Any]],
+        *,
+        name: str,
+        nested: bool,
+        adopt: bool = False,
     ) -> tuple[str, list[Change]] | None:
         """A change set's id with what it would do; None where there is nothing to change.
 
-        ``nested`` looks into nested stacks too. Raises DeploymentError where the stack can't be changed now, or
-        CloudFormation refuses the template.
+        ``nested`` looks into nested stacks too. ``adopt`` takes tables and buckets of the template's names that are
+        there, from an earlier stack or a restored backup, into the stack as they are. Raises DeploymentError where the
+        stack can't be changed now, or CloudFormation refuses the template.
         """
         state = self.state()
         if state.status and state.status not in _DEPLOYABLE:
@@ -98,6 +105,9 @@ class Stack:
             Parameters=list(parameters),  # type: ignore[arg-type]
             Capabilities=["CAPABILITY_IAM"],
             IncludeNestedStacks=nested,
+            ImportExistingResources=adopt,
+            # It may call a name taken that is to be adopted. Without it such a failure comes later, and is rolled back.
+            DisableValidation=adopt,
         )
         change_set = answer["Id"]
         described = self._wait_for(change_set)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "pulseboard/"
 PACKAGES: Final = "functions-*.zip"
+_NAME_OF_BUCKET: Final = b"\n      BucketName: !Ref BucketName\n"
 _MISSING: Final = ("404", "NoSuchKey", "NotFound")
 
 
@@ -56,9 +57,14 @@ class CodeBucket:
         body = path.read_bytes()
         return self._put(key_of(body), body, "application/zip")
 
-    def put_template(self, path: Path) -> str:
-        """The key of a template, uploaded unless it is there."""
+    def put_template(self, path: Path, bucket_name: str | None = None) -> str:
+        """The key of a template, uploaded unless it is there.
+
+        ``bucket_name`` is written into it: CloudFormation adopts only what the template itself names, not a parameter.
+        """
         body = path.read_bytes()
+        if bucket_name is not None:
+            body = body.replace(_NAME_OF_BUCKET, f"\n      BucketName: {bucket_name}\n".encode(), 1)
         key = f"{PREFIX}{path.stem}-{hashlib.sha256(body).hexdigest()[:16]}{path.suffix}"
         return self._put(key, body, "application/yaml")
 

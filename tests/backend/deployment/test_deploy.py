@@ -20,6 +20,7 @@ from backend.deployment.plan import Plan
 from backend.deployment.stack import DeploymentError
 from backend.local.engine import Engine
 from backend.local.package import write_zip
+from backend.local.template import template_path
 from tests.accounts import clients_of
 
 pytestmark = pytest.mark.e2e
@@ -28,6 +29,7 @@ SMALL = """
 Parameters:
   CodeBucket: {Type: String}
   CodeKey: {Type: String, Default: none}
+  BucketName: {Type: String, Default: small-data}
   EventsRetentionDays: {Type: Number, Default: 90}
   Named: {Type: String, Default: first}
   Seconds: {Type: Number, Default: 30}
@@ -40,6 +42,11 @@ Resources:
       BillingMode: PAY_PER_REQUEST
       AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
       KeySchema: [{AttributeName: id, KeyType: HASH}]
+  DataBucket:
+    Type: AWS::S3::Bucket
+    DeletionPolicy: RetainExceptOnCreate
+    Properties:
+      BucketName: !Ref BucketName
   Queue:
     Type: AWS::SQS::Queue
     Properties: {QueueName: !Sub "small-${Named}", VisibilityTimeout: !Ref Seconds}
@@ -57,10 +64,11 @@ class World:
     said: list[str] = field(default_factory=list)
     agrees: bool = True
 
-    def deploy(self, *, allow: bool = False, **parameters: str) -> Any:
+    def deploy(self, *, allow: bool = False, adopt: bool = False, **parameters: str) -> Any:
         self.said.clear()
         plan = Plan("small", "small-code", parameters)
-        return deploy(self.clients, replace(self.wanted, plan=plan, allow_replacement=allow), self.console)
+        wanted = replace(self.wanted, plan=plan, allow_replacement=allow, adopt=adopt)
+        return deploy(self.clients, wanted, self.console)
 
     @property
     def console(self) -> Console:
@@ -75,6 +83,10 @@ class World:
         return {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack["Parameters"]}
 
 
+def has(clients: Clients, bucket: str) -> bool:
+    return bucket in [entry["Name"] for entry in clients.s3.list_buckets()["Buckets"]]
+
+
 @pytest.fixture
 def world(engine: Engine, tmp_path: Path) -> Iterator[World]:
     template, package = tmp_path / "small.yaml", tmp_path / "functions.zip"
@@ -87,12 +99,17 @@ def world(engine: Engine, tmp_path: Path) -> Iterator[World]:
         clients.cloudformation.delete_stack(StackName="small")
         for table in clients.dynamodb.list_tables()["TableNames"]:
             clients.dynamodb.delete_table(TableName=table)
+        for bucket in ("small-code", "small-data"):
+            for entry in clients.s3.list_objects_v2(Bucket=bucket).get("Contents", ()) if has(clients, bucket) else ():
+                clients.s3.delete_object(Bucket=bucket, Key=entry["Key"])
+            if has(clients, bucket):
+                clients.s3.delete_bucket(Bucket=bucket)
 
 
 def test_a_stack_is_made_changed_refused_and_taken_away(world: World) -> None:
     outputs = world.deploy(Seconds="60")
     assert outputs["QueueUrl"].endswith("/small-first")
-    assert "2 added, 0 changed, 0 removed" in world.said[3]
+    assert "3 added, 0 changed, 0 removed" in world.said[3]
     assert "CREATE_COMPLETE" in world.text
     assert world.parameters()["CodeKey"].startswith("pulseboard/functions-")
 
@@ -108,9 +125,28 @@ def test_a_stack_is_made_changed_refused_and_taken_away(world: World) -> None:
     assert world.parameters()["Named"] == "first"
     assert world.deploy(Named="second", allow=True)["QueueUrl"].endswith("/small-second")
 
+
+def test_what_a_teardown_leaves_is_taken_in_by_a_new_stack_as_it_is(world: World) -> None:
+    world.deploy()
+    world.clients.dynamodb.put_item(TableName="small-kept", Item={"id": {"S": "kept"}})
+    world.clients.s3.put_object(Bucket="small-data", Key="kept", Body=b"1")
     removals = teardown(world.clients, "small", world.console, poll=0.02)
-    assert removals == ["aws dynamodb delete-table --table-name small-kept"]
-    assert world.clients.dynamodb.list_tables()["TableNames"] == ["small-kept"]
+    assert removals == ["aws s3 rb --force s3://small-data", "aws dynamodb delete-table --table-name small-kept"]
+    with pytest.raises(DeploymentError, match=r"DataBucket .* already exists"):
+        world.deploy()
+    teardown(world.clients, "small", world.console, poll=0.02)
+
+    world.deploy(adopt=True, BucketName="small-data")
+    assert any("1 added, 0 changed, 0 removed, 2 adopted" in line for line in world.said)
+    assert world.clients.dynamodb.scan(TableName="small-kept")["Items"] == [{"id": {"S": "kept"}}]
+    assert world.clients.s3.get_object(Bucket="small-data", Key="kept")["Body"].read() == b"1"
+    world.deploy()
+    assert world.said[-1] == "Nothing to change: the stack is as it should be."
+
+
+def test_the_products_template_names_its_bucket_where_adoption_looks() -> None:
+    text = template_path().read_text("utf-8")
+    assert text.count("\n      BucketName: !Ref BucketName\n") == 1
 
 
 def test_a_failure_names_the_resource_and_the_rollback(world: World) -> None:
