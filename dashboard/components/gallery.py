@@ -37,7 +37,7 @@ def section() -> html.Section:
             ),
             html.Div(
                 [
-                    html.Ul(skeleton(), id="gallery-questions", className="gallery-list", **DRAWN),
+                    html.Ul(html.Li(skeleton()), id="gallery-questions", className="gallery-list", **DRAWN),
                     html.Div(skeleton(), id="gallery-answer", className="gallery-answer", **DRAWN),
                 ],
                 className="gallery-body",
