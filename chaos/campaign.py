@@ -24,6 +24,8 @@ SETTLE_SECONDS: Final = 240.0
 KILLS: Final = 3
 """In one case."""
 POLL_SECONDS: Final = 1.0
+TELL_SECONDS: Final = 20.0
+"""Between two lines that say what is still missing."""
 LETTERS: Final = ("log-processor-dlq", "event-processor-dlq", "alert-consumer-dlq")
 
 
@@ -160,9 +162,13 @@ class Campaign:
             result.balances, result.unwritten = self._balances(result.case, began, first, last)
             return all(entry.even for entry in result.balances.values())
 
-        deadline = time.monotonic() + SETTLE_SECONDS
+        deadline, told = time.monotonic() + SETTLE_SECONDS, time.monotonic()
         while not look() and time.monotonic() < deadline:
             self._redrive(result)
+            if time.monotonic() - told > TELL_SECONDS:
+                told = time.monotonic()
+                missing = {flow: entry for flow, entry in result.balances.items() if not entry.even}
+                self._say(f"  {result.case} is not even yet: {missing}; queues {self._evidence.depths()}")
             time.sleep(POLL_SECONDS)
 
     def _redrive(self, result: Result) -> None:

@@ -13,6 +13,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 PAGES: Final = ("health", "performance", "errors", "capacity", "jobs", "replay", "alerts")
+AGED: Final = "health"
+"""The page whose oldest data counts: others rest on hours, or on what happens seldom."""
 LOOK_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 15.0
 QUESTION: Final = "/api/v1/history/ask/counts_by_type.csv"
@@ -91,7 +93,7 @@ def judge(looks: Iterable[Look], before: Mapping[str, Look]) -> Seen:
             seen.problems[f"{look.page}: {look.status or 'no answer'}"] += 1
             continue
         seen.stale += look.stale is not None
-        if look.as_of is not None:
+        if look.page == AGED and look.as_of is not None:
             seen.worst_age = max(seen.worst_age, look.age)
         if known is None or look.stale is not None or look.said:
             continue
