@@ -47,7 +47,10 @@ def _session(gate: Gate) -> Response:
 def _login(gate: Gate) -> Response:
     then = local_path(request.args.get("next"))
     if gate.sign_in is None:
-        return _go(then)
+        answer = _go(then)
+        # Behind a load balancer a browser with this cookie is let through as a display and never asked to sign in.
+        answer.delete_cookie(DISPLAY_COOKIE)
+        return answer
     try:
         return gate.sign_in.begin(then)
     except SignInError as failed:

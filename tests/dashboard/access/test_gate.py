@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from dashboard.access.gate import local_path
+from dashboard.access.gate import DISPLAY_COOKIE, local_path
 from dashboard.access.tokens import TokensUnavailableError
 from tests.dashboard import fakes
 from tests.dashboard.access.alb import NOW, KeyServer, LoadBalancer
@@ -166,6 +166,14 @@ def test_a_revoked_display_sees_nothing_in_any_mode(mode: str, request: pytest.F
     guarded.displays.good.clear()
     assert client.get("/api/v1/view/health").status_code == 401
     assert client.get("/?kiosk").status_code == 401
+
+
+def test_who_signs_in_on_a_display_is_none_any_more(behind: Guarded) -> None:
+    """The load balancer lets whoever has the cookie through; with it nobody would ever be asked to sign in."""
+    client = behind.client(display=True)
+    answer = client.get("/login?next=/errors")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/errors")
+    assert client.get_cookie(DISPLAY_COOKIE) is None
 
 
 def test_a_display_whose_token_can_not_be_checked_tries_again_by_itself(behind: Guarded) -> None:
