@@ -71,6 +71,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "redrive": Action("dead_letters.redrive", replays.redrive),
     "dlq-delete": Action("dead_letters.delete", replays.delete),
     "job-retry": Action("job.retry", jobs.retry, lambda body: not wants_dry_run(body)),
+    "pipeline-run": Action("pipeline.run", jobs.run_pipeline),
     "alert-acknowledge": Action("acknowledge_alert", alerts.acknowledge),
     "alert-silence": Action("silence_alerts", alerts.silence),
     "silence-end": Action("end_silence", alerts.end_silence),

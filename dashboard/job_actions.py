@@ -41,6 +41,16 @@ def retry(services: Services, body: Body, who: str) -> Content:
     }
 
 
+def run_pipeline(services: Services, body: Body, who: str) -> Content:
+    """Starts an execution of the state machine."""
+    pipeline = connected(services.pipeline, "The state machine")
+    for name, value in body.items():
+        if name != "reason":
+            raise InvalidInput(name, value, "is not known; give a reason")
+    execution = pipeline.start(who, body["reason"])
+    return {"message": f"Execution {execution.name} started", "execution": execution.name}
+
+
 def _previewed(preview: RetryPreview) -> Content:
     names = [batch.batch for batch in preview.batches]
     sentence = f"{count(len(names), 'batch', 'batches')} would run{_listed(names)}"

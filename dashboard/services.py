@@ -21,6 +21,7 @@ from backend.history.questions import Questions
 from backend.history.reading import HistoryReader, Places
 from backend.jobs.reader import JobReader
 from backend.jobs.retries import Retries
+from backend.orchestration.pipeline import Pipeline as StateMachine
 from backend.replay.dead_letters import DeadLetters
 from backend.replay.service import ReplayService
 from backend.settings import Settings
@@ -30,6 +31,7 @@ from dashboard.components.marks import left_out, noted, with_marks
 from dashboard.data.alerts_marks import read_marks
 from dashboard.data.alerts_sources import Alerts
 from dashboard.data.anomalies import AnomalyService
+from dashboard.data.executions import Pipeline
 from dashboard.data.flight import SingleFlight
 from dashboard.data.forecasts import ForecastService
 from dashboard.data.gallery import Gallery
@@ -96,6 +98,7 @@ class Services:
     jobs: JobReader | None = None
     runs: RunStore | None = None
     retries: Retries | None = None
+    pipeline: Pipeline | None = None
     history: History | None = None
     gallery: Gallery | None = None
     shared_views: SharedViews | None = None
@@ -327,6 +330,7 @@ def connect_events(services: Services) -> Services:
     services.retries = Retries(
         clients.dynamodb, clients.sqs, clients.s3, services.jobs, services.audit, settings, clock
     )
+    services.pipeline = StateMachine(clients.stepfunctions, services.audit, settings, clock)
     services.tokens = DisplayTokens(TokenStore(tokens.dynamodb, settings.tokens_table), clock)
     connect_history(services, clients)
     return services

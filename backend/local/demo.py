@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -25,6 +26,7 @@ from backend.local.demo_jobs import history
 from backend.local.deploy import ENVIRONMENT_OF_OUTPUT, DeployError, deploy
 from backend.local.engine import Engine, port_is_free, without_aws
 from backend.local.orders import Shop
+from backend.local.play_along import play_along
 from backend.local.processes import (
     DemoError,
     Options,
@@ -87,6 +89,8 @@ def run(options: Options, say: Say) -> None:
         environment = _environment(options, engine, outputs)
         settings = load_settings(environment)
         started = time.time()
+        joined = partial(play_along, engine.client("lambda"), options.seed, started)
+        joined()
         _seed(options, engine, settings, started, say)
         processes = make_processes(options, environment, logs, started, ports)
         for child in processes.all:
@@ -100,7 +104,8 @@ def run(options: Options, say: Say) -> None:
         say(_summary(engine, settings, options, ports))
         say(f"Pulseboard is ready at {options.url}")
         month = stack.enter_context(history_process(options, environment, logs, started))
-        _watch(_Demo(engine, processes, settings, environment, parameters, watched, {"api": ready["api"]}, month, say))
+        api = {"api": ready["api"]}
+        _watch(_Demo(engine, processes, settings, environment, parameters, watched, api, month, joined, say))
 
 
 @contextmanager
@@ -192,11 +197,13 @@ class _Demo:
     config: WatchedConfig
     api: Places
     month: Child
+    joined: Callable[[], None]
     say: Say
 
     def use(self, config: str) -> None:
         """Functions and API with another configuration; returns once the API answers again."""
         deploy(self.engine.client, config=config, parameters=self.parameters)
+        self.joined()
         self.processes.api.stop()
         self.processes.api.start()
         wait_until_ready(self.api, (self.processes.api,))

@@ -30,6 +30,7 @@ FILTERS: Final = ("action", "who", "outcome")
 ACTIONS: Final = (
     "replay.create", "replay.pause", "replay.resume", "replay.cancel", "dead_letters.redrive", "dead_letters.delete",
     "job.retry",
+    "pipeline.run",
     "acknowledge_alert", "silence_alerts", "end_silence", "mark_alert_noise", "resolve_alert", "follow_up_incident",
 )  # fmt: skip
 """Suggestions; others that were seen are added."""

@@ -14,6 +14,7 @@ from backend.contract.checks import CheckResult, Standing
 from backend.contract.errors import InvalidInput
 from backend.contract.jobs import BatchPlan, DatasetState, DatasetStatus, JobRun, RetryPreview, Watch
 from dashboard.data.checks import LATEST_CHECKS
+from dashboard.data.executions import Executions, read_executions
 from dashboard.data.jobs_checks import SLOW_SECONDS, standing_of, state_as_of, watches_of
 from dashboard.data.jobs_columns import Columns, Mask
 from dashboard.data.jobs_failures import FailureGroup, failure_groups
@@ -109,6 +110,7 @@ class JobsData:
     retry: RetryPreview | None = None
     retry_problem: str = ""
     retries: bool = False
+    executions: Executions = field(default_factory=Executions)
     region: str = ""
     bucket: str = ""
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -193,6 +195,7 @@ def load(sources: Sources, request: ViewRequest, now: float) -> JobsData:
         retry=retry,
         retry_problem=problem,
         retries=sources.retries is not None,
+        executions=read_executions(sources.pipeline, sources.shared),
         region=sources.region,
         bucket=sources.bucket,
         problems=problems,

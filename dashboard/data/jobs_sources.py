@@ -9,6 +9,7 @@ from typing import Protocol
 from backend.contract.checks import CheckResult
 from backend.contract.jobs import BatchPlan, DatasetStatus, JobRun, RetryPreview
 from backend.contract.replays import Replay
+from dashboard.data.executions import Pipeline
 from dashboard.data.jobs_store import Held
 from dashboard.data.replay_sources import Shared
 
@@ -62,5 +63,6 @@ class Sources:
     checks: Checks | None
     shared: Shared
     limits: Mapping[str, float] = field(default_factory=dict)
+    pipeline: Pipeline | None = None
     region: str = ""
     bucket: str = ""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dash import html
 
+from dashboard.components import executions, jobs_batches, jobs_charts, jobs_drawer, jobs_grid, jobs_lists
 from dashboard.components import jobs as parts
-from dashboard.components import jobs_batches, jobs_charts, jobs_drawer, jobs_grid, jobs_lists
 from dashboard.components.chart import plot
 from dashboard.components.errors_charts import Trace
 from dashboard.components.states import note, skeleton
@@ -51,6 +51,11 @@ def layout() -> html.Div:
             ],
             html.Div(id="jobs-retry", **DRAWN),
             html.Section(skeleton(), id="card-datasets", className="card panel-datasets", **DRAWN),
+            html.Section(
+                [html.Div(skeleton(), id="body-executions", **DRAWN), html.Div(id="jobs-run", **DRAWN)],
+                id="card-executions",
+                className="card panel-executions",
+            ),
             jobs_drawer.frame(),
         ],
         id="page-jobs",
@@ -80,6 +85,7 @@ def load(services: Services, request: ViewRequest, now: float) -> JobsData:
         jobs=services.jobs,
         retries=services.retries,
         checks=services.alerts,
+        pipeline=services.pipeline,
         shared=services.shared,
         limits={name: job.limit_minutes * 60 for name, job in settings.config.jobs.items()},
         region=settings.region,
@@ -99,6 +105,8 @@ def view(data: JobsData, now: float) -> View:
         "card-failures": jobs_lists.failures(data),
         "card-batches": jobs_batches.batches(data),
         "card-datasets": jobs_lists.datasets(data),
+        "body-executions": executions.panel(data.executions, data.request.role),
+        "jobs-run": executions.run_form(data.executions, data.request.role),
         "title-timeline": ["Timeline of runs"],
         "title-runtime": parts.trend_title(runs.trend if runs else None, data),
         "aside-runtime": parts.trend_unit(runs.trend, data) if runs else [],

@@ -20,6 +20,7 @@ from tests.dashboard.guarded import (
     ORIGIN,
     Acting,
     ActingAlerts,
+    ActingPipeline,
     ActingRetries,
     Guarded,
     Log,
@@ -35,6 +36,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "redrive": {"queue": "event-processor-dlq", "error_type": "timeout", "reason": REASON},
     "dlq-delete": {"queue": "event-processor-dlq", "message_ids": ["m-1", "m-2"], "reason": REASON},
     "job-retry": {"job_name": "orders-backfill", "batches": ["2026-05", "2026-07"], "reason": REASON},
+    "pipeline-run": {"reason": REASON},
     "alert-acknowledge": {"alert_id": "a1b2c3d4e5f6", "reason": REASON},
     "alert-silence": {"alert_id": "a1b2c3d4e5f6", "scope": "rule", "minutes": "60", "reason": REASON},
     "silence-end": {"silence_id": "sil-1", "reason": REASON},
@@ -71,6 +73,7 @@ def fresh(guarded: Guarded) -> Guarded:
     services.replays = services.dead_letters = guarded.acting
     services.alerts = ActingAlerts(guarded.acting)
     services.retries = ActingRetries(guarded.acting)
+    services.pipeline = ActingPipeline(guarded.acting)
     services.audit = guarded.log
     return guarded
 
@@ -362,5 +365,6 @@ def test_a_replay_that_does_not_exist_is_named(local: Guarded, name: str) -> Non
 @pytest.mark.parametrize("name", ACTIONS)
 def test_a_dashboard_without_these_services_says_so(local: Guarded, name: str) -> None:
     local.services.replays = local.services.dead_letters = local.services.alerts = local.services.retries = None
+    local.services.pipeline = None
     answer = act(local.client(), name)
     assert (answer.status_code, code(answer)) == (503, "not_connected")

@@ -32,10 +32,18 @@ def client(guarded: Guarded) -> FlaskClient:
     return guarded.client()
 
 
-def act(client: FlaskClient, body: Any) -> Any:
+def act(client: FlaskClient, body: Any, name: str = "job-retry") -> Any:
     session: Any = client.get("/api/v1/session").json
     headers = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin", "X-Pulseboard-Token": session["token"]}
-    return client.post("/api/v1/actions/job-retry", json=body, headers=headers)
+    return client.post(f"/api/v1/actions/{name}", json=body, headers=headers)
+
+
+# ----------------------------------------------------------------------- the state machine
+def test_an_operator_starts_an_execution(client: FlaskClient, guarded: Guarded) -> None:
+    answer = act(client, {"reason": REASON}, "pipeline-run")
+    assert (answer.status_code, answer.json["message"]) == (200, "Execution run-1 started")
+    assert guarded.acting.calls == [("start", None, REASON, "local")]
+    assert act(client, {"reason": REASON, "at": 1}, "pipeline-run").json["error"]["field"] == "at"
 
 
 # ---------------------------------------------------------------------------- retries
