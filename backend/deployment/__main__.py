@@ -1,4 +1,4 @@
-"""``python -m backend.deployment deploy | teardown``: what ``make deploy`` and ``make teardown`` run."""
+"""``python -m backend.deployment``: deploy and teardown, which ``make`` runs; restore and switch for tables."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from backend.aws import Clients
 from backend.contract.errors import InvalidInput
 from backend.deployment.commands import Console, Wanted, deploy, teardown
 from backend.deployment.plan import load_plan, with_flags
+from backend.deployment.restore import Restorer, parse_time
 from backend.deployment.stack import DeploymentError
-from backend.local.template import template_path
+from backend.local.template import load_template, template_path
 from backend.settings import CONFIG_NAME, load_config
 
 _EXISTING = click.Path(exists=True, path_type=Path)
@@ -71,6 +72,28 @@ def teardown_command(plan: Path | None, stack: str | None, yes: bool) -> None:
     """Deletes the stack; the bucket and the tables stay."""
     name = with_flags(load_plan(plan), (), stack=stack, code_bucket=None).stack
     teardown(Clients(_region(), timeout=60.0), name, _console(yes))
+
+
+@cli.command("restore")
+@click.option("--table", required=True, help="Table as it is named, such as Replays.")
+@click.option("--at", help="Time to go back to (ISO 8601 with zone); by default the latest there is.")
+def restore_command(table: str, at: str | None) -> None:
+    """Restores a table beside the present one, as it was at a time of the last 35 days."""
+    _restorer().restore(table, None if at is None else parse_time(at))
+
+
+@cli.command("switch")
+@click.option("--table", required=True, help="Table whose restored copy takes its place.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def switch_command(table: str, yes: bool) -> None:
+    """Puts the restored table in the place of the present one."""
+    if not _console(yes).ask(f"Replace {table}? What it holds now stays in a system backup for 35 days."):
+        raise DeploymentError("not carried out; nothing was changed")
+    _restorer().switch(table)
+
+
+def _restorer() -> Restorer:
+    return Restorer(Clients(_region()).dynamodb, load_template(), click.echo)
 
 
 def _region() -> str:
