@@ -22,7 +22,8 @@ def fetch(url: str, *, timeout: float, max_bytes: int, clock: Callable[[], float
     """The text behind ``url``.
 
     ``timeout`` (s) bounds the whole exchange: also an endpoint that sends one byte at a time ends. ``max_bytes``
-    counts decompressed bytes and is checked while they arrive. Raises ScrapeError.
+    counts decompressed bytes and is checked while they arrive. Redirects are not followed: a target may say what it
+    measures, and not which address inside the network is asked next. Raises ScrapeError.
     """
     deadline = clock() + timeout
     body = bytearray()
@@ -31,7 +32,10 @@ def fetch(url: str, *, timeout: float, max_bytes: int, clock: Callable[[], float
         with requests.Session() as session:
             session.trust_env = False
             wait = (min(CONNECT_SECONDS, timeout), timeout)
-            with session.get(url, stream=True, timeout=wait, headers={"Accept": ACCEPT}) as response:
+            headers = {"Accept": ACCEPT}
+            with session.get(url, stream=True, timeout=wait, headers=headers, allow_redirects=False) as response:
+                if response.is_redirect:
+                    raise ScrapeError("sends elsewhere, which is not followed; give the address that answers itself")
                 if response.status_code != requests.codes.ok:
                     raise ScrapeError(f"answered {response.status_code}")
                 while chunk := response.raw.read1(CHUNK, decode_content=True):
