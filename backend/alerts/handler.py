@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -27,15 +27,21 @@ from backend.alerts.watchdog import Watchdog
 from backend.aws import Clients
 from backend.contract.alerts import Signal
 from backend.events.own_metrics import OwnMetrics
+from backend.give_back import give_back
 from backend.invoked import check_sqs
 from backend.logs import make_logger
 from backend.replay.queues import Letters
 from backend.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
 SERVICE: Final = "alert-consumer"
 TIMEOUT_SECONDS: Final = 5.0
 SPARE_SECONDS: Final = 5.0
 """Kept of the function's time for what follows the deliveries."""
+BACK_AFTER: Final = (5, 10, 20, 40, 80, 160)
+"""Seconds until a message comes back that could not be decided on; then the queue's visibility time-out, 6 min."""
 LOOK_SECONDS: Final = 5.0
 """An invocation looks at most so often for what else is due."""
 
@@ -55,12 +61,14 @@ class AlertConsumer:
         settings: Settings,
         logger: Logger,
         clock: Callable[[], float] = time.time,
+        sqs: SQSClient | None = None,
     ) -> None:
         self._store = store
         self._outbox = outbox
         self._keeper = keeper
         self._watchdog = watchdog
         self._letters = letters
+        self._sqs = sqs
         self._letters_at = float("-inf")
         self._settings = settings
         self._logger = logger
@@ -78,6 +86,9 @@ class AlertConsumer:
         check_sqs(event)
         batch = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
         answer = process_partial_response(event, self._message, batch, context)
+        failed = {str(entry["itemIdentifier"]) for entry in answer["batchItemFailures"]}
+        if self._sqs is not None and self._settings.alert_queue_url:
+            give_back(self._sqs, self._settings.alert_queue_url, event, failed, BACK_AFTER, self._logger)
         now = self._clock()
         if now - self._looked_at >= LOOK_SECONDS:
             self._looked_at = now
@@ -177,7 +188,7 @@ def build(
     outbox = Outbox(clients.dynamodb, settings, lease_seconds)
     url = settings.alert_dead_letter_queue_url
     letters = Letters(clients.sqs, url) if url else None
-    return AlertConsumer(store, outbox, keeper, connected, watchdog, letters, settings, logger, clock)
+    return AlertConsumer(store, outbox, keeper, connected, watchdog, letters, settings, logger, clock, clients.sqs)
 
 
 @cache

@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.aws import Clients
+from backend.give_back import give_back
 from backend.invoked import check_sqs
 from backend.logs import make_logger
 from backend.processor.alerts import Alerts
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 ENOUGH_SECONDS: Final = 40.0
 """Time that one part may take; a message that is reached with less left goes back to the queue."""
 SEND_BATCH: Final = 10
+BACK_AFTER: Final = (60,)
+"""Seconds until a message comes back that failed once: most outages are over by then. The next try is the last but
+one, and waits for the queue's visibility time-out (12 min): what is away for longer than that leaves dead letters."""
 
 
 @dataclass(slots=True)
@@ -80,6 +84,8 @@ class Processor:
         batch = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
         handle = partial(self._message, totals, context)
         answer = process_partial_response(event, handle, batch, context)
+        failed = {str(entry["itemIdentifier"]) for entry in answer["batchItemFailures"]}
+        give_back(self._sqs, self._settings.queue_url, event, failed, BACK_AFTER, self._logger)
         self._publish(totals)
         return answer
 
