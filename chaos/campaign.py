@@ -212,5 +212,6 @@ class Campaign:
 
 
 def _expected(case: Case, looks: list[Look]) -> list[Look]:
-    """The looks that count: while the dashboard itself is down nobody answers, and browsers keep what they show."""
-    return [look for look in looks if look.status] if case.target == "dashboard" else looks
+    """The looks that count: while the dashboard itself is down nobody answers, and once it is up again a page is made
+    before it is shown (503). Browsers keep what they show meanwhile."""
+    return [look for look in looks if look.status not in (0, 503)] if case.target == "dashboard" else looks

@@ -24,7 +24,7 @@ from chaos.ledger import Ledger
 
 EVENT_SECONDS: Final = 0.25
 OBJECT_SECONDS: Final = 1.0
-ALERT_SECONDS: Final = 2.0
+ALERT_SECONDS: Final = 1.0
 REPLAY_SECONDS: Final = 8.0
 SAMPLES: Final = 5
 """Of one object."""
