@@ -45,9 +45,9 @@ def render(results: Sequence[Result], seconds: float, started: float, ended: flo
         f"{_machine()}: `make chaos SECONDS={seconds:g}`."
     )
     rows = [
-        "| dependency or process | fault | lost | doubled | pages | oldest data shown | fresh data again after | event "
-        "processed after | alert told after | dead letters redriven |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| dependency or process | fault | requests that met it | lost | doubled | pages | oldest data shown | fresh data "
+        "again after | event processed after | alert told after | dead letters redriven |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
         *map(_row, results),
     ]
     return "\n".join([head, "", *rows, "", _totals(results), ""])
@@ -69,6 +69,7 @@ def _row(result: Result) -> str:
     cells = [
         result.case.target,
         str(result.case.kind),
+        _met(result),
         str(len(total.lost)),
         str(len(total.doubled) + result.miscounted),
         pages if result.seen.fine else "; ".join(sorted(result.seen.problems)),
@@ -92,6 +93,14 @@ def _totals(results: Sequence[Result]) -> str:
     said = f"{sum(refused.values()):,} times a producer was told no, or nothing, and sent the same again. "
     said += f"{sum(result.unwritten for result in results)} samples were in a killed agent's memory only."
     return "\n".join([*rows, "", said])
+
+
+def _met(result: Result) -> str:
+    """Requests that met the fault; who found nobody listening can't be counted."""
+    if result.case.kind == "refused":
+        return "not counted"
+    met = sum(count for act, count in result.hits.items() if act != "pass")
+    return f"{met} killed" if result.case.kind == "killed" else f"{met:,}"
 
 
 def _machine() -> str:

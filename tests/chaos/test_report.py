@@ -24,8 +24,13 @@ def result(**changes: object) -> Result:
 
 def test_a_row_has_the_losses_and_how_long_the_recovery_took() -> None:
     text = render([result()], 60.0, 1_795_262_400.0, 1_795_262_460.0)
-    assert "| s3 | refused | 1 | 0 | fresh | 0 s | 4 s | not in time |" in text
+    assert "| s3 | refused | not counted | 1 | 0 | fresh | 0 s | 4 s | not in time |" in text
     assert "events that POST /ingest took | 3 | 2 | 1 | 0 |" in text
+
+
+def test_a_row_says_how_many_requests_met_the_fault() -> None:
+    text = render([result(case=Case("s3", "half"), hits={"pass": 9, "fail": 4, "cut": 5})], 60.0, 0.0, 60.0)
+    assert "| s3 | half | 9 | 1 |" in text
 
 
 def test_what_is_lost_is_named() -> None:
