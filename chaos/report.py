@@ -45,8 +45,8 @@ def render(results: Sequence[Result], seconds: float, started: float, ended: flo
         f"{_machine()}: `make chaos SECONDS={seconds:g}`."
     )
     rows = [
-        "| dependency or process | fault | requests that met it | lost | doubled | pages | oldest data shown | fresh data "
-        "again after | event processed after | alert told after | dead letters redriven |",
+        "| dependency or process | fault | requests that met it | lost | doubled | pages | oldest data shown | fresh "
+        "data again after | event processed after | alert told after | dead letters redriven |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
         *map(_row, results),
     ]
