@@ -21,3 +21,15 @@ def test_a_line_is_json_with_the_common_keys_first() -> None:
     assert (inside["status"], inside["latency_ms"]) == ("processed", 12.5)
     assert inside["timestamp"].endswith("+00:00")
     assert "correlation_id" not in outside
+
+
+def test_what_is_logged_can_not_forge_a_line_of_its_own() -> None:
+    stream = io.StringIO()
+    logger = make_logger("log-of-forgeries-test", stream)
+    hostile = 'order-1\n{"level": "INFO", "message": "signed in", "status": "admin"}\r\u2028\x1b[2J'
+    logger.warning("refused", extra={"entity_id": hostile, "error_message": hostile})
+    text = stream.getvalue()
+    assert text.count("\n") == 1
+    assert "\x1b" not in text
+    line = json.loads(text)
+    assert (line["message"], line["entity_id"], line["error_message"]) == ("refused", hostile, hostile)
