@@ -135,6 +135,7 @@ def main() -> None:
     path.write_bytes(body)
     out = sys.stdout.write
     out(f"{path}: {len(body) / 1e6:.1f} MB, with {config or 'the default configuration'}\n")
+    out("Deploy it with `make deploy`, which shows first what would change (docs/deploy.md), or by hand:\n")
     out(f"  aws s3 cp {path} s3://$CODE_BUCKET/{key}\n")
     out("  aws cloudformation deploy --stack-name pulseboard --template-file infra/template.yaml \\\n")
     out("    --s3-bucket $CODE_BUCKET --capabilities CAPABILITY_IAM --parameter-overrides CodeBucket=$CODE_BUCKET \\\n")
