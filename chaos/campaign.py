@@ -13,6 +13,7 @@ from chaos.evidence import Evidence, replayed
 from chaos.faults import Kind
 from chaos.ledger import FLOWS, Balance, Ledger, balance
 from chaos.product import Product
+from chaos.prune import prune_alerts, prune_events
 from chaos.senders import Senders, Target
 from chaos.viewers import Look, Seen, Viewers, judge
 
@@ -84,6 +85,7 @@ class Campaign:
         self._viewers = viewers
         self._evidence = Evidence(product)
         self._say = say
+        self._pruned = 0
 
     def run(self, case: Case, seconds: float) -> Result:
         """One case: load, fault for ``seconds``, recovery, balance."""
@@ -102,8 +104,16 @@ class Campaign:
         result.seen = judge(_expected(case, looks), before)
         result.refusals = self._ledger.refusals()
         counted, marked = self._evidence.aggregated()
-        result.miscounted = abs(counted - marked)
+        result.miscounted = abs(counted - marked - self._pruned)
+        if result.even:
+            self._prune()
         return result
+
+    def _prune(self) -> None:
+        """What is settled goes; a case that is not even leaves everything there to look at."""
+        dynamodb, settings = self._product.client("dynamodb"), self._product.settings
+        prune_alerts(dynamodb, settings)
+        self._pruned += prune_events(dynamodb, settings, self._senders.recent())
 
     def _fault(self, case: Case, seconds: float) -> Mapping[str, int]:
         if case.kind == "killed":

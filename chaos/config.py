@@ -31,7 +31,7 @@ def config(dashboard_url: str, target_url: str, mapping: Path) -> str:
 hot_refresh_seconds = 2.0
 
 [retention]
-live_seconds = 1800
+live_seconds = 900
 raw_seconds = 600
 
 [[collect]]

@@ -24,7 +24,7 @@ from chaos.ledger import Ledger
 
 EVENT_SECONDS: Final = 0.25
 OBJECT_SECONDS: Final = 1.0
-ALERT_SECONDS: Final = 1.0
+ALERT_SECONDS: Final = 3.0
 REPLAY_SECONDS: Final = 8.0
 SAMPLES: Final = 5
 """Of one object."""
@@ -34,6 +34,8 @@ TWICE_EVERY: Final = 10
 """Each tenth event is sent again though it was taken, as a producer does that lost the answer."""
 REPLAYED: Final = 5
 """Events of one replay."""
+REMEMBERED: Final = 100
+"""Events that may be replayed."""
 RETRY_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 35.0
 """Longer than the API takes at most."""
@@ -128,6 +130,11 @@ class Senders:
         """Ends for good."""
         self._stop.set()
 
+    def recent(self) -> list[str]:
+        """Ids of the newest events, which replays choose from."""
+        with self._lock:
+            return list(self._sent)
+
     @property
     def busy(self) -> int:
         """How many sendings are under way."""
@@ -175,7 +182,7 @@ class Senders:
             return
         self._ledger.accept("events", answer["event_id"])
         with self._lock:
-            self._sent = [*self._sent, answer["event_id"]][-200:]
+            self._sent = [*self._sent, answer["event_id"]][-REMEMBERED:]
         if number % TWICE_EVERY == 0:
             self._until_taken("events", "/ingest", record)
 
