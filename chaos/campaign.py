@@ -144,7 +144,12 @@ class Campaign:
             "alert": lambda: self._alert_told(ended),
         }
         found: dict[str, float | None] = dict.fromkeys(looks)
+        told = ended
         while time.monotonic() - ended < RECOVER_SECONDS and None in found.values():
+            if time.monotonic() - told > TELL_SECONDS:
+                told = time.monotonic()
+                missing = ", ".join(name for name, seconds in found.items() if seconds is None)
+                self._say(f"  waiting for {missing}; queues {self._evidence.depths()}")
             for name, look in looks.items():
                 if found[name] is None and look():
                     found[name] = round(time.monotonic() - ended, 1)
