@@ -29,7 +29,7 @@ LABEL org.opencontainers.image.title="Pulseboard" \
       org.opencontainers.image.revision="${REVISION}"
 # What the dashboard does not need is nobody's to use: no installer in the final image.
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin pulseboard && \
-    pip uninstall --yes --quiet pip
+    pip uninstall --yes --quiet pip && rm -rf /usr/local/lib/python3.*/ensurepip
 COPY --from=build /app /app
 ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PULSEBOARD_HOST=127.0.0.1 PULSEBOARD_PORT=8050
 WORKDIR /app
