@@ -32,7 +32,7 @@ FAILURES: Final[Mapping[str, Failure]] = MappingProxyType(
         "GenerationFailed": Failure("GenerateMetrics", "no metrics were generated"),
         "ProcessingFailed": Failure("CheckProcessingStatus", "its metrics were not processed"),
         "ValidationFailed": Failure("ValidateDataQuality", "its metrics are not as they should be"),
-        "MonitoringFailed": Failure("ParallelMonitoring", "monitoring does not see its metrics"),
+        "MonitoringFailed": Failure("ParallelMonitoring", "its metrics are not watched as they should be"),
     }
 )
 """The error with which an execution ends, once its failure handler has told the topic."""

@@ -61,7 +61,7 @@ def test_each_check_has_a_schedule_as_often_as_it_says() -> None:
         for name, entry in template["Resources"].items()
         if entry["Type"] == "AWS::Events::Rule"
     ]
-    by_input = {target.get("Input"): rule["ScheduleExpression"] for rule in rules for target in rule["Targets"]}
+    by_input = {target.get("Input"): rule.get("ScheduleExpression") for rule in rules for target in rule["Targets"]}
     often = {60: "rate(1 minute)", 300: "rate(5 minutes)", 3600: "rate(1 hour)", 86400: "cron(0 3,6 * * ? *)"}
     for check in CHECKS:
         assert by_input[f'{{"check": "{check.name}"}}'] == often[check.every_seconds]
