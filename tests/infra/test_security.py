@@ -1,4 +1,4 @@
-"""The template keeps what it holds: TLS only, encrypted, private, logs for a time; nobody else's services write to it."""
+"""The template keeps what it holds: TLS only, encrypted, private; no service of another account writes to it."""
 
 from __future__ import annotations
 
