@@ -17,7 +17,7 @@ WORKERS ?= 2
 
 .PHONY: help
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
 
 .PHONY: demo
 demo: .venv/.demo ## Run the whole product on this machine: http://127.0.0.1:8050
@@ -28,14 +28,28 @@ test: .venv/.all chromium alertmanager redis ## Run every test, end to end and i
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: check
-check: .venv/.all ## Lint, types, template, docs drift, lock file
+check: .venv/.all ## Lint, types, template, docs drift, lock file, secrets
 	$(UV) lock --check
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/cfn-lint infra/template.yaml infra/dashboard.yaml
+	$(PYTHON) -m pytest -q -p no:cacheprovider tests/supply_chain/test_lock.py
+	$(PYTHON) -m tests.supply_chain.scan
 	$(PYTHON) -m backend.contract.docs --check
 	$(PYTHON) -m backend.contract.alarms --check
+
+# Needs PyPI's database of vulnerabilities, so it is no part of the checks of every change.
+.PHONY: audit
+audit: .venv/.all ## Look every locked version up for known vulnerabilities
+	@mkdir -p build
+	$(UV) export --quiet --frozen --all-groups --all-extras --no-emit-project --output-file build/audit.txt
+	$(UV) tool run pip-audit --requirement build/audit.txt --require-hashes --disable-pip
+
+# Minutes: every way of every function, the dashboard and jobs is gone on an engine that evaluates policies.
+.PHONY: recorded-calls
+recorded-calls: .venv/.all ## Record anew what each role asks AWS for
+	$(PYTHON) -m tests.permissions.record
 
 .PHONY: bench
 bench: .venv/.all chromium ## Run every benchmark and print its figures
