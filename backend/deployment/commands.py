@@ -11,7 +11,7 @@ from typing import Any, Final
 from backend.aws import Clients
 from backend.contract.errors import InvalidInput
 from backend.deployment.changes import losses, summary, table
-from backend.deployment.parameters import differences, settle, with_retention
+from backend.deployment.parameters import check, differences, settle, with_retention
 from backend.deployment.plan import Plan
 from backend.deployment.retained import retained
 from backend.deployment.stack import POLL_SECONDS, DeploymentError, Stack
@@ -64,6 +64,8 @@ def deploy(clients: Clients, wanted: Wanted, console: Console) -> Mapping[str, s
     previous: Mapping[str, str] = (state.parameters or {}) if state.exists else {}
     template = load_template(wanted.template)
     declared = template["Parameters"]
+    # Before anything is uploaded for it.
+    check(declared, wanted.plan.parameters)
     given = _given(clients, wanted, declared, previous)
     parameters = settle(declared, given, previous)
     bucket = CodeBucket(clients.s3, given[CODE_BUCKET], wanted.region)

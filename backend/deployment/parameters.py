@@ -22,8 +22,7 @@ def settle(
     given keeps its value: an update never sets one back to its default. Raises InvalidInput for a name that the
     template does not have, a value it does not allow, and a required one that nobody gives.
     """
-    for name, value in given.items():
-        _check(declared, name, value)
+    check(declared, given)
     settled: list[dict[str, Any]] = []
     for name, declaration in declared.items():
         if name in given:
@@ -33,6 +32,12 @@ def settle(
         elif "Default" not in declaration:
             raise InvalidInput(name, None, f"is required; {declaration.get('Description', 'give it in deploy.toml')}")
     return settled
+
+
+def check(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, str]) -> None:
+    """Raises InvalidInput for a name that the template does not have, and a value that it does not allow."""
+    for name, value in given.items():
+        _check(declared, name, value)
 
 
 def differences(

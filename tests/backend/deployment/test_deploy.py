@@ -176,5 +176,8 @@ def test_a_package_that_is_not_there_is_named(world: World, tmp_path: Path) -> N
         deploy(world.clients, replace(world.wanted, plan=Plan("small", "small-code"), package=tmp_path), world.console)
     with pytest.raises(InvalidInput, match="is not in small-code"):
         world.deploy(CodeKey="pulseboard/functions-none.zip")
+    with pytest.raises(InvalidInput, match="is not in the template"):
+        world.deploy(Secnds="30")
+    assert "Contents" not in world.clients.s3.list_objects_v2(Bucket="small-code")
     with pytest.raises(InvalidInput, match="code_bucket"):
         deploy(world.clients, replace(world.wanted, plan=Plan("small", "no-such-bucket")), world.console)
