@@ -182,8 +182,12 @@ class Campaign:
             self._redrive(result)
             if time.monotonic() - told > TELL_SECONDS:
                 told = time.monotonic()
-                missing = {flow: entry for flow, entry in result.balances.items() if not entry.even}
-                self._say(f"  {result.case} is not even yet: {missing}; queues {self._evidence.depths()}")
+                missing = ", ".join(
+                    f"{flow}: {len(entry.lost)} missing, {len(entry.doubled)} doubled"
+                    for flow, entry in result.balances.items()
+                    if not entry.even
+                )
+                self._say(f"  {result.case} is not even yet ({missing}); queues {self._evidence.depths()}")
             time.sleep(POLL_SECONDS)
 
     def _redrive(self, result: Result) -> None:
