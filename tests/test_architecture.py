@@ -15,7 +15,8 @@ WIRING = {"dashboard/app.py", "dashboard/services.py"}
 """The only files of the dashboard that may name what they wire."""
 WIRED = (
     "backend.settings", "backend.aws", "backend.audit", "backend.events.investigation", "backend.replay.service",
-    "backend.replay.dead_letters", "backend.jobs.reader", "backend.jobs.retries", "backend.alerts.service",
+    "backend.replay.dead_letters", "backend.jobs.reader", "backend.jobs.retries", "backend.orchestration.pipeline",
+    "backend.alerts.service",
     "backend.history.athena", "backend.history.reading", "backend.history.questions",
 )  # fmt: skip
 PARSERS = ("backend.replay.request",)
