@@ -39,12 +39,12 @@ check: .venv/.all ## Lint, types, template, docs drift, lock file, secrets
 	$(PYTHON) -m backend.contract.docs --check
 	$(PYTHON) -m backend.contract.alarms --check
 
-# Needs PyPI's database of vulnerabilities, so it is no part of the checks of every change.
+# Needs PyPI's database of vulnerabilities, so it is no part of the checks of every change; without it, it fails.
 .PHONY: audit
 audit: .venv/.all ## Look every locked version up for known vulnerabilities
 	@mkdir -p build
 	$(UV) export --quiet --frozen --all-groups --all-extras --no-emit-project --output-file build/audit.txt
-	$(UV) tool run pip-audit --requirement build/audit.txt --require-hashes --disable-pip
+	$(UV) tool run pip-audit --strict --requirement build/audit.txt --require-hashes --disable-pip
 
 # Minutes: every way of every function, the dashboard and jobs is gone on an engine that evaluates policies.
 .PHONY: recorded-calls
