@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -39,6 +41,8 @@ from backend.settings import Settings
 from dashboard.access.tokens import TokenStore
 from tests.local_stack import LocalStack
 from tests.loggers import fresh_logger
+from tests.permissions.record import load
+from tests.permissions.recorder import HOOK, VARIABLE, read
 from tests.permissions.strict import for_the_engine, strict_stack
 
 pytestmark = pytest.mark.e2e
@@ -51,8 +55,12 @@ DENIED_TO_ROLES = re.compile(r"assumed-role/\S+ is " + DENIED.pattern)
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     config = '[events.types.order_placed]\nfields = { amount = "number" }\n'
     config += "[jobs.backfill]\nremediation = { max_attempts = 3, backoff_minutes = 0.001 }\n"
-    with strict_stack(tmp_path_factory.mktemp("strict") / "engine.log", config) as stack:
-        yield stack
+    with pytest.MonkeyPatch.context() as patch:
+        if VARIABLE not in os.environ:
+            patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("calls")))
+            patch.setenv("PYTHONPATH", str(HOOK))
+        with strict_stack(tmp_path_factory.mktemp("strict") / "engine.log", config) as stack:
+            yield stack
 
 
 def test_the_roles_allow_the_whole_metrics_path(strict: LocalStack) -> None:
@@ -275,6 +283,14 @@ def test_the_role_of_the_compactor_allows_a_day_to_be_looked_at_asked_for_and_no
     (entry,) = (entry for entry in Ledger(strict.client("s3"), settings.bucket).read().values() if entry.problem)
     assert DENIED.findall(entry.problem) == ["athena:GetQueryExecution"]
     assert set(DENIED_TO_ROLES.findall(strict.engine.log.read_text())) <= {"athena:GetQueryExecution"}
+
+
+@pytest.mark.usefixtures("strict")
+def test_no_function_asks_for_what_was_never_recorded() -> None:
+    seen, recorded = read(Path(os.environ[VARIABLE])), load()
+    assert len(seen) > 5
+    new = {name: sorted(map(str, calls - recorded[name])) for name, calls in seen.items() if calls - recorded[name]}
+    assert new == {}, "run make recorded-calls"
 
 
 def test_a_role_that_lacks_a_permission_is_noticed(strict: LocalStack) -> None:
