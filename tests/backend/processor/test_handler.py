@@ -176,6 +176,15 @@ def test_cloudwatch_being_down_costs_no_sample(world: Any, samples: Any, body: A
     assert world.logged()[-1]["message"] == "CloudWatch metrics not put"
 
 
+def test_a_message_that_failed_comes_back_after_a_minute(world: Any, samples: Any, body: Any) -> None:
+    asked: list[dict[str, Any]] = []
+    operation = "before-call.sqs.ChangeMessageVisibilityBatch"
+    world.clients.sqs.meta.events.register(operation, lambda params, **_: asked.append(json.loads(params["body"])))
+    refuse(world.store._client, "BatchWriteItem", "InternalServerError", 400)
+    assert world.handle(world.put(KEY, body([samples()]))) == ["message-0"]
+    assert [entry["VisibilityTimeout"] for entry in asked[0]["Entries"]] == [60]
+
+
 def test_a_throttled_object_is_delivered_again_and_then_complete(world: Any, samples: Any, body: Any) -> None:
     event = world.put(KEY, body([samples(hostname=f"h{n}") for n in range(60)]))
     refuse(world.store._client, "BatchWriteItem", "ProvisionedThroughputExceededException", 400, times=17)
