@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "pipeline": "pipeline",
     "tokens": "tokens",
     "trip": "trip",
+    "cost": "cost",
     "env": "env",
     "doctor": "doctor",
 }
