@@ -47,8 +47,8 @@ audit: .venv/.all ## Look every locked version up for known vulnerabilities
 	$(UV) tool run pip-audit --strict --requirement build/audit.txt --require-hashes --disable-pip
 
 # Minutes: every way of every function, the dashboard and jobs is gone on an engine that evaluates policies.
-.PHONY: recorded-calls
-recorded-calls: .venv/.all ## Record anew what each role asks AWS for
+.PHONY: record
+record: .venv/.all ## Record anew what each role asks AWS for
 	$(PYTHON) -m tests.permissions.record
 
 .PHONY: bench

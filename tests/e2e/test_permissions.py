@@ -290,7 +290,7 @@ def test_no_function_asks_for_what_was_never_recorded() -> None:
     seen, recorded = read(Path(os.environ[VARIABLE])), load()
     assert len(seen) > 5
     new = {name: sorted(map(str, calls - recorded[name])) for name, calls in seen.items() if calls - recorded[name]}
-    assert new == {}, "run make recorded-calls"
+    assert new == {}, "run make record"
 
 
 def test_a_role_that_lacks_a_permission_is_noticed(strict: LocalStack) -> None:

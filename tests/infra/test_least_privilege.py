@@ -1,6 +1,6 @@
 """Each role and policy allows what its principal was recorded to ask for, and nothing else.
 
-The calls are recorded on the embedded engine (`make recorded-calls`, `tests/permissions`) and kept in
+The calls are recorded on the embedded engine (`make record`, `tests/permissions`) and kept in
 ``recorded_calls.json``; what AWS's own services ask for with a role's rights is in ``tests/permissions/implied.py``.
 """
 
@@ -114,7 +114,7 @@ def test_an_exception_is_needed_and_its_call_is_proven_elsewhere(entry: Unrecord
 
 
 def test_every_call_that_was_recorded_is_known_and_somebodys() -> None:
-    assert set(RECORDED) <= set(PRINCIPALS), "recorded of whom there is no policy: run make recorded-calls"
+    assert set(RECORDED) <= set(PRINCIPALS), "recorded of whom there is no policy: run make record"
     unknown = [str(call) for found in RECORDED.values() for call in found if call.resource == UNKNOWN]
     assert unknown == [], "say in tests/permissions/calls.py what these operations have to be allowed"
 

@@ -1,4 +1,4 @@
-"""Runs what exercises every path of every principal with their calls recorded: ``make recorded-calls``."""
+"""Runs what exercises every path of every principal with their calls recorded: ``make record``."""
 
 from __future__ import annotations
 
