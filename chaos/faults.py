@@ -12,15 +12,6 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """``refused``: nobody listens. ``slow``: done, answered late. ``throttled``: the service's own refusal, nothing done.
 ``half``: every second request fails. ``wrong``: every answer is no answer of the service's."""
 
-MEANING: Final[Mapping[Kind, str]] = {
-    "refused": "nobody listens; open connections are cut",
-    "slow": "every request is done, and answered 3 s late",
-    "throttled": "every request is refused in the service's own words for too many requests",
-    "half": "every second request fails: in turn with a 500 and nothing done, and done but cut before the answer",
-    "wrong": "no answer is the service's: a page of HTML with status 200 (once done, once nothing done), the answer's "
-    "first half, a redirect",
-}
-
 AWS: Final = ("dynamodb", "s3", "sqs", "sns", "cloudwatch", "athena")
 SERVICES: Final = (*AWS, "redis", "slack", "pagerduty")
 SLOW_SECONDS: Final = 3.0

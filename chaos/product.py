@@ -30,12 +30,7 @@ VISIBILITY_SECONDS: Final = 60
 """Of every queue here: what a killed function had in hand comes back so soon. The template says 6 to 12 minutes."""
 RESTART_SECONDS: Final = 1.0
 """What a service manager takes to start a process again."""
-FUNCTIONS: Final = {
-    "log-processor": "log-processor",
-    "event-processor": "event-processor",
-    "alert-consumer": "alert-consumer",
-    "replay-runner": "replay-runner",
-}
+FUNCTIONS: Final = ("log-processor", "event-processor", "alert-consumer", "replay-runner")
 PROCESSES: Final = ("agent", "dashboard", "api")
 KILLED: Final = (*PROCESSES, *FUNCTIONS)
 """What is killed by SIGKILL: processes of ours, and the functions' workers."""
@@ -73,8 +68,6 @@ class Product:
         self._target_url = target_url
         self._stack = ExitStack()
         self._stop = threading.Event()
-        self._held: set[str] = set()
-        self.restarts: dict[str, int] = {}
         self.redis = find_redis()
 
     def __enter__(self) -> Self:
@@ -166,9 +159,8 @@ class Product:
     def _keep_running(self) -> None:
         """Starts again what ended, as a service manager would."""
         while not self._stop.wait(RESTART_SECONDS):
-            for name, child in self.children.items():
+            for child in self.children.values():
                 if not child.running and not self._stop.is_set():
-                    self.restarts[name] = self.restarts.get(name, 0) + 1
                     child.start()
 
     def kill(self, name: str) -> int:
@@ -176,7 +168,7 @@ class Product:
         if name in self.children:
             pids = [self.children[name].pid] if self.children[name].running else []
         else:
-            pids = workers_of(FUNCTIONS[name], self.engine.pid)
+            pids = workers_of(name, self.engine.pid)
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -20,6 +20,8 @@ ANSWER_SECONDS: Final = 15.0
 QUESTION: Final = "/api/v1/history/ask/counts_by_type.csv"
 ERROR_LOOK: Final = "note-error"
 """Style of the look that says that something could not be read."""
+SPARKLINE: Final = "spark-line"
+"""Style of the line of a card that has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Look:
     """One answer of a view. ``at`` is epoch seconds, ``as_of`` that of the newest sample shown.
 
     ``status`` 0: no answer. ``stale``: seconds that the answer says it is old, None for one that is not. ``drawn``:
-    the charts with values. ``said``: whether a panel says that it could not be read.
+    the charts with values and the cards with a line. ``said``: whether a panel says that it could not be read.
     """
 
     page: str
@@ -64,9 +66,11 @@ def look_of(page: str, at: float, status: int, headers: Mapping[str, str], conte
     if status != 200 or not isinstance(content, Mapping):
         return Look(page, at, status)
     stale = headers.get("x-pulseboard-stale")
-    drawn = frozenset(name for name, traces in content["charts"].items() if any(map(_has_values, traces)))
-    text = json.dumps(content["props"])
-    return Look(page, at, status, float(stale) if stale else None, content["as_of"], drawn, ERROR_LOOK in text)
+    texts = {name: json.dumps(props) for name, props in content["props"].items()}
+    drawn = {name for name, traces in content["charts"].items() if any(map(_has_values, traces))}
+    drawn |= {name for name, text in texts.items() if SPARKLINE in text}
+    said = any(ERROR_LOOK in text for text in texts.values())
+    return Look(page, at, status, float(stale) if stale else None, content["as_of"], frozenset(drawn), said)
 
 
 def _has_values(trace: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ def view(**changes: Any) -> dict[str, Any]:
 
 def test_a_look_knows_what_is_drawn_and_how_old_it_is() -> None:
     look = look_of("health", 100.0, 200, {"x-pulseboard-stale": "12"}, view())
-    assert look.drawn == {"chart-lag"}
+    assert look.drawn == {"chart-lag", "card-lag"}
     assert look.stale == 12.0
     assert look.age == 12.0
 
