@@ -129,7 +129,7 @@ class Account:
                 self.clients.lambda_.update_event_source_mapping(UUID=source["UUID"], Enabled=events)
 
 
-def eventually(look: Callable[[], bool], seconds: float = 30.0) -> bool:
+def eventually(look: Callable[[], bool], seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while not (answer := look()) and time.monotonic() < deadline:
         time.sleep(0.1)
