@@ -15,7 +15,7 @@ def view(**changes: Any) -> dict[str, Any]:
     return {
         "as_of": 95.0,
         "charts": {"chart-lag": [{"y": [1.0, None]}], "chart-dlq": [{"y": []}]},
-        "props": {},
+        "props": {"card-lag": {"children": {"className": "spark-line"}}, "card-dlq": {"children": "No line yet"}},
     } | changes
 
 
