@@ -146,6 +146,11 @@ def reasked(tab: Page) -> None:
     tab.evaluate("document.dispatchEvent(new CustomEvent('pulseboard:acted'))")
 
 
+def chosen(looks: Iterator[Look], wanted: tuple[str, ...]) -> Iterator[Look]:
+    """Those whose name begins with one of ``wanted``; all without any."""
+    return (look for look in looks if not wanted or look.name.startswith(wanted))
+
+
 @contextmanager
 def fresh(tab: Page, url: str) -> Iterator[Page]:
     """The tab, with nothing of the look before."""
@@ -175,7 +180,8 @@ def report(tab: Page, look: Look, url: str) -> int:
 
 
 def main() -> int:
-    """Runs all looks in one tab over one server."""
+    """Runs all looks in one tab over one server, or those whose name begins with an argument."""
+    wanted = tuple(sys.argv[1:])
     logging.disable(logging.CRITICAL)
     expect.set_options(timeout=20_000)
     face, number, count = Face(), 0, 0
@@ -188,9 +194,9 @@ def main() -> int:
             event = face.services.events.failures.records[0].event_id  # type: ignore[union-attr]
             run = face.services.jobs.stored[0].run_id  # type: ignore[union-attr]
             alert = face.services.alerts.stored[0].alert_id  # type: ignore[union-attr]
-            for look in full_looks(event, run, alert):
+            for look in chosen(full_looks(event, run, alert), wanted):
                 number, count = number + report(tab, look, face.url), count + 1
-        for look in other_looks(face):
+        for look in chosen(other_looks(face), wanted):
             number, count = number + report(tab, look, face.url), count + 1
         browser.close()
     face.stop()
