@@ -122,7 +122,8 @@ class Services:
 
     def tick_seconds(self, page: Page) -> float:
         """How long a view of the page may be shared."""
-        return page.tick_seconds or self.settings.config.hot_refresh_seconds
+        hot = self.settings.config.hot_refresh_seconds
+        return max(min(hot, page.tick_seconds or hot), page.calm_seconds)
 
     def view(self, request: ViewRequest) -> EncodedView:
         """The encoded view of a request, shared by all who ask for the same.

@@ -63,7 +63,7 @@ def make_world(settings: Settings, clients: Clients, logger: Logger, clock: Call
         events=Investigation(clients.dynamodb, clients.s3, settings, clock),
         table=EventTable(clients.dynamodb, settings.events_table, ThreadPoolExecutor(PARALLEL, SERVICE)),
         jobs=JobReader(clients.dynamodb, settings, clock),
-        levels=Levels(MetricsStore(clients.dynamodb, settings.table), settings),
+        levels=Levels(MetricsStore(clients.dynamodb, settings.table, clock=clock), settings),
         aws=AwsMetrics(clients.cloudwatch, clients.dynamodb, settings),
         results=CheckStore(clients.dynamodb, settings),
         metrics=OwnMetrics(clients.dynamodb, settings, SERVICE, logger),

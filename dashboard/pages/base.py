@@ -57,8 +57,10 @@ class Page:
     travels: tuple[str, ...] = ()
     """Those of its parameters that go along to other pages, as filters of events do from Errors to Replay."""
     tick_seconds: float | None = None
-    """How long a view of this page may be shared, where that is not ``hot_refresh_seconds``: what moves by the second
-    is made anew each second, by its own reader's rules, and what nobody looks at by the minute more seldom."""
+    """How long a view of this page may be shared, where that is shorter than for pages of samples: what moves by the
+    second is made anew each second, by its own reader's rules."""
+    calm_seconds: float = 0.0
+    """How long a view of this page is shared at least: what is about days need not be made anew each few seconds."""
     by_role: bool = False
     """Whether the page looks different to operators: then ``request.role`` says who looks."""
     compares: bool = False

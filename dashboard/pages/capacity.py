@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dashboard.services import Services
 
 REFRESH_SECONDS: Final = 300.0
-TICK_SECONDS: Final = 30.0
+CALM_SECONDS: Final = 30.0
 """Its charts are for days and weeks, its numbers are forecasts: a view that awaits some is made each second."""
 SOON_SECONDS: Final = 1.0
 """How soon a view asks again while history or forecasts are on their way."""
@@ -138,7 +138,7 @@ PAGE: Final = Page(
     view=view,
     styles=("events.css", "capacity.css", "gallery.css"),
     refresh_seconds=REFRESH_SECONDS,
-    tick_seconds=TICK_SECONDS,
+    calm_seconds=CALM_SECONDS,
     filters=("environment", "range", "host"),
     parameters=(RESOURCE, *gallery.PARAMETERS),
     compares=True,

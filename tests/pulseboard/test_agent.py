@@ -34,6 +34,7 @@ def bucket() -> Iterator[tuple[str, dict[str, bytes]]]:
         def do_PUT(self) -> None:
             objects[unquote(self.path)] = self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
+            self.send_header("x-amz-request-id", "AGENT")
             self.send_header("Content-Length", "0")
             self.end_headers()
 
