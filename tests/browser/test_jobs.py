@@ -64,6 +64,7 @@ def test_runs_are_filtered_sorted_refreshed_and_opened(tab: Page, face: Face, re
                error="<b>bold</b>", error_type="Error")
     )  # fmt: skip
     face.services.runs._tried_at = 0.0  # type: ignore[union-attr]
+    face.services.acted()
     tab.evaluate("document.dispatchEvent(new CustomEvent('pulseboard:acted'))")
     expect(rows(tab)).to_have_count(8)
     expect(tab.locator("#jobs-grid .ag-cell-focus")).to_have_count(1)
