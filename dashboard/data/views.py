@@ -117,7 +117,7 @@ class ViewCache:
         self._clock = clock
         self._waited = ThreadPoolExecutor(workers, thread_name_prefix="view")
         self._ahead = ThreadPoolExecutor(AHEAD_WORKERS, thread_name_prefix="view-ahead")
-        self._pending: dict[str, tuple[Future[EncodedView], float]] = {}
+        self._pending: dict[str, tuple[Future[EncodedView], float, ThreadPoolExecutor]] = {}
         self._lock = threading.Lock()
         self.counts = ViewCounts()
 
@@ -156,11 +156,14 @@ class ViewCache:
     def _start(
         self, pool: ThreadPoolExecutor, key: str, every: float, make: Callable[[], EncodedView]
     ) -> tuple[Future[EncodedView], float]:
-        """The view being made and since when; it is begun where nobody has begun it."""
+        """The view being made and since when; it is begun where nobody has begun it. One that stands in line to be made
+        ahead changes lines once somebody waits for it: what is before it may hang."""
         with self._lock:
-            if key not in self._pending:
-                self._pending[key] = pool.submit(self._make, key, every, make), self._clock()
-            return self._pending[key]
+            flight, started, line = self._pending.get(key, (None, 0.0, pool))
+            if flight is None or (line is self._ahead and pool is self._waited and flight.cancel()):
+                flight, started = pool.submit(self._make, key, every, make), self._clock()
+                self._pending[key] = flight, started, pool
+            return flight, started
 
     def _make(self, key: str, every: float, make: Callable[[], EncodedView]) -> EncodedView:
         try:

@@ -58,7 +58,7 @@ class Dashboard:
         """Waits for views that are made in the background."""
         for cache in (self.services.views, self.services.answers):
             with cache._lock:
-                flights = [flight for flight, _started in cache._pending.values()]
+                flights = [flight for flight, *_ in cache._pending.values()]
             for flight in flights:
                 flight.exception(10)
 

@@ -83,7 +83,7 @@ def number(view: EncodedView) -> int:
 def settled(cache: ViewCache) -> None:
     """Waits for what is being made in the background."""
     with cache._lock:
-        flights = [flight for flight, _started in cache._pending.values()]
+        flights = [flight for flight, *_ in cache._pending.values()]
     for flight in flights:
         flight.exception(10)
 
@@ -143,6 +143,20 @@ def test_after_its_patience_a_viewer_waits_for_the_new_view(cache: ViewCache, ma
     cache.get("a", EVERY, make)
     clock.now += views.PATIENCE * EVERY
     assert number(cache.get("a", EVERY, make)) == 2
+
+
+def test_who_waits_for_a_view_does_not_stand_behind_one_that_hangs(cache: ViewCache, make: Maker, clock: Clock) -> None:
+    hanging = Maker(clock)
+    for key, maker in (("hangs", hanging), ("page", make)):
+        cache.get(key, EVERY, maker)
+    hanging.go_on.clear()
+    clock.now += EVERY
+    cache.get("hangs", EVERY, hanging)
+    assert number(cache.get("page", EVERY, make)) == 1  # the last one, while the new one stands in line
+    clock.now += EVERY
+    assert number(cache.get("page", EVERY, make)) == 2
+    hanging.go_on.set()
+    settled(cache)
 
 
 def test_a_failing_make_serves_the_last_good_view_with_the_error(cache: ViewCache, make: Maker, clock: Clock) -> None:
